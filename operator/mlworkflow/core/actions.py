@@ -1,0 +1,79 @@
+"""What `decide` asks of a driver. Every action may be asked again and must then change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from mlworkflow.core.model import Output, Step
+from mlworkflow.core.values import ArtifactRef
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One attempt, ready to run: every expression evaluated, every input pinned to its digest."""
+
+    workflow: str
+    namespace: str
+    uid: str
+    step: Step
+    task: str
+    attempt: int
+    spec: Mapping[str, Any]
+    params: Mapping[str, Any]
+    inputs: Mapping[str, ArtifactRef]
+    outputs: Mapping[str, Output]
+    image: str
+    env: tuple[Mapping[str, Any], ...]
+    resources: Mapping[str, Any]
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """What the agent runs; empty where the image's own entry point does."""
+        return self.step.kind.command or (*self.spec.get("command", ()), *self.spec.get("args", ()))
+
+    @property
+    def has_agent(self) -> bool:
+        """Whether the step's image carries the agent, so that one container does."""
+        return bool(self.step.kind.command) or bool(self.spec.get("agent"))
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start an attempt; where it exists already, adopt it."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End an attempt: SIGTERM, grace period, SIGKILL."""
+
+    task: str
+    attempt: int
+    handle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Find out about an attempt that ended without a word or vanished: look for its record, then for itself."""
+
+    task: str
+    attempt: int
+    handle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Commit a result that the engine itself worked out: `files` become artifacts, `reuse` are artifacts that exist."""
+
+    step: Step
+    task: str
+    attempt: int
+    parameters: Mapping[str, Any]
+    files: Mapping[str, bytes]
+    reuse: Mapping[str, ArtifactRef]
+
+
+Action: TypeAlias = Start | Stop | Probe | Publish

@@ -1,0 +1,46 @@
+"""What the engine needs to know of a kind of step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from mlworkflow.core.values import Fields
+
+Outputs: TypeAlias = Mapping[str, str]
+"""Name → type: ``artifact``, ``file``, ``directory``, or a parameter's type (``number``, ``json``, …)."""
+
+
+def _no_problems(body: Any) -> list[tuple[str, str]]:
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of step.
+
+    `outputs` are what every step of the kind leaves; `open_parameters` says that output parameters beyond them depend on the
+    data, so that a reference to an unknown one is settled at run time. `inputs` must be given. `command` runs in the steps
+    image (empty: the step brings its own). `takes_trial_params` names the body's field that a trial's parameters are merged into.
+    `text_fields` of the body are text whatever an expression in them gives.
+    `check` finds what the schema cannot say: (path below the body, message).
+    """
+
+    name: str
+    order: int
+    summary: str
+    body: type[Fields]
+    command: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    outputs: Outputs = field(default_factory=dict)
+    optional_outputs: frozenset[str] = frozenset()
+    open_parameters: bool = False
+    takes_trial_params: str = ""
+    text_fields: frozenset[str] = frozenset()
+    check: Callable[[Any], list[tuple[str, str]]] = _no_problems
+
+
+def built_in(name: str) -> tuple[str, ...]:
+    """The command of a kind that the steps image carries."""
+    return ("python", "-m", "mlworkflow_steps", name)

@@ -1,0 +1,62 @@
+"""Every name that others see: group and version, labels, reasons, and the names of Pods.
+
+A Pod's name is a function of (workflow uid, task, attempt) alone, so that creating it twice is a conflict
+and never a second Pod.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from enum import StrEnum
+
+GROUP = "mlworkflow.io"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "MLWorkflow"
+PLURAL = "mlworkflows"
+FIELD_MANAGER = "mlworkflow"
+
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+LABEL_WORKFLOW = f"{GROUP}/workflow"
+LABEL_STEP = f"{GROUP}/step"
+ANNOTATION_UID = f"{GROUP}/workflow-uid"
+ANNOTATION_TASK = f"{GROUP}/task"
+ANNOTATION_ATTEMPT = f"{GROUP}/attempt"
+
+STEP_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+FIELD_NAME = r"^[A-Za-z_][-A-Za-z0-9_]*$"
+RESERVED_OUTPUTS = frozenset({"params", "logs", "metrics"})
+MAX_NAME = 63  # of a label's value
+
+
+class Reason(StrEnum):
+    """Why a workflow or a step is as it is, one CamelCase word each."""
+
+    ARTIFACT_MISSING = "ArtifactMissing"
+    CANCELLED = "Cancelled"
+    COMMIT_MISSING = "CommitMissing"
+    CONDITION_FALSE = "ConditionFalse"
+    CREATE_REFUSED = "CreateRefused"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    DEPENDENCY_FAILED = "DependencyFailed"
+    DEPENDENCY_SKIPPED = "DependencySkipped"
+    ERROR = "Error"
+    EXPRESSION_ERROR = "ExpressionError"
+    INVALID_SPEC = "InvalidSpec"
+    METRIC_MISSING = "MetricMissing"
+    NO_TRIALS = "NoTrials"
+    OOM_KILLED = "OOMKilled"
+    PENDING_TIMEOUT = "PendingTimeout"
+    POD_LOST = "PodLost"
+    STEP_FAILED = "StepFailed"
+    STORE_UNAVAILABLE = "StoreUnavailable"
+    SUCCEEDED = "Succeeded"
+    TRIALS_FAILED = "TrialsFailed"
+
+
+def pod_name(workflow: str, uid: str, task: str, attempt: int) -> str:
+    """The Pod of an attempt: readable first, a hash of its identity last, at most 63 characters."""
+    suffix = hashlib.sha256(f"{uid}/{task}/{attempt}".encode()).hexdigest()[:8]
+    readable = re.sub(r"[^a-z0-9]+", "-", f"{workflow}-{task}".lower())[: MAX_NAME - len(suffix) - len(str(attempt)) - 2]
+    return f"{readable.strip('-')}-{attempt}-{suffix}"

@@ -1,0 +1,84 @@
+"""What the world looks like: the facts that `decide` works on, gathered by a driver (Pods or processes)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from mlworkflow.core.values import ArtifactRef
+
+AttemptId: TypeAlias = tuple[str, int]
+"""(task, attempt number)."""
+
+
+class Seen(StrEnum):
+    """How a driver sees an attempt."""
+
+    WAITING = "Waiting"  # not started yet: no node, no image
+    RUNNING = "Running"
+    ENDED = "Ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt as its driver sees it.
+
+    `reason` and `message` say why it waits or how it ended; `lost` that the infrastructure ended it (eviction, preemption,
+    a lost node, a deleted Pod) and not the step itself. `leaving` says that its end has been asked for already.
+    """
+
+    task: str
+    number: int
+    handle: str
+    seen: Seen
+    created_at: float
+    exit_code: int | None = None
+    reason: str = ""
+    message: str = ""
+    lost: bool = False
+    leaving: bool = False
+
+
+class Result(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How an attempt ended, in its own words: what it leaves and, where it failed, why. `exitCode` 0 means success."""
+
+    exit_code: int
+    reason: str = ""
+    message: str = ""
+    outputs: Mapping[str, ArtifactRef] = {}
+    parameters: Mapping[str, Any] = {}
+    metrics: Mapping[str, float] = {}
+    logs: ArtifactRef | None = None
+    started_at: float = 0.0
+    finished_at: float = 0.0
+
+    @property
+    def is_success(self) -> bool:
+        return self.exit_code == 0 and not self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """The answer to a `Probe`: does the attempt still exist, and the last lines of its log where it does. Its record, if any, is in `results`."""
+
+    exists: bool
+    tail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """Everything seen of one workflow.
+
+    `attempts` are those the driver sees now, `results` the committed records known so far, `probed` the answers to earlier probes,
+    `refused` the attempts that could not be created at all, with the words of who refused. `waiting` says what the whole workflow waits for.
+    """
+
+    attempts: Mapping[AttemptId, Attempt] = field(default_factory=dict)
+    results: Mapping[AttemptId, Result] = field(default_factory=dict)
+    probed: Mapping[AttemptId, Probed] = field(default_factory=dict)
+    refused: Mapping[AttemptId, str] = field(default_factory=dict)
+    waiting: str = ""

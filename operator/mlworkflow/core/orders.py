@@ -1,0 +1,96 @@
+"""From a task to an `Order`: expressions evaluated, inputs pinned. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import UNSET
+
+from mlworkflow.core.actions import Order
+from mlworkflow.core.errors import ExpressionError
+from mlworkflow.core.expressions import as_text, render
+from mlworkflow.core.model import Step, Workflow, schema_problem
+from mlworkflow.core.state import PENDING, Task, step_of
+
+Names: TypeAlias = Mapping[str, Any]
+
+
+def names(workflow: Workflow, tasks: Mapping[str, Task], trial: Mapping[str, Any] | None = None) -> Names:
+    """What expressions can name. A step with a dash is there under an underscore too."""
+    steps: dict[str, Any] = {}
+    for name, step in workflow.steps.items():
+        task = tasks.get(name, PENDING)
+        view: dict[str, Any] = {"phase": str(task.phase), "outputs": task.parameters}
+        if step.trial and "best" in task.parameters:
+            view["best"] = task.parameters["best"]
+        steps.setdefault(name.replace("-", "_"), view)
+        steps[name] = view
+    values: dict[str, Any] = {
+        "params": workflow.params,
+        "steps": steps,
+        "workflow": {"name": workflow.name, "namespace": workflow.namespace, "uid": workflow.uid},
+    }
+    if trial is not None:
+        values["trial"] = trial
+    return values
+
+
+def order(workflow: Workflow, tasks: Mapping[str, Task], task: str, attempt: int, trial: Mapping[str, Any] | None = None) -> Order:
+    """The order for one attempt of a task. `trial` is ``{"number": n, "params": {…}}`` for a trial.
+
+    Raises ExpressionError, whose message begins with the field.
+    """
+    owner = workflow.steps[step_of(task)]
+    step = (owner.trial or owner) if trial is not None else owner
+    scope = names(workflow, tasks, trial)
+    params = dict(_field("params", step.params, scope))
+    body = dict(_field(step.kind.name, step.body, scope))
+    if trial is not None:
+        params = {**_field("params", owner.params, scope), **params, **trial["params"]}
+        if merged := step.kind.takes_trial_params:
+            body[merged] = {**body.get(merged, {}), **trial["params"]}
+    for field in step.kind.text_fields & body.keys():
+        body[field] = [as_text(item) for item in body[field]] if isinstance(body[field], list) else as_text(body[field])
+    try:
+        msgspec.convert(body, step.kind.body)
+    except msgspec.ValidationError as error:
+        raise ExpressionError(f"evaluated, {schema_problem(error, step.kind.name)}") from None
+    image = "" if step.common.image is UNSET else step.common.image
+    return Order(
+        workflow=workflow.name,
+        namespace=workflow.namespace,
+        uid=workflow.uid,
+        step=step,
+        task=task,
+        attempt=attempt,
+        spec=body,
+        params=params,
+        inputs={name: tasks[source.step].artifacts[source.output] for name, source in owner.inputs.items()},
+        outputs=step.outputs,
+        image=as_text(_field("image", body.get("image") or image, scope)),
+        env=() if step.common.env is UNSET else tuple(_variable(variable) for variable in _field("env", step.common.env, scope)),
+        resources={} if step.common.resources is UNSET else _field("resources", step.common.resources, scope),
+    )
+
+
+def condition(workflow: Workflow, step: Step, tasks: Mapping[str, Task]) -> bool:
+    """Whether a step's `when` holds. Raises ExpressionError."""
+    if not step.when:
+        return True
+    value = _field("when", step.when, names(workflow, tasks))
+    if not isinstance(value, bool):
+        raise ExpressionError(f"when: '{step.when}' is {type(value).__name__}, not true or false")
+    return value
+
+
+def _variable(variable: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**variable, "value": as_text(variable["value"])} if "value" in variable else variable
+
+
+def _field(field: str, value: Any, scope: Names) -> Any:
+    try:
+        return render(value, scope)
+    except ExpressionError as error:
+        raise ExpressionError(f"{field}: {error}") from None

@@ -1,0 +1,15 @@
+"""What a person asks for: cancel."""
+
+from __future__ import annotations
+
+from mlworkflow.core.names import Reason
+from mlworkflow.core.policies.timeouts import stop_everything
+from mlworkflow.core.state import Phase
+from mlworkflow.core.turn import Turn
+
+
+def obey_cancel(turn: Turn) -> None:
+    """`spec.cancel`: everything under way is stopped, the workflow ends as Cancelled."""
+    if turn.workflow.cancel:
+        stop_everything(turn, Phase.CANCELLED, Reason.CANCELLED, "")
+        turn.end(Phase.CANCELLED, Reason.CANCELLED, "cancelled by request")

@@ -1,0 +1,31 @@
+"""Committed results are the truth: they end a task whatever else is seen, and are replayed in order after a restart."""
+
+from __future__ import annotations
+
+from mlworkflow.core.names import Reason
+from mlworkflow.core.state import Phase, step_of
+from mlworkflow.core.turn import Turn
+
+
+def accept_results(turn: Turn) -> None:
+    """Success of any attempt ends its task; failure counts for the current attempt, or for one that the state has not heard of."""
+    for (name, number), result in sorted(turn.seen.results.items()):
+        if step_of(name) not in turn.workflow.steps:
+            continue
+        task = turn.task(name)
+        if result.is_success:
+            if not task.is_finished or (task.phase is Phase.SUCCEEDED and task.artifacts is not result.outputs):
+                turn.succeed(name, number, result)
+        elif not task.is_finished and (number > task.attempt or (number == task.attempt and task.phase is Phase.RUNNING)):
+            turn.start(name, number, at=result.started_at or None)
+            turn.fail(name, result.reason or Reason.ERROR, result.message)
+
+
+def adopt_attempts(turn: Turn) -> None:
+    """An attempt that exists belongs to its task, whether or not the state knew: this is how a restarted operator finds its Pods."""
+    for (name, number), attempt in turn.seen.attempts.items():
+        if step_of(name) not in turn.workflow.steps:
+            continue
+        task = turn.task(name)
+        if not task.is_finished and number > task.attempt:
+            turn.start(name, number, attempt.handle, at=attempt.created_at)
