@@ -1,9 +1,9 @@
 """What can be wrong with a user's input.
 
-    UserError                 somebody's mistake: shown as it is, never with a traceback
-    ├── SpecError             the resource cannot run: a list of problems, each with its field's path
-    ├── ExpressionError       one expression cannot be parsed or evaluated
-    └── UsageError            a command was called in a way that cannot work
+UserError                 somebody's mistake: shown as it is, never with a traceback
+├── SpecError             the resource cannot run: a list of problems, each with its field's path
+├── ExpressionError       one expression cannot be parsed or evaluated
+└── UsageError            a command was called in a way that cannot work
 """
 
 from __future__ import annotations

@@ -47,7 +47,9 @@ def strings_of(step: Step) -> Iterator[tuple[str, str]]:
     """Every string of a step that holds an expression, with its field's path below the step."""
     yield from walk(step.when, "when")
     yield from walk(step.params, "params")
-    own = {key: value for key, value in step.body.items() if key != "step"} if step.trial else step.body  # a trial's strings are its own
+    own = (
+        {key: value for key, value in step.body.items() if key != "step"} if step.trial else step.body
+    )  # a trial's strings are its own
     yield from walk(own, step.kind.name)
     for name in ("image", "env", "resources", "node_selector"):
         yield from walk(getattr(step.common, name), name)
@@ -82,7 +84,9 @@ def build(workflow: Workflow) -> Graph:
     """
     steps = workflow.steps
     parents = {
-        name: tuple(dict.fromkeys(reference.step for reference in references_of(step, steps) if reference.step in steps))
+        name: tuple(
+            dict.fromkeys(reference.step for reference in references_of(step, steps) if reference.step in steps)
+        )
         for name, step in steps.items()
     }
     order: list[str] = []

@@ -27,7 +27,9 @@ StepName = Annotated[str, Meta(pattern=names.STEP_NAME, max_length=names.MAX_NAM
 class Input(Fields, frozen=True):
     """Where an input comes from."""
 
-    from_: Annotated[str, Meta(pattern=r"^[^.]+\.[^.]+$", description="`<step>.<output>` of another step.")] = msgspec.field(name="from")
+    from_: Annotated[str, Meta(pattern=r"^[^.]+\.[^.]+$", description="`<step>.<output>` of another step.")] = (
+        msgspec.field(name="from")
+    )
 
     @property
     def step(self) -> str:
@@ -43,7 +45,9 @@ class Output(Fields, frozen=True):
 
     type: Annotated[
         OutputType,
-        Meta(description="`artifact` (a file or a directory as found), `file`, `directory`, or an output parameter: `string`, `number`, `integer`, `boolean`, `json`."),
+        Meta(
+            description="`artifact` (a file or a directory as found), `file`, `directory`, or an output parameter: `string`, `number`, `integer`, `boolean`, `json`."
+        ),
     ] = "artifact"
     optional: Annotated[bool, Meta(description="The step succeeds without it.")] = False
 
@@ -64,24 +68,44 @@ class Retry(Fields, frozen=True):
 class Common(Fields, frozen=True):
     """What every kind of step has, and `defaults` too. Fields named as in a Pod mean what they mean in a Pod."""
 
-    image: Annotated[str | UnsetType, Meta(description="The image of the step. Default: the operator's steps image for built-in kinds.")] = UNSET
+    image: Annotated[
+        str | UnsetType,
+        Meta(description="The image of the step. Default: the operator's steps image for built-in kinds."),
+    ] = UNSET
     retry: Annotated[Retry | UnsetType, Meta(description="Try again after a failure. Default: once only.")] = UNSET
-    timeout: Annotated[Duration | UnsetType, Meta(description="From the step's first start to its end, every attempt included.")] = UNSET
+    timeout: Annotated[
+        Duration | UnsetType, Meta(description="From the step's first start to its end, every attempt included.")
+    ] = UNSET
     pending_timeout: Annotated[
-        Duration | UnsetType, Meta(description="How long a Pod may wait to start (no node fits, the image cannot be pulled). Default: 10m.")
+        Duration | UnsetType,
+        Meta(description="How long a Pod may wait to start (no node fits, the image cannot be pulled). Default: 10m."),
     ] = UNSET
-    env: Annotated[list[dict[str, Json]] | UnsetType, Meta(description="Environment variables of the step's container, as in a Pod.")] = UNSET
-    resources: Annotated[dict[str, Json] | UnsetType, Meta(description="Requests and limits of the step's container, as in a Pod.")] = UNSET
+    env: Annotated[
+        list[dict[str, Json]] | UnsetType,
+        Meta(description="Environment variables of the step's container, as in a Pod."),
+    ] = UNSET
+    resources: Annotated[
+        dict[str, Json] | UnsetType, Meta(description="Requests and limits of the step's container, as in a Pod.")
+    ] = UNSET
     volumes: Annotated[list[dict[str, Json]] | UnsetType, Meta(description="Volumes of the Pod.")] = UNSET
-    volume_mounts: Annotated[list[dict[str, Json]] | UnsetType, Meta(description="Volume mounts of the step's container.")] = UNSET
-    node_selector: Annotated[dict[str, str] | UnsetType, Meta(description="Labels that the node must have.")] = UNSET
-    tolerations: Annotated[list[dict[str, Json]] | UnsetType, Meta(description="Taints that the Pod tolerates.")] = UNSET
-    affinity: Annotated[dict[str, Json] | UnsetType, Meta(description="Affinity of the Pod.")] = UNSET
-    service_account_name: Annotated[str | UnsetType, Meta(description="Service account of the Pod. Its token is not mounted into the step.")] = UNSET
-    security_context: Annotated[
-        dict[str, Json] | UnsetType, Meta(description="Laid over the restricted security context that the step's container has by default.")
+    volume_mounts: Annotated[
+        list[dict[str, Json]] | UnsetType, Meta(description="Volume mounts of the step's container.")
     ] = UNSET
-    image_pull_secrets: Annotated[list[dict[str, str]] | UnsetType, Meta(description="Secrets to pull images with.")] = UNSET
+    node_selector: Annotated[dict[str, str] | UnsetType, Meta(description="Labels that the node must have.")] = UNSET
+    tolerations: Annotated[list[dict[str, Json]] | UnsetType, Meta(description="Taints that the Pod tolerates.")] = (
+        UNSET
+    )
+    affinity: Annotated[dict[str, Json] | UnsetType, Meta(description="Affinity of the Pod.")] = UNSET
+    service_account_name: Annotated[
+        str | UnsetType, Meta(description="Service account of the Pod. Its token is not mounted into the step.")
+    ] = UNSET
+    security_context: Annotated[
+        dict[str, Json] | UnsetType,
+        Meta(description="Laid over the restricted security context that the step's container has by default."),
+    ] = UNSET
+    image_pull_secrets: Annotated[
+        list[dict[str, str]] | UnsetType, Meta(description="Secrets to pull images with.")
+    ] = UNSET
     priority_class_name: Annotated[str | UnsetType, Meta(description="Priority class of the Pod.")] = UNSET
     scheduler_name: Annotated[str | UnsetType, Meta(description="Scheduler of the Pod.")] = UNSET
     termination_grace_period_seconds: Annotated[
@@ -91,7 +115,9 @@ class Common(Fields, frozen=True):
     annotations: Annotated[dict[str, str] | UnsetType, Meta(description="Further annotations of the Pod.")] = UNSET
     pod_template: Annotated[
         dict[str, Json] | UnsetType,
-        Meta(description="Laid over the finished Pod, for whatever is missing here (`metadata`, `spec`); lists of named things merge by name."),
+        Meta(
+            description="Laid over the finished Pod, for whatever is missing here (`metadata`, `spec`); lists of named things merge by name."
+        ),
     ] = UNSET
 
 
@@ -99,13 +125,22 @@ class StepFields(Common, frozen=True):
     """A step: `name`, exactly one kind, and what is common to all kinds."""
 
     name: Annotated[StepName, Meta(description="Unique in the workflow; lower case letters, digits and dashes.")] = ""
-    inputs: Annotated[dict[str, Input], Meta(max_length=64, description="Artifacts of earlier steps, found at `$MLWF_IN/<name>`.")] = {}
-    outputs: Annotated[dict[str, Output], Meta(max_length=64, description="What the step leaves, beyond what its kind leaves anyway.")] = {}
-    params: Annotated[
-        dict[str, Json], Meta(max_length=256, description="Any JSON values: `$MLWF_PARAM_<NAME>` and the file `$MLWF_PARAMS`.")
+    inputs: Annotated[
+        dict[str, Input], Meta(max_length=64, description="Artifacts of earlier steps, found at `$MLWF_IN/<name>`.")
     ] = {}
-    after: Annotated[list[str], Meta(max_length=256, description="Steps that must have succeeded first; order without data.")] = []
-    when: Annotated[str, Meta(description="An expression; where it is false the step is skipped, and so is what depends on it.")] = ""
+    outputs: Annotated[
+        dict[str, Output], Meta(max_length=64, description="What the step leaves, beyond what its kind leaves anyway.")
+    ] = {}
+    params: Annotated[
+        dict[str, Json],
+        Meta(max_length=256, description="Any JSON values: `$MLWF_PARAM_<NAME>` and the file `$MLWF_PARAMS`."),
+    ] = {}
+    after: Annotated[
+        list[str], Meta(max_length=256, description="Steps that must have succeeded first; order without data.")
+    ] = []
+    when: Annotated[
+        str, Meta(description="An expression; where it is false the step is skipped, and so is what depends on it.")
+    ] = ""
 
 
 class SpecFields(Fields, frozen=True):
@@ -113,9 +148,15 @@ class SpecFields(Fields, frozen=True):
 
     steps: Annotated[list[dict[str, Json]], Meta(min_length=1, description="The steps, in any order.")]
     params: Annotated[
-        dict[str, Json], Meta(max_length=256, description="Values by name, of any JSON type; `params.<name>` in expressions, `-p name=value` on the command line.")
+        dict[str, Json],
+        Meta(
+            max_length=256,
+            description="Values by name, of any JSON type; `params.<name>` in expressions, `-p name=value` on the command line.",
+        ),
     ] = {}
-    parallelism: Annotated[Annotated[int, Meta(ge=1)] | UnsetType, Meta(description="Pods at once in this workflow. Default: no limit.")] = UNSET
+    parallelism: Annotated[
+        Annotated[int, Meta(ge=1)] | UnsetType, Meta(description="Pods at once in this workflow. Default: no limit.")
+    ] = UNSET
     timeout: Annotated[Duration | UnsetType, Meta(description="From the start of the workflow to its end.")] = UNSET
     suspend: Annotated[bool, Meta(description="Start nothing new while this is true; what runs goes on.")] = False
     cancel: Annotated[bool, Meta(description="Stop what runs and end as Cancelled.")] = False
@@ -174,7 +215,9 @@ class Workflow:
         if resource.get("apiVersion") != names.API_VERSION or resource.get("kind") != names.KIND:
             problems.append(Problem("apiVersion", f"expected apiVersion {names.API_VERSION} and kind {names.KIND}"))
         if not name or len(name) > names.MAX_NAME:
-            problems.append(Problem("metadata.name", f"must have 1 to {names.MAX_NAME} characters: it becomes a label of every Pod"))
+            problems.append(
+                Problem("metadata.name", f"must have 1 to {names.MAX_NAME} characters: it becomes a label of every Pod")
+            )
         try:
             spec = msgspec.convert(resource.get("spec") or {}, SpecFields)
         except msgspec.ValidationError as error:
@@ -187,7 +230,9 @@ class Workflow:
                 problems.extend(error.problems)
                 continue
             if step.name in steps:
-                problems.append(Problem(f"spec.steps[{index}].name", f"'{step.name}' is the name of an earlier step too"))
+                problems.append(
+                    Problem(f"spec.steps[{index}].name", f"'{step.name}' is the name of an earlier step too")
+                )
             steps[step.name] = step
         if problems:
             raise SpecError(problems)
@@ -222,7 +267,11 @@ def parse_step(raw: Mapping[str, Any], path: str, defaults: Common | UnsetType =
         raise SpecError([schema_problem(error, f"{path}.{kind.name}")]) from None
     problems = [Problem(f"{path}.{kind.name}.{where}", message) for where, message in kind.check(body)]
     if trial_of:
-        problems += [Problem(f"{path}.{field}", "belongs to the tune step, not to its trials") for field in ("name", "after", "when", "inputs") if raw.get(field)]
+        problems += [
+            Problem(f"{path}.{field}", "belongs to the tune step, not to its trials")
+            for field in ("name", "after", "when", "inputs")
+            if raw.get(field)
+        ]
         if kind.name == "tune":
             problems.append(Problem(f"{path}.tune", "a trial cannot be a tune step itself"))
     elif not fields.name:
@@ -259,5 +308,7 @@ def _merged(defaults: Common | UnsetType, fields: Common) -> Common:
 def schema_problem(error: msgspec.ValidationError, path: str) -> Problem:
     """msgspec's words (`… - at `$.a[0]``) as a problem with the whole field path."""
     message, _, where = str(error).partition(" - at `$")
-    message = message.replace("Object contains unknown field", "unknown field").replace("Object missing required field", "missing field")
+    message = message.replace("Object contains unknown field", "unknown field").replace(
+        "Object missing required field", "missing field"
+    )
     return Problem(f"{path}{where.rstrip('`')}", message)

@@ -52,11 +52,14 @@ class Reason(StrEnum):
     STEP_FAILED = "StepFailed"
     STORE_UNAVAILABLE = "StoreUnavailable"
     SUCCEEDED = "Succeeded"
+    TERMINATED = "Terminated"
     TRIALS_FAILED = "TrialsFailed"
 
 
 def pod_name(workflow: str, uid: str, task: str, attempt: int) -> str:
     """The Pod of an attempt: readable first, a hash of its identity last, at most 63 characters."""
     suffix = hashlib.sha256(f"{uid}/{task}/{attempt}".encode()).hexdigest()[:8]
-    readable = re.sub(r"[^a-z0-9]+", "-", f"{workflow}-{task}".lower())[: MAX_NAME - len(suffix) - len(str(attempt)) - 2]
+    readable = re.sub(r"[^a-z0-9]+", "-", f"{workflow}-{task}".lower())[
+        : MAX_NAME - len(suffix) - len(str(attempt)) - 2
+    ]
     return f"{readable.strip('-')}-{attempt}-{suffix}"

@@ -12,7 +12,9 @@ from mlworkflow.core.actions import Order
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.expressions import as_text, render
 from mlworkflow.core.model import Step, Workflow, schema_problem
-from mlworkflow.core.state import PENDING, Task, step_of
+from mlworkflow.core.state import PENDING, Task, step_of, trial_number
+from mlworkflow.core.study import study_of, trial_params
+from mlworkflow.core.values import ArtifactRef
 
 Names: TypeAlias = Mapping[str, Any]
 
@@ -37,13 +39,19 @@ def names(workflow: Workflow, tasks: Mapping[str, Task], trial: Mapping[str, Any
     return values
 
 
-def order(workflow: Workflow, tasks: Mapping[str, Task], task: str, attempt: int, trial: Mapping[str, Any] | None = None) -> Order:
-    """The order for one attempt of a task. `trial` is ``{"number": n, "params": {…}}`` for a trial.
+def order(workflow: Workflow, tasks: Mapping[str, Task], task: str, attempt: int) -> Order:
+    """The order for one attempt of a task.
 
-    Raises ExpressionError, whose message begins with the field.
+    Raises ExpressionError, whose message begins with the field; KeyError for an input that its step did not leave.
     """
     owner = workflow.steps[step_of(task)]
-    step = (owner.trial or owner) if trial is not None else owner
+    number = trial_number(task)
+    trial: dict[str, Any] | None = (
+        None
+        if number is None
+        else {"number": number, "params": trial_params(study_of(owner, names(workflow, tasks)), number)}
+    )
+    step = owner.trial if trial is not None and owner.trial else owner
     scope = names(workflow, tasks, trial)
     params = dict(_field("params", step.params, scope))
     body = dict(_field(step.kind.name, step.body, scope))
@@ -67,12 +75,19 @@ def order(workflow: Workflow, tasks: Mapping[str, Task], task: str, attempt: int
         attempt=attempt,
         spec=body,
         params=params,
-        inputs={name: tasks[source.step].artifacts[source.output] for name, source in owner.inputs.items()},
+        inputs=inputs_of(owner, tasks),
         outputs=step.outputs,
         image=as_text(_field("image", body.get("image") or image, scope)),
-        env=() if step.common.env is UNSET else tuple(_variable(variable) for variable in _field("env", step.common.env, scope)),
+        env=()
+        if step.common.env is UNSET
+        else tuple(_variable(variable) for variable in _field("env", step.common.env, scope)),
         resources={} if step.common.resources is UNSET else _field("resources", step.common.resources, scope),
     )
+
+
+def inputs_of(step: Step, tasks: Mapping[str, Task]) -> dict[str, ArtifactRef]:
+    """A step's inputs, pinned. KeyError for one that its step did not leave."""
+    return {name: tasks[source.step].artifacts[source.output] for name, source in step.inputs.items()}
 
 
 def condition(workflow: Workflow, step: Step, tasks: Mapping[str, Task]) -> bool:

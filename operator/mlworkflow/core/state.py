@@ -84,6 +84,12 @@ def step_of(task: str) -> str:
     return task.partition("/")[0]
 
 
+def trial_number(task: str) -> int | None:
+    """The number of the trial that a task is, or None for a step's own task."""
+    number = task.partition("/")[2]
+    return int(number) if number else None
+
+
 def trials_of(step: str, tasks: Mapping[str, Task]) -> dict[int, Task]:
     """The trials of a tune step that have been started, by number, in order."""
     prefix = f"{step}/"

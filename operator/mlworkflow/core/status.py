@@ -19,7 +19,6 @@ from mlworkflow.core.errors import Problem
 from mlworkflow.core.graph import Graph
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.names import Reason
-from mlworkflow.core.observation import AttemptId, Result
 from mlworkflow.core.state import PENDING, Phase, Run, Task, trial_id, trials_of
 from mlworkflow.core.values import ArtifactRef, Json
 
@@ -45,10 +44,14 @@ class TaskStatus(Status, frozen=True):
     """What a step and a trial have in common."""
 
     phase: Annotated[str, Meta(description="Pending, Running, Succeeded, Failed, Skipped or Cancelled.")] = ""
-    reason: Annotated[str, Meta(description="One word: OOMKilled, ImagePullBackOff, DeadlineExceeded, OutputMissing, GateFailed, …")] = ""
+    reason: Annotated[
+        str, Meta(description="One word: OOMKilled, ImagePullBackOff, DeadlineExceeded, OutputMissing, GateFailed, …")
+    ] = ""
     message: Annotated[str, Meta(description="What happened, with the last log lines when it failed.")] = ""
     attempts: Annotated[int, Meta(description="Attempts so far.")] = 0
-    failures: Annotated[int, Meta(description="Attempts that failed by their own fault; `retry.limit` bounds them.")] = 0
+    failures: Annotated[
+        int, Meta(description="Attempts that failed by their own fault; `retry.limit` bounds them.")
+    ] = 0
     losses: Annotated[int, Meta(description="Attempts lost to the infrastructure; not counted by `retry`.")] = 0
     pod: Annotated[str, Meta(description="The Pod of the last attempt.")] = ""
     started_at: Annotated[Time, Meta(description="First start.")] = ""
@@ -75,10 +78,14 @@ class StepStatus(TaskStatus, frozen=True):
 class StatusFields(Status, frozen=True):
     """The state of a workflow."""
 
-    observed_generation: Annotated[int, Meta(description="The generation of the spec that the operator has acted on.")] = 0
+    observed_generation: Annotated[
+        int, Meta(description="The generation of the spec that the operator has acted on.")
+    ] = 0
     phase: Annotated[str, Meta(description="Pending, Running, Suspended, Succeeded, Failed or Cancelled.")] = ""
     progress: Annotated[str, Meta(description="Finished steps / all steps.")] = ""
-    message: Annotated[str, Meta(description="For Failed: the first cause, in one sentence. While running: what it waits for.")] = ""
+    message: Annotated[
+        str, Meta(description="For Failed: the first cause, in one sentence. While running: what it waits for.")
+    ] = ""
     started_at: Annotated[Time, Meta(description="Start.")] = ""
     finished_at: Annotated[Time, Meta(description="End.")] = ""
     duration: Annotated[str, Meta(description="From start to end.")] = ""
@@ -99,9 +106,17 @@ def written(workflow: Workflow, graph: Graph, run: Run, before: Mapping[str, Any
         message=run.message,
         started_at=stamp(run.started_at),
         finished_at=stamp(run.finished_at),
-        duration=human(run.finished_at - run.started_at) if run.finished_at is not None and run.started_at is not None else "",
+        duration=human(run.finished_at - run.started_at)
+        if run.finished_at is not None and run.started_at is not None
+        else "",
         conditions=_conditions(
-            [("Valid", "True", "Valid", "the spec is sound"), ("Succeeded", verdict, run.reason or str(run.phase), run.message)], before, workflow.generation, now
+            [
+                ("Valid", "True", "Valid", "the spec is sound"),
+                ("Succeeded", verdict, run.reason or str(run.phase), run.message),
+            ],
+            before,
+            workflow.generation,
+            now,
         ),
         steps=steps,
     )
@@ -112,10 +127,26 @@ def invalid(problems: tuple[Problem, ...], before: Mapping[str, Any], generation
     """The status of a resource that cannot run: Failed, with every problem, and nothing was started."""
     message = "; ".join(map(str, problems))[:2048]
     reason = str(Reason.INVALID_SPEC)
-    conditions = _conditions([("Valid", "False", reason, message), ("Succeeded", "False", reason, message)], before, generation, now)
+    conditions = _conditions(
+        [("Valid", "False", reason, message), ("Succeeded", "False", reason, message)], before, generation, now
+    )
     started = before.get("startedAt") or stamp(now)
-    status = StatusFields(observed_generation=generation, phase=str(Phase.FAILED), message=message, started_at=started, finished_at=stamp(now), conditions=conditions)
+    status = StatusFields(
+        observed_generation=generation,
+        phase=str(Phase.FAILED),
+        message=message,
+        started_at=started,
+        finished_at=stamp(now),
+        conditions=conditions,
+    )
     return {**{key: value for key, value in before.items() if key in ("steps", "progress")}, **plain(status)}
+
+
+def is_invalid(status: Mapping[str, Any]) -> bool:
+    """Whether a status says that the spec was not sound, so that nothing ever ran."""
+    return any(
+        condition["type"] == "Valid" and condition["status"] == "False" for condition in status.get("conditions") or []
+    )
 
 
 def read(status: Mapping[str, Any], workflow: Workflow) -> Run:
@@ -132,12 +163,14 @@ def read(status: Mapping[str, Any], workflow: Workflow) -> Run:
             tasks[trial_id(step.name, trial.number)] = replace(_task(trial), metrics=metrics)
     phase = Phase(fields.phase) if fields.phase else Phase.PENDING
     succeeded = next((condition for condition in fields.conditions if condition.type == "Succeeded"), None)
-    return Run(phase, succeeded.reason if succeeded else "", fields.message, moment(fields.started_at), moment(fields.finished_at), tasks)
-
-
-def unknown_results(run: Run, results: Mapping[AttemptId, Result]) -> bool:
-    """Whether committed results say more than a run knows: then a final phase in the status came from an older look."""
-    return any(result.is_success and not run.tasks.get(name, PENDING).is_finished for (name, _), result in results.items())
+    return Run(
+        phase,
+        succeeded.reason if succeeded else "",
+        fields.message,
+        moment(fields.started_at),
+        moment(fields.finished_at),
+        tasks,
+    )
 
 
 def plain(status: StatusFields) -> dict[str, Any]:
@@ -149,7 +182,11 @@ def stamp(moment: float | None) -> str:
     """RFC 3339 in UTC with milliseconds; nothing for None."""
     if moment is None:
         return ""
-    return datetime.datetime.fromtimestamp(round(moment, 3), datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.datetime.fromtimestamp(round(moment, 3), datetime.UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z")
+    )
 
 
 def moment(stamp: str) -> float | None:
@@ -197,7 +234,9 @@ def _task(status: TaskStatus) -> Task:
     )
 
 
-def _conditions(wanted: list[tuple[str, str, str, str]], before: Mapping[str, Any], generation: int, now: float) -> list[Condition]:
+def _conditions(
+    wanted: list[tuple[str, str, str, str]], before: Mapping[str, Any], generation: int, now: float
+) -> list[Condition]:
     earlier = {condition["type"]: condition for condition in before.get("conditions") or []}
     conditions = []
     for type_, status, reason, message in wanted:

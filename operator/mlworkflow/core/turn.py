@@ -52,7 +52,9 @@ class Turn:
 
     def running(self) -> list[str]:
         """The tasks that have an attempt under way."""
-        return [name for name, task in self.tasks.items() if task.phase is Phase.RUNNING and not self.is_composite(name)]
+        return [
+            name for name, task in self.tasks.items() if task.phase is Phase.RUNNING and not self.is_composite(name)
+        ]
 
     def wake(self, at: float) -> None:
         """Ask for a turn at `at`, whatever happens before."""
@@ -65,7 +67,14 @@ class Turn:
         task = self.task(name)
         began = task.started_at if task.started_at is not None else (self.now if at is None else at)
         self.tasks[name] = replace(
-            task, phase=Phase.RUNNING, attempt=attempt, started_at=began, handle=handle or task.handle, reason="", message="", not_before=0.0
+            task,
+            phase=Phase.RUNNING,
+            attempt=attempt,
+            started_at=began,
+            handle=handle or task.handle,
+            reason="",
+            message="",
+            not_before=0.0,
         )
 
     def succeed(self, name: str, attempt: int, result: Result) -> None:
@@ -86,7 +95,14 @@ class Turn:
 
     def finish(self, name: str, phase: Phase, reason: str, message: str = "") -> None:
         """→ Failed, Skipped or Cancelled, for good."""
-        self.tasks[name] = replace(self.task(name), phase=phase, reason=str(reason), message=message[-MESSAGE:], finished_at=self.now, not_before=0.0)
+        self.tasks[name] = replace(
+            self.task(name),
+            phase=phase,
+            reason=str(reason),
+            message=message[-MESSAGE:],
+            finished_at=self.now,
+            not_before=0.0,
+        )
 
     def fail(self, name: str, reason: str, message: str, *, retriable: bool = True) -> None:
         """An attempt failed by its own fault: → Pending until its back-off is over, or → Failed."""
@@ -105,12 +121,16 @@ class Turn:
         losses = task.losses + 1
         if losses > LOSSES:
             self.tasks[name] = replace(task, losses=losses)
-            self.finish(name, Phase.FAILED, reason, f"lost {losses} times to the infrastructure, the last time: {message}")
+            self.finish(
+                name, Phase.FAILED, reason, f"lost {losses} times to the infrastructure, the last time: {message}"
+            )
             return
         self._retry(name, replace(task, losses=losses), reason, message, 0.0 if losses == 1 else 2.0 ** (losses - 1))
 
     def _retry(self, name: str, task: Task, reason: str, message: str, delay: float) -> None:
-        self.tasks[name] = replace(task, phase=Phase.PENDING, reason=str(reason), message=message[-MESSAGE:], not_before=self.now + delay)
+        self.tasks[name] = replace(
+            task, phase=Phase.PENDING, reason=str(reason), message=message[-MESSAGE:], not_before=self.now + delay
+        )
 
     def stop(self, name: str) -> None:
         """End the attempt that a task has under way."""

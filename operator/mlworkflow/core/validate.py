@@ -35,17 +35,26 @@ def _inputs(step: Step, path: str) -> Iterator[Problem]:
     kind = (step.trial or step).kind
     for name in kind.inputs:
         if name not in step.inputs:
-            yield Problem(f"{path}.inputs.{name}", f"a {kind.name} step needs the input '{name}': inputs: {{{name}: {{from: <step>.<output>}}}}")
+            yield Problem(
+                f"{path}.inputs.{name}",
+                f"a {kind.name} step needs the input '{name}': inputs: {{{name}: {{from: <step>.<output>}}}}",
+            )
 
 
 def _names(step: Step, path: str) -> Iterator[Problem]:
     for field in ("inputs", "outputs", "params"):
         for name in getattr(step, field):
             if not re.match(names.FIELD_NAME, name):
-                yield Problem(f"{path}.{field}.{name}", "a name has letters, digits, dashes and underscores, and begins with a letter")
+                yield Problem(
+                    f"{path}.{field}.{name}",
+                    "a name has letters, digits, dashes and underscores, and begins with a letter",
+                )
     for name, output in step.outputs.items():
         if output.is_artifact and name in names.RESERVED_OUTPUTS:
-            yield Problem(f"{path}.outputs.{name}", f"the names {', '.join(sorted(names.RESERVED_OUTPUTS))} are not free for artifacts")
+            yield Problem(
+                f"{path}.outputs.{name}",
+                f"the names {', '.join(sorted(names.RESERVED_OUTPUTS))} are not free for artifacts",
+            )
 
 
 def _expressions(step: Step, workflow: Workflow, path: str, *, in_trial: bool = False) -> Iterator[Problem]:
@@ -59,7 +68,10 @@ def _expressions(step: Step, workflow: Workflow, path: str, *, in_trial: bool = 
     allowed = ROOTS if in_trial else ROOTS - {"trial"}
     for where, expression in graph.expressions_of(step):
         if unknown := sorted(expression.roots - allowed):
-            yield Problem(f"{path}.{where}", f"'{expression.source}': unknown name '{unknown[0]}'; known are {', '.join(sorted(allowed))}{_dash_hint(unknown[0], workflow)}")
+            yield Problem(
+                f"{path}.{where}",
+                f"'{expression.source}': unknown name '{unknown[0]}'; known are {', '.join(sorted(allowed))}{_dash_hint(unknown[0], workflow)}",
+            )
         for parameter in _parameters(expression.source):
             if parameter not in workflow.params and parameter.replace("_", "-") not in workflow.params:
                 yield Problem(f"{path}.{where}", f"'{expression.source}': spec.params has no '{parameter}'")
@@ -78,7 +90,10 @@ def _references(step: Step, workflow: Workflow, path: str) -> Iterator[Problem]:
         if reference.step == step.name:
             yield Problem(where, f"step '{step.name}' refers to itself")
         elif reference.step not in workflow.steps:
-            yield Problem(where, f"there is no step '{reference.step}'{_dash_hint(reference.step, workflow)}; the steps are {', '.join(workflow.steps)}")
+            yield Problem(
+                where,
+                f"there is no step '{reference.step}'{_dash_hint(reference.step, workflow)}; the steps are {', '.join(workflow.steps)}",
+            )
         elif reference.output is not None:
             yield from _output(workflow.steps[reference.step], reference, where)
 
@@ -89,11 +104,20 @@ def _output(source: Step, reference: graph.Reference, where: str) -> Iterator[Pr
         if reference.is_artifact or not source.kind.open_parameters:
             known = [name for name, output in source.outputs.items() if output.is_artifact == reference.is_artifact]
             hint = f"it has {', '.join(known)}" if known else "it declares none"
-            yield Problem(where, f"step '{source.name}' has no {'artifact' if reference.is_artifact else 'output parameter'} '{reference.output}'; {hint}")
+            yield Problem(
+                where,
+                f"step '{source.name}' has no {'artifact' if reference.is_artifact else 'output parameter'} '{reference.output}'; {hint}",
+            )
     elif output.is_artifact and not reference.is_artifact:
-        yield Problem(where, f"'{source.name}.{reference.output}' is an artifact, not a parameter: take it by inputs: {{…: {{from: {source.name}.{reference.output}}}}}")
+        yield Problem(
+            where,
+            f"'{source.name}.{reference.output}' is an artifact, not a parameter: take it by inputs: {{…: {{from: {source.name}.{reference.output}}}}}",
+        )
     elif reference.is_artifact and not output.is_artifact:
-        yield Problem(where, f"'{source.name}.{reference.output}' is a parameter, not an artifact: use ${{{{ steps.{source.name.replace('-', '_')}.outputs.{reference.output} }}}}")
+        yield Problem(
+            where,
+            f"'{source.name}.{reference.output}' is a parameter, not an artifact: use ${{{{ steps.{source.name.replace('-', '_')}.outputs.{reference.output} }}}}",
+        )
 
 
 def _dash_hint(name: str, workflow: Workflow) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from msgspec import UNSET
+
 from mlworkflow.core.values import Fields
 
 Outputs: TypeAlias = Mapping[str, str]
@@ -25,6 +27,7 @@ class Kind:
     image (empty: the step brings its own). `takes_trial_params` names the body's field that a trial's parameters are merged into.
     `text_fields` of the body are text whatever an expression in them gives.
     `check` finds what the schema cannot say: (path below the body, message).
+    `example` is a short step in YAML for the reference page.
     """
 
     name: str
@@ -39,8 +42,21 @@ class Kind:
     takes_trial_params: str = ""
     text_fields: frozenset[str] = frozenset()
     check: Callable[[Any], list[tuple[str, str]]] = _no_problems
+    example: str = ""
 
 
 def built_in(name: str) -> tuple[str, ...]:
     """The command of a kind that the steps image carries."""
     return ("python", "-m", "mlworkflow_steps", name)
+
+
+def exactly_one(value: Fields, path: str, names: tuple[str, ...]) -> list[tuple[str, str]]:
+    """The problem, if any, that not exactly one of `names` is given in `value`."""
+    given = [name for name in names if getattr(value, name) is not UNSET]
+    return (
+        []
+        if len(given) == 1
+        else [
+            (path, f"name exactly one of: {', '.join(names)}{'; this names ' + ' and '.join(given) if given else ''}")
+        ]
+    )

@@ -13,13 +13,22 @@ from mlworkflow.core.values import Fields
 class Container(Fields, frozen=True):
     """Runs a command in an image of your own. The step contract says what it finds and what it leaves."""
 
-    image: Annotated[str, Meta(description="The image. May be left out where `defaults.image` or the step's `image` names one.")] = ""
-    command: Annotated[list[str], Meta(description="What to run, not in a shell. Local runs need it; in a Pod the image's entry point is the default.")] = []
+    image: Annotated[
+        str, Meta(description="The image. May be left out where `defaults.image` or the step's `image` names one.")
+    ] = ""
+    command: Annotated[
+        list[str],
+        Meta(
+            description="What to run, not in a shell. Local runs need it; in a Pod the image's entry point is the default."
+        ),
+    ] = []
     args: Annotated[list[str], Meta(description="Arguments after the command.")] = []
     working_dir: Annotated[str, Meta(description="Working directory.")] = ""
     agent: Annotated[
         bool,
-        Meta(description="The image carries the agent (`pip install mlworkflow[agent]`): one container in the Pod instead of three. Needs `command`."),
+        Meta(
+            description="The image carries the agent (`pip install mlworkflow[agent]`): one container in the Pod instead of three. Needs `command`."
+        ),
     ] = False
 
 
@@ -29,4 +38,11 @@ def _check(body: Container) -> list[tuple[str, str]]:
     return []
 
 
-KIND = Kind(name="container", order=90, summary="any container, any language", body=Container, text_fields=frozenset({"image", "command", "args", "workingDir"}), check=_check)
+KIND = Kind(
+    name="container",
+    order=90,
+    summary="any container, any language",
+    body=Container,
+    text_fields=frozenset({"image", "command", "args", "workingDir"}),
+    check=_check,
+)

@@ -6,14 +6,16 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from mlworkflow.core.kinds._kind import Kind
+from mlworkflow.core.kinds._kind import Kind, exactly_one
 from mlworkflow.core.values import Fields, Integer, Json
 
 
 class Metric(Fields, frozen=True):
     """The number that decides."""
 
-    name: Annotated[str, Meta(min_length=1, description="A metric that the trial emits, or one of its output parameters.")]
+    name: Annotated[
+        str, Meta(min_length=1, description="A metric that the trial emits, or one of its output parameters.")
+    ]
     goal: Annotated[Literal["maximize", "minimize"], Meta(description="Which way is better.")] = "maximize"
 
 
@@ -48,14 +50,19 @@ class FloatRange(Fields, frozen=True):
 
     min: float
     max: float
-    step: Annotated[Annotated[float, Meta(gt=0)] | UnsetType, Meta(description="Distance between neighbours; a grid needs it.")] = UNSET
+    step: Annotated[
+        Annotated[float, Meta(gt=0)] | UnsetType, Meta(description="Distance between neighbours; a grid needs it.")
+    ] = UNSET
     log: Annotated[bool, Meta(description="Draw evenly in the logarithm (needs min > 0).")] = False
 
 
 class Dimension(Fields, frozen=True):
     """The values of one parameter: exactly one of these."""
 
-    choice: Annotated[Annotated[list[Json], Meta(min_length=1)] | UnsetType, Meta(description="One of these values, of any JSON type.")] = UNSET
+    choice: Annotated[
+        Annotated[list[Json], Meta(min_length=1)] | UnsetType,
+        Meta(description="One of these values, of any JSON type."),
+    ] = UNSET
     int: Annotated[IntRange | UnsetType, Meta(description="A whole number.")] = UNSET
     float: Annotated[FloatRange | UnsetType, Meta(description="A real number.")] = UNSET
 
@@ -72,7 +79,9 @@ class Tune(Fields, frozen=True):
     """Searches for the best parameters of a step."""
 
     metric: Annotated[Metric, Meta(description="What is optimised.")]
-    space: Annotated[dict[str, Dimension], Meta(min_length=1, max_length=64, description="The parameters and their values.")]
+    space: Annotated[
+        dict[str, Dimension], Meta(min_length=1, max_length=64, description="The parameters and their values.")
+    ]
     step: Annotated[
         dict[str, Json],
         Meta(
@@ -81,29 +90,31 @@ class Tune(Fields, frozen=True):
             "are names in its expressions."
         ),
     ]
-    algorithm: Annotated[Algorithm, Meta(description="How parameters are chosen. Default: grid.")] = Algorithm(grid=Grid())
+    algorithm: Annotated[Algorithm, Meta(description="How parameters are chosen. Default: grid.")] = Algorithm(
+        grid=Grid()
+    )
     trials: Annotated[Trials, Meta(description="The budget.")] = Trials()
 
 
 def _check(body: Tune) -> list[tuple[str, str]]:
-    problems = []
-    chosen = [name for name in ("grid", "random") if getattr(body.algorithm, name) is not UNSET]
-    if len(chosen) != 1:
-        problems.append(("algorithm", "name exactly one of: grid, random"))
+    problems = exactly_one(body.algorithm, "algorithm", ("grid", "random"))
+    is_grid = body.algorithm.grid is not UNSET
     for name, dimension in body.space.items():
         path = f"space.{name}"
-        given = [field for field in ("choice", "int", "float") if getattr(dimension, field) is not UNSET]
-        if len(given) != 1:
-            problems.append((path, "name exactly one of: choice, int, float"))
-            continue
-        values = getattr(dimension, given[0])
+        problems += exactly_one(dimension, path, ("choice", "int", "float"))
+        values = dimension.int if dimension.int is not UNSET else dimension.float
         if isinstance(values, IntRange | FloatRange):
             if values.min > values.max:
                 problems.append((path, f"min {values.min} is above max {values.max}"))
             if values.log and values.min <= 0:
                 problems.append((path, "a logarithmic range needs min > 0"))
-        if isinstance(values, FloatRange) and values.step is UNSET and chosen == ["grid"]:
-            problems.append((f"{path}.float.step", "a grid needs the step of a float: give `step`, or list the values with `choice`"))
+        if isinstance(values, FloatRange) and values.step is UNSET and is_grid:
+            problems.append(
+                (
+                    f"{path}.float.step",
+                    "a grid needs the step of a float: give `step`, or list the values with `choice`",
+                )
+            )
     return problems
 
 

@@ -15,7 +15,9 @@ def stop_leftovers(turn: Turn) -> None:
     for key, attempt in turn.seen.attempts.items():
         task = turn.task(attempt.task)
         is_current = task.phase is Phase.RUNNING and task.attempt == attempt.number
-        if not (is_current or attempt.leaving or attempt.seen is Seen.ENDED or key in turn.seen.results or key in asked):
+        if not (
+            is_current or attempt.leaving or attempt.seen is Seen.ENDED or key in turn.seen.results or key in asked
+        ):
             turn.actions.append(Stop(attempt.task, attempt.number, attempt.handle))
 
 
@@ -26,13 +28,19 @@ def conclude(turn: Turn) -> Run:
     if not turn.ending and all(task.is_finished for task in steps.values()):
         if failed := first_failure(steps):
             task = steps[failed]
-            turn.end(Phase.FAILED, Reason.STEP_FAILED, f"step '{failed}' failed: {task.reason}{': ' + first_line(task.message) if task.message else ''}")
+            turn.end(
+                Phase.FAILED,
+                Reason.STEP_FAILED,
+                f"step '{failed}' failed: {task.reason}{': ' + first_line(task.message) if task.message else ''}",
+            )
         else:
             turn.end(Phase.SUCCEEDED, Reason.SUCCEEDED, "")
     if turn.ending:
         phase, reason, message = turn.ending
         return Run(phase, reason, message, began, turn.now, turn.tasks)
-    return Run(Phase.SUSPENDED if turn.workflow.suspend else Phase.RUNNING, "", turn.seen.waiting, began, None, turn.tasks)
+    return Run(
+        Phase.SUSPENDED if turn.workflow.suspend else Phase.RUNNING, "", turn.seen.waiting, began, None, turn.tasks
+    )
 
 
 def first_failure(steps: dict[str, Task]) -> str | None:

@@ -16,9 +16,16 @@ def accept_results(turn: Turn) -> None:
         if result.is_success:
             if not task.is_finished or (task.phase is Phase.SUCCEEDED and task.artifacts is not result.outputs):
                 turn.succeed(name, number, result)
-        elif not task.is_finished and (number > task.attempt or (number == task.attempt and task.phase is Phase.RUNNING)):
+        elif not task.is_finished and (
+            number > task.attempt or (number == task.attempt and task.phase is Phase.RUNNING)
+        ):
             turn.start(name, number, at=result.started_at or None)
-            turn.fail(name, result.reason or Reason.ERROR, result.message)
+            if (
+                result.reason == Reason.TERMINATED
+            ):  # had we asked for it, the task would not be running: an eviction, a drain, a deletion
+                turn.lose(name, Reason.TERMINATED, result.message)
+            else:
+                turn.fail(name, result.reason or Reason.ERROR, result.message)
 
 
 def adopt_attempts(turn: Turn) -> None:

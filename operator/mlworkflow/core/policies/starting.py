@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from mlworkflow.core import orders
 from mlworkflow.core.actions import Start
 from mlworkflow.core.errors import ExpressionError
@@ -26,7 +23,7 @@ def start_ready(turn: Turn) -> None:
             start_task(turn, name)
 
 
-def start_task(turn: Turn, name: str, trial: Mapping[str, Any] | None = None) -> bool:
+def start_task(turn: Turn, name: str) -> bool:
     """Start a task's next attempt unless it must wait. Whether it was started."""
     task = turn.task(name)
     if turn.now < task.not_before:
@@ -36,12 +33,17 @@ def start_task(turn: Turn, name: str, trial: Mapping[str, Any] | None = None) ->
         return False
     attempt = task.attempt + 1
     try:
-        order = orders.order(turn.workflow, turn.tasks, name, attempt, trial)
+        order = orders.order(turn.workflow, turn.tasks, name, attempt)
     except ExpressionError as error:
         turn.finish(name, Phase.FAILED, Reason.EXPRESSION_ERROR, str(error))
         return False
     except KeyError as missing:
-        turn.finish(name, Phase.FAILED, Reason.ARTIFACT_MISSING, f"the step before left no {missing}, which is optional there and needed here")
+        turn.finish(
+            name,
+            Phase.FAILED,
+            Reason.ARTIFACT_MISSING,
+            f"the step before left no {missing}, which is optional there and needed here",
+        )
         return False
     turn.start(name, attempt, pod_name(turn.workflow.name, turn.workflow.uid, name, attempt))
     turn.actions.append(Start(order))

@@ -8,18 +8,15 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from mlworkflow.core import orders
 from mlworkflow.core.actions import Publish
 from mlworkflow.core.errors import ExpressionError
-from mlworkflow.core.expressions import render
 from mlworkflow.core.kinds.tune import Tune
-from mlworkflow.core.model import Step, schema_problem
+from mlworkflow.core.model import Step
 from mlworkflow.core.names import Reason
 from mlworkflow.core.policies.starting import start_task
 from mlworkflow.core.policies.timeouts import stop_task
-from mlworkflow.core.search import trial_count, trial_params
+from mlworkflow.core.study import study_of, trial_count, trial_params
 from mlworkflow.core.state import Phase, Task, trial_id, trials_of
 from mlworkflow.core.turn import Turn
 
@@ -34,25 +31,18 @@ def run_studies(turn: Turn) -> None:
                 stop_task(turn, name, Phase.FAILED, Reason.EXPRESSION_ERROR, str(error))
 
 
-def study_of(step: Step, names: orders.Names) -> Tune:
-    """The study with its expressions evaluated (the trial's own step apart). Raises ExpressionError."""
-    body = {field: render(value, names) if field != "step" else value for field, value in step.body.items()}
-    try:
-        study = msgspec.convert(body, Tune)
-    except msgspec.ValidationError as error:
-        raise ExpressionError(f"evaluated, {schema_problem(error, 'tune')}") from None
-    if problems := step.kind.check(study):
-        raise ExpressionError(f"evaluated, tune.{problems[0][0]}: {problems[0][1]}")
-    return study
-
-
 def _run(turn: Turn, step: Step, study: Tune) -> None:
     total = trial_count(study)
     trials = trials_of(step.name, turn.tasks)
     for number, task in trials.items():
         if task.phase is Phase.SUCCEEDED and value_of(task, study) is None:
             named = study.metric.name
-            turn.finish(trial_id(step.name, number), Phase.FAILED, Reason.METRIC_MISSING, f"the trial emitted no metric and left no output parameter '{named}'")
+            turn.finish(
+                trial_id(step.name, number),
+                Phase.FAILED,
+                Reason.METRIC_MISSING,
+                f"the trial emitted no metric and left no output parameter '{named}'",
+            )
     if _too_many_failed(turn, step, study, total):
         return
     under_way = sum(task.phase is Phase.RUNNING for task in trials.values())
@@ -60,9 +50,13 @@ def _run(turn: Turn, step: Step, study: Tune) -> None:
         if under_way >= int(study.trials.parallel):
             break
         if trials.get(number, _NEW).phase is Phase.PENDING:
-            under_way += start_task(turn, trial_id(step.name, number), {"number": number, "params": trial_params(study, number)})
+            under_way += start_task(turn, trial_id(step.name, number))
     trials = trials_of(step.name, turn.tasks)
-    if not _too_many_failed(turn, step, study, total) and len(trials) == total and all(task.is_finished for task in trials.values()):
+    if (
+        not _too_many_failed(turn, step, study, total)
+        and len(trials) == total
+        and all(task.is_finished for task in trials.values())
+    ):
         _settle(turn, step, study, trials)
 
 
@@ -82,7 +76,11 @@ def _too_many_failed(turn: Turn, step: Step, study: Tune, total: int) -> bool:
 
 
 def _settle(turn: Turn, step: Step, study: Tune, trials: Mapping[int, Task]) -> None:
-    values = {number: value for number, task in trials.items() if task.phase is Phase.SUCCEEDED and (value := value_of(task, study)) is not None}
+    values = {
+        number: value
+        for number, task in trials.items()
+        if task.phase is Phase.SUCCEEDED and (value := value_of(task, study)) is not None
+    }
     if not values:
         turn.finish(step.name, Phase.FAILED, Reason.NO_TRIALS, "no trial succeeded")
         return
@@ -93,7 +91,9 @@ def _settle(turn: Turn, step: Step, study: Tune, trials: Mapping[int, Task]) -> 
         "trial_count": len(trials),
         "failed_count": len(trials) - len(values),
     }
-    turn.actions.append(Publish(step, step.name, 0, parameters, {"trials": _table(study, trials)}, trials[best].artifacts))
+    turn.actions.append(
+        Publish(step, step.name, 0, parameters, {"trials": _table(study, trials)}, trials[best].artifacts)
+    )
 
 
 def value_of(task: Task, study: Tune) -> float | None:

@@ -47,7 +47,12 @@ def limit_pending(turn: Turn) -> None:
             continue
         turn.stop(name)
         cause = f": {attempt.message}" if attempt.message else ""
-        turn.fail(name, attempt.reason or Reason.PENDING_TIMEOUT, f"did not start within {human(limit)}{cause}", retriable=False)
+        turn.fail(
+            name,
+            attempt.reason or Reason.PENDING_TIMEOUT,
+            f"did not start within {human(limit)}{cause}",
+            retriable=False,
+        )
 
 
 def stop_task(turn: Turn, name: str, phase: Phase, reason: Reason, message: str) -> None:

@@ -1,4 +1,4 @@
-"""The trials of a tune step: how many, and with which parameters. Trial `n` is a function of the step's body and `n` alone."""
+"""The study of a tune step: its trials, how many and with which parameters. Trial `n` is a function of the step's body and `n` alone."""
 
 from __future__ import annotations
 
@@ -9,10 +9,26 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
+from mlworkflow.core.errors import ExpressionError
+from mlworkflow.core.expressions import render
 from mlworkflow.core.kinds.tune import Dimension, FloatRange, IntRange, Tune
+from mlworkflow.core.model import Step, schema_problem
 from mlworkflow.core.values import Json
+
+
+def study_of(step: Step, names: Mapping[str, Any]) -> Tune:
+    """The study with its expressions evaluated (the trial's own step apart). Raises ExpressionError."""
+    body = {field: render(value, names) if field != "step" else value for field, value in step.body.items()}
+    try:
+        study = msgspec.convert(body, Tune)
+    except msgspec.ValidationError as error:
+        raise ExpressionError(f"evaluated, {schema_problem(error, 'tune')}") from None
+    if problems := step.kind.check(study):
+        raise ExpressionError(f"evaluated, tune.{problems[0][0]}: {problems[0][1]}")
+    return study
 
 
 def trial_count(body: Tune) -> int:
@@ -64,5 +80,9 @@ def _draw_float(span: FloatRange, draw: random.Random) -> float:
     if span.log:
         return math.exp(draw.uniform(math.log(span.min), math.log(span.max)))
     if span.step is not UNSET:
-        return float(Decimal(str(span.min)) + Decimal(str(span.step)) * draw.randint(0, int((Decimal(str(span.max)) - Decimal(str(span.min))) / Decimal(str(span.step)))))
+        return float(
+            Decimal(str(span.min))
+            + Decimal(str(span.step))
+            * draw.randint(0, int((Decimal(str(span.max)) - Decimal(str(span.min))) / Decimal(str(span.step))))
+        )
     return draw.uniform(span.min, span.max)

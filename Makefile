@@ -1,0 +1,52 @@
+# MLWorkflow. `make help` lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+TIERS ?= unit component cluster kind
+PYTEST_ARGS ?=
+
+-include tests/node/node.mk
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed: PYTHON=/path/to/python3.11 make …'; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.ready ## Install everything for development into .venv
+
+.PHONY: demo
+demo: $(VENV)/.ready ## Train, tune and evaluate a model on this machine, no cluster needed
+	$(RUN)/mlwf run examples/digits.yaml
+
+.PHONY: test
+test: $(VENV)/.ready ## Run every test tier (TIERS="unit component" for fewer)
+	$(RUN)/python -m pytest $(addprefix tests/,$(TIERS)) $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.ready ## Check style, types and layers
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+	$(RUN)/lint-imports
+
+.PHONY: format
+format: $(VENV)/.ready ## Put the code into its canonical form
+	$(RUN)/ruff check --fix .
+	$(RUN)/ruff format .
+
+.PHONY: crds
+crds: $(VENV)/.ready ## Write the CRD, its copies and the reference page from the model
+	$(RUN)/python -m mlworkflow.schema
+
+.PHONY: clean
+clean: ## Remove what builds and tests left in the checkout
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .mlworkflow

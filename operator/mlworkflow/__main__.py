@@ -1,0 +1,120 @@
+"""The operator's process: settings in, parts put together, everything run on one event loop until a signal or a fault.
+
+A fault in any part ends the process: the Deployment restarts it, and a restart costs nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+
+import kopf
+from aiohttp import web
+
+from mlworkflow import handlers, health
+from mlworkflow.core.errors import UsageError
+from mlworkflow.engine.engine import Engine
+from mlworkflow.engine.runs import EngineRuns
+from mlworkflow.engine.watch import watch_store
+from mlworkflow.gateway._auth import ClusterKeys, PodTokens, ReaderTokens
+from mlworkflow.gateway.app import make_app
+from mlworkflow.kube.client import KubeClient
+from mlworkflow.kube.config import ConfigError, load_config
+from mlworkflow.kube.kopf_settings import tune_garbage_collector
+from mlworkflow.kube.pods import PodDriver
+from mlworkflow.kube.queue import WorkQueue
+from mlworkflow.kube.reconciler import Reconciler
+from mlworkflow.kube.workers import run_workers
+from mlworkflow.settings import Settings
+from mlworkflow.store.credentials import find_keys
+from mlworkflow.store.s3 import S3Settings, S3Store
+
+JWKS = "/openid/v1/jwks"
+
+
+def main() -> int:
+    """Exit code 0 after a signal, 1 after a fault, 2 for wrong settings."""
+    try:
+        settings = Settings.read(os.environ)
+    except UsageError as error:
+        print(f"mlworkflow: {error}", file=sys.stderr)
+        return 2
+    logging.basicConfig(
+        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stdout
+    )
+    try:
+        asyncio.run(run(settings))
+    except ConfigError as error:
+        print(f"mlworkflow: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+async def run(settings: Settings) -> None:
+    """The whole operator."""
+    async with KubeClient(load_config()) as client:
+        queue: WorkQueue[str] = WorkQueue()
+        driver = PodDriver(client, settings.pods, settings.namespaces, lambda uid: reconciler.wake(uid))
+        engine = Engine(_store(settings), driver, lambda uid: reconciler.wake(uid), time.time)
+        reconciler = Reconciler(client, engine, queue.add, time.time)
+        keys = ClusterKeys(lambda: client.get(JWKS))
+        steps = make_app(
+            runs=EngineRuns(engine), store=engine.store, authenticator=PodTokens(keys), readers=ReaderTokens(keys)
+        )
+        probes = health.make_app(driver.age, lambda: driver.is_synced)
+        runners = [await serve(steps, settings.gateway_port), await serve(probes, settings.health_port)]
+        try:
+            async with asyncio.TaskGroup() as group:
+                background = [
+                    group.create_task(driver.run(), name="pods"),
+                    group.create_task(watch_store(engine, reconciler.wake_all), name="store"),
+                    group.create_task(_work(driver, queue, settings.workers, reconciler), name="workers"),
+                ]
+                await kopf.operator(
+                    registry=handlers.registry(client, reconciler),
+                    clusterwide=not settings.namespaces,
+                    namespaces=list(settings.namespaces),
+                    standalone=True,
+                )
+                for task in background:
+                    task.cancel()
+        finally:
+            for runner in runners:
+                await runner.cleanup()
+
+
+async def _work(driver: PodDriver, queue: WorkQueue[str], count: int, reconciler: Reconciler) -> None:
+    """Reconcile, once every Pod that exists is known: before that, a Pod could be taken for lost."""
+    await driver.wait_synced()
+    tune_garbage_collector()
+    await run_workers(queue, count, reconciler.reconcile)
+
+
+async def serve(app: web.Application, port: int, host: str = "0.0.0.0") -> web.AppRunner:  # noqa: S104
+    """Serve an application; no access log, since it would show signed grants."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    return runner
+
+
+def _store(settings: Settings) -> S3Store:
+    return S3Store(
+        S3Settings(
+            endpoint=settings.store_url,
+            bucket=settings.store_bucket,
+            keys=find_keys(os.environ, Path(settings.store_keys) if settings.store_keys else None),
+            region=settings.store_region,
+            path_style=settings.store_path_style != "virtual",
+            create_bucket=True,
+            ca_file=settings.store_ca or None,
+        )
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

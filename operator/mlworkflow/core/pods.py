@@ -1,0 +1,208 @@
+"""From an order to a Pod. Pure builders: same order, same settings, same Pod.
+
+A step whose image carries the agent has one container; any other has `fetch` (init), the user's container untouched, and `publish`.
+The token is mounted into the agent's containers only, where the agent is not the user's own container; no store credential is anywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import UNSET
+
+from mlworkflow.core import names
+from mlworkflow.core.actions import Order
+from mlworkflow.core.expressions import as_text
+from mlworkflow.core.merge import overlay
+
+MAIN, FETCH, PUBLISH = "step", "fetch", "publish"
+ROOT = "/mlworkflow"
+TOKEN_FILE = "/var/run/mlworkflow/token"
+TOKEN_SECONDS = 3600
+MAX_VARIABLE = 32 * 1024
+USER = 65532
+
+_RESTRICTED: dict[str, Any] = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "runAsNonRoot": True,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+_AGENT_RESOURCES = {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "256Mi"}}
+_ROOT_MOUNT = {"name": "mlworkflow", "mountPath": ROOT}
+_TOKEN_MOUNT = {"name": "mlworkflow-token", "mountPath": "/var/run/mlworkflow", "readOnly": True}
+
+
+@dataclass(frozen=True, slots=True)
+class PodSettings:
+    """What the operator adds to every Pod."""
+
+    gateway: str
+    steps_image: str
+    agent_image: str
+    pull_policy: str = "IfNotPresent"
+    allowed_imports: str = ""
+
+
+def step_pod(order: Order, settings: PodSettings) -> dict[str, Any]:
+    """The Pod of one attempt."""
+    common = order.step.common
+    containers = _one_container(order, settings) if order.has_agent else _three_containers(order, settings)
+    spec: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": _or(common.termination_grace_period_seconds, 30),
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        **containers,
+        "volumes": [{"name": "mlworkflow", "emptyDir": {}}, _token_volume(), *_or(common.volumes, [])],
+    }
+    if order.step.timeout is not None:
+        spec["activeDeadlineSeconds"] = math.ceil(order.step.timeout)
+    for field, value in {
+        "nodeSelector": common.node_selector,
+        "tolerations": common.tolerations,
+        "affinity": common.affinity,
+        "serviceAccountName": common.service_account_name,
+        "imagePullSecrets": common.image_pull_secrets,
+        "priorityClassName": common.priority_class_name,
+        "schedulerName": common.scheduler_name,
+    }.items():
+        if value is not UNSET:
+            spec[field] = deepcopy(value)
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(order), "spec": spec}
+    return overlay(pod, common.pod_template) if common.pod_template is not UNSET else pod
+
+
+def _metadata(order: Order) -> dict[str, Any]:
+    common = order.step.common
+    return {
+        "name": names.pod_name(order.workflow, order.uid, order.task, order.attempt),
+        "namespace": order.namespace,
+        "labels": {
+            **_or(common.labels, {}),
+            names.LABEL_MANAGED_BY: names.FIELD_MANAGER,
+            names.LABEL_WORKFLOW: order.workflow,
+            names.LABEL_STEP: order.step.name,
+        },
+        "annotations": {
+            **_or(common.annotations, {}),
+            names.ANNOTATION_UID: order.uid,
+            names.ANNOTATION_TASK: order.task,
+            names.ANNOTATION_ATTEMPT: str(order.attempt),
+            "kubectl.kubernetes.io/default-container": MAIN,
+        },
+        "ownerReferences": [
+            {
+                "apiVersion": names.API_VERSION,
+                "kind": names.KIND,
+                "name": order.workflow,
+                "uid": order.uid,
+                "controller": True,
+                "blockOwnerDeletion": False,
+            }
+        ],
+    }
+
+
+def _one_container(order: Order, settings: PodSettings) -> dict[str, Any]:
+    built_in = bool(order.step.kind.command)
+    container = _user_container(order, settings, order.image or (settings.steps_image if built_in else ""))
+    container["command"] = ["python", "-m", "mlworkflow_steps.agent", "run"]
+    container["env"] = [*_agent_env(settings), *container["env"]]
+    container["volumeMounts"] = [_TOKEN_MOUNT, *container["volumeMounts"]]
+    return {"containers": [container]}
+
+
+def _three_containers(order: Order, settings: PodSettings) -> dict[str, Any]:
+    user = _user_container(order, settings, order.image)
+    user["env"] = [*_step_env(order), *user["env"]]
+    for field in ("command", "args", "workingDir"):
+        if value := order.spec.get(field):
+            user[field] = value
+    return {"initContainers": [_agent(FETCH, settings)], "containers": [user, _agent(PUBLISH, settings)]}
+
+
+def _user_container(order: Order, settings: PodSettings, image: str) -> dict[str, Any]:
+    common = order.step.common
+    container = {
+        "name": MAIN,
+        "image": image,
+        "imagePullPolicy": settings.pull_policy,
+        "env": [dict(variable) for variable in order.env],
+        "resources": deepcopy(dict(order.resources)),
+        "securityContext": overlay(deepcopy(_RESTRICTED), _or(common.security_context, {})),
+        "volumeMounts": [_ROOT_MOUNT, *_or(common.volume_mounts, [])],
+    }
+    if order.step.kind.command and settings.allowed_imports:
+        container["env"].insert(0, {"name": "MLWF_ALLOWED_IMPORTS", "value": settings.allowed_imports})
+    return container
+
+
+def _agent(command: str, settings: PodSettings) -> dict[str, Any]:
+    return {
+        "name": command,
+        "image": settings.agent_image,
+        "imagePullPolicy": settings.pull_policy,
+        "command": ["python", "-m", "mlworkflow_steps.agent", command],
+        "env": _agent_env(settings),
+        "resources": deepcopy(_AGENT_RESOURCES),
+        "securityContext": {**deepcopy(_RESTRICTED), "readOnlyRootFilesystem": True},
+        "volumeMounts": [_TOKEN_MOUNT, _ROOT_MOUNT],
+    }
+
+
+def _agent_env(settings: PodSettings) -> list[dict[str, Any]]:
+    return [
+        {"name": "MLWF_GATEWAY", "value": settings.gateway},
+        {"name": "MLWF_TOKEN_FILE", "value": TOKEN_FILE},
+        {"name": "MLWF_ROOT", "value": ROOT},
+    ]
+
+
+def _step_env(order: Order) -> list[dict[str, Any]]:
+    """The contract's variables for a container that no agent starts."""
+    values = {
+        "MLWF_IN": f"{ROOT}/in",
+        "MLWF_OUT": f"{ROOT}/out",
+        "MLWF_PARAMS": f"{ROOT}/run/params.json",
+        "MLWF_METRICS": f"{ROOT}/run/metrics.jsonl",
+        "MLWF_CHECKPOINT": f"{ROOT}/checkpoint",
+        "MLWF_TASK": f"{ROOT}/run/task.json",
+        "MLWF_WORKFLOW": order.workflow,
+        "MLWF_NAMESPACE": order.namespace,
+        "MLWF_STEP": order.step.name,
+        "MLWF_ATTEMPT": str(order.attempt),
+    }
+    for name, value in order.params.items():
+        text = as_text(value)
+        if len(text.encode()) <= MAX_VARIABLE:
+            values[variable_name(name)] = text
+    # The kubelet expands $(NAME) in values; a doubled dollar sign is one dollar sign.
+    return [{"name": name, "value": value.replace("$(", "$$(")} for name, value in values.items()]
+
+
+def variable_name(parameter: str) -> str:
+    """``max-depth`` → ``MLWF_PARAM_MAX_DEPTH``."""
+    return (
+        "MLWF_PARAM_"
+        + "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in parameter).upper()
+    )
+
+
+def _token_volume() -> dict[str, Any]:
+    source = {"serviceAccountToken": {"path": "token", "audience": "mlworkflow", "expirationSeconds": TOKEN_SECONDS}}
+    return {"name": "mlworkflow-token", "projected": {"defaultMode": 0o440, "sources": [source]}}
+
+
+def _or(value: Any, default: Any) -> Any:
+    return default if value is UNSET else deepcopy(value)

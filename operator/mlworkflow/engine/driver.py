@@ -1,0 +1,66 @@
+"""What the engine needs from whoever runs attempts: Pods in a cluster, processes on a laptop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from mlworkflow.core.actions import Order
+from mlworkflow.core.observation import Attempt, AttemptId
+
+
+class Refused(Exception):
+    """The attempt cannot be created, now or ever; the message is that of who refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A live look at an attempt: whether it is still there, and its log where it has one."""
+
+    exists: bool
+    log: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerEnd:
+    """How the user's own container ended, where an agent waits beside it."""
+
+    exit_code: int
+    reason: str
+
+
+class Driver(Protocol):
+    """Runs attempts. Every call may be repeated and must then change nothing; trouble that passes is any exception but `Refused`."""
+
+    def attempts(self, uid: str) -> Mapping[AttemptId, Attempt]:
+        """The attempts of a workflow that exist now."""
+
+    async def start(self, order: Order) -> None:
+        """Start an attempt, or adopt it; afterwards `attempts` shows it. Raises Refused."""
+
+    async def stop(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> None:
+        """End an attempt: SIGTERM, grace period, SIGKILL. Returns at once."""
+
+    async def find(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> Found:
+        """Look at an attempt itself, past every cache."""
+
+    def container_end(self, uid: str, attempt: AttemptId) -> ContainerEnd | None:
+        """How the user's container of a running attempt ended, or None while it runs."""
+
+    async def log(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> bytes:
+        """The log of the user's container, bounded; empty where there is none."""
+
+    def identify(self, namespace: str, pod: str, pod_uid: str) -> tuple[str, AttemptId] | None:
+        """The workflow's uid and the attempt of a Pod of ours; None for any other."""
+
+    def command(self, order: Order) -> tuple[str, ...]:
+        """What the agent is to run for an order, where this driver runs it."""
+
+    @property
+    def keeps_logs_apart(self) -> bool:
+        """Whether the log of a step without an agent has to be asked for (`log`), because no agent kept it."""
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether `attempts` and `identify` speak of everything there is."""

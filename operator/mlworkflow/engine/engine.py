@@ -1,0 +1,178 @@
+"""The engine: turns of `decide` for each live workflow, and the effects they ask for.
+
+Everything runs on one event loop; a workflow's turns never overlap. The engine holds no truth of its own: state after a restart is
+the status, the attempts that the driver sees, and the records in the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from mlworkflow.core import orders
+from mlworkflow.core.actions import Action, Order, Probe, Publish, Start, Stop
+from mlworkflow.core.decide import decide
+from mlworkflow.core.graph import Graph
+from mlworkflow.core.model import Workflow
+from mlworkflow.core.observation import AttemptId, Probed, Result, Seen
+from mlworkflow.core.state import PENDING, Run
+from mlworkflow.engine import records
+from mlworkflow.engine.driver import Driver, Refused
+from mlworkflow.engine.live import Live
+from mlworkflow.store._protocol import ArtifactStore
+
+_log = logging.getLogger(__name__)
+TURNS = 20
+"""Turns in a row before others get theirs: far more than a workflow ever needs."""
+
+
+class Engine:
+    """`wake(uid)` asks for a turn of a workflow; `clock` gives seconds since the epoch."""
+
+    def __init__(
+        self, store: ArtifactStore, driver: Driver, wake: Callable[[str], None], clock: Callable[[], float]
+    ) -> None:
+        self.store = store
+        self.driver = driver
+        self.wake = wake
+        self.clock = clock
+        self.waiting = ""
+        self.live: dict[str, Live] = {}
+
+    async def open(self, workflow: Workflow, graph: Graph, run: Run) -> Live:
+        """Take up a workflow: `run` is what its status says, the store's records say the rest."""
+        results = await records.load(self.store, workflow.namespace, workflow.uid)
+        live = self.live[workflow.uid] = Live(workflow, graph, run, results)
+        return live
+
+    def close(self, uid: str) -> None:
+        """Forget a workflow."""
+        if live := self.live.pop(uid, None):
+            live.changed.set()
+
+    async def advance(self, live: Live) -> float | None:
+        """Turns until nothing changes; when to look again, in seconds since the epoch."""
+        async with live.turning:
+            wake_at = None
+            for _ in range(TURNS):
+                wake_at, again = await self._turn(live)
+                if not again:
+                    break
+            live.is_settled = True
+            self.changed(live)
+            return wake_at
+
+    def changed(self, live: Live) -> None:
+        """Let those who wait for news of a workflow look again."""
+        live.changed.set()
+        live.changed = asyncio.Event()
+
+    async def _turn(self, live: Live) -> tuple[float | None, bool]:
+        uid = live.workflow.uid
+        await self._create(live)
+        seen = live.observations(dict(self.driver.attempts(uid)), self.waiting)
+        decision = decide(live.workflow, live.graph, live.run, seen, self.clock())
+        self._log_changes(live, decision.run)
+        live.run = decision.run
+        for attempt in [attempt for attempt in live.orders if live.run.tasks.get(attempt[0], PENDING).is_finished]:
+            live.forget(attempt)
+        for action in decision.actions:
+            if isinstance(action, Start):
+                attempt = (action.order.task, action.order.attempt)
+                live.creating[attempt] = live.orders[attempt] = action.order
+                live.created_at[attempt] = self.clock()
+        await self._create(live)
+        others = [action for action in decision.actions if not isinstance(action, Start)]
+        again = [await self._carry_out(live, action) for action in others]
+        return decision.wake_at, any(again) or bool(live.refused)
+
+    async def _create(self, live: Live) -> None:
+        """Create what was decided on; what the driver cannot create now stays in `creating`, and the trouble is raised."""
+        if not live.creating:
+            return
+        outcomes = await asyncio.gather(
+            *(self._start(live, attempt, order) for attempt, order in list(live.creating.items())),
+            return_exceptions=True,
+        )
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _start(self, live: Live, attempt: AttemptId, order: Order) -> None:
+        try:
+            await self.driver.start(order)
+        except Refused as refusal:
+            live.refused[attempt] = str(refusal)
+        live.creating.pop(attempt, None)
+
+    async def _carry_out(self, live: Live, action: Action) -> bool:
+        """Do it. Whether another turn is due at once."""
+        namespace, uid = live.workflow.namespace, live.workflow.uid
+        if isinstance(action, Stop):
+            live.creating.pop((action.task, action.attempt), None)
+            await self.driver.stop(namespace, uid, (action.task, action.attempt), action.handle)
+            return False
+        if isinstance(action, Probe):
+            return await self._probe(live, (action.task, action.attempt), action.handle)
+        if isinstance(action, Publish):
+            await self._publish(live, action)
+        return True
+
+    async def _probe(self, live: Live, attempt: AttemptId, handle: str) -> bool:
+        namespace, uid = live.workflow.namespace, live.workflow.uid
+        if record := await records.read(self.store, live.key(attempt)):
+            live.results[attempt] = record
+            return True
+        found = await self.driver.find(namespace, uid, attempt, handle)
+        seen = self.driver.attempts(uid).get(attempt)
+        if seen and seen.seen is Seen.ENDED and not seen.lost and seen.exit_code != 0:
+            log = found.log
+            logs = await records.put(self.store, namespace, log) if log else None
+            result = records.spoken_for(seen, log, logs, self.clock())
+            live.results[attempt] = await self._commit(live, attempt, result)
+        else:
+            live.probed[attempt] = Probed(found.exists, records.tail(found.log))
+        return True
+
+    async def _publish(self, live: Live, action: Publish) -> None:
+        attempt = (action.task, action.attempt)
+        if attempt in live.results:
+            return
+        now = self.clock()
+        files = {
+            name: await records.put(self.store, live.workflow.namespace, data) for name, data in action.files.items()
+        }
+        result = Result(
+            exit_code=0,
+            outputs={**action.reuse, **files},
+            parameters=action.parameters,
+            started_at=now,
+            finished_at=now,
+        )
+        owner = live.workflow.steps[action.task]
+        order = Order(
+            live.workflow.name, live.workflow.namespace, live.workflow.uid, owner, action.task, action.attempt,
+            spec=owner.body, params={}, inputs=orders.inputs_of(owner, live.run.tasks), outputs=owner.outputs, image="", env=(), resources={},
+        )  # fmt: skip
+        live.results[attempt] = await records.commit(self.store, live.key(attempt), order, result)
+
+    async def _commit(self, live: Live, attempt: AttemptId, result: Result) -> Result:
+        return await records.commit(self.store, live.key(attempt), live.order(attempt), result)
+
+    def _log_changes(self, live: Live, run: Run) -> None:
+        """One line per decision."""
+        for name, task in run.tasks.items():
+            before = live.run.tasks.get(name, PENDING)
+            if task.phase is not before.phase or task.attempt != before.attempt:
+                _log.info("%s/%s %s: %s -> %s attempt=%d reason=%s", live.workflow.namespace, live.workflow.name, name, before.phase, task.phase,
+                          task.attempt, task.reason or "-")  # fmt: skip
+        if run.phase is not live.run.phase:
+            _log.info(
+                "%s/%s: %s -> %s %s",
+                live.workflow.namespace,
+                live.workflow.name,
+                live.run.phase,
+                run.phase,
+                run.message,
+            )

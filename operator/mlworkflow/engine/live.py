@@ -1,0 +1,63 @@
+"""A workflow under way: everything the engine knows of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from mlworkflow.core import orders
+from mlworkflow.core.actions import Order
+from mlworkflow.core.graph import Graph
+from mlworkflow.core.model import Workflow
+from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Seen
+from mlworkflow.core.state import Run
+from mlworkflow.store.layout import AttemptKey
+
+
+@dataclass(slots=True)
+class Live:
+    """`results` mirrors the records in the store; `creating` are attempts that were decided on and do not exist yet.
+
+    `metrics` holds the last values that running tasks sent. `probed` and `refused` are told to `decide` once. `is_settled` is false until the first turn after a start of the operator:
+    before it, the state may not know of attempts that exist.
+    """
+
+    workflow: Workflow
+    graph: Graph
+    run: Run
+    results: dict[AttemptId, Result] = field(default_factory=dict)
+    creating: dict[AttemptId, Order] = field(default_factory=dict)
+    created_at: dict[AttemptId, float] = field(default_factory=dict)
+    probed: dict[AttemptId, Probed] = field(default_factory=dict)
+    refused: dict[AttemptId, str] = field(default_factory=dict)
+    orders: dict[AttemptId, Order] = field(default_factory=dict)
+    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    is_settled: bool = False
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    turning: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def key(self, attempt: AttemptId) -> AttemptKey:
+        return AttemptKey(self.workflow.namespace, self.workflow.uid, *attempt)
+
+    def order(self, attempt: AttemptId) -> Order:
+        """The order of an attempt under way, as it was given or, after a restart, as it must have been given."""
+        if attempt not in self.orders:
+            self.orders[attempt] = orders.order(self.workflow, self.run.tasks, *attempt)
+        return self.orders[attempt]
+
+    def observations(self, attempts: dict[AttemptId, Attempt], waiting: str) -> Observations:
+        """What `decide` is told; what is told once is forgotten here."""
+        for attempt in self.creating:
+            seen = Attempt(
+                *attempt, handle="", seen=Seen.WAITING, created_at=self.created_at[attempt], reason="Creating"
+            )
+            attempts.setdefault(attempt, seen)
+        probed, self.probed = self.probed, {}
+        refused, self.refused = self.refused, {}
+        return Observations(attempts, self.results, probed, refused, waiting)
+
+    def forget(self, attempt: AttemptId) -> None:
+        """Drop what is needed only while an attempt is under way."""
+        self.creating.pop(attempt, None)
+        self.created_at.pop(attempt, None)
+        self.orders.pop(attempt, None)

@@ -1,0 +1,81 @@
+"""Records of attempts: made from an order and a result, read from the store and written to it off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+
+from mlworkflow.core.actions import Order
+from mlworkflow.core.observation import Attempt, AttemptId, Result
+from mlworkflow.core.values import ArtifactRef
+from mlworkflow.store._protocol import ArtifactStore
+from mlworkflow.store.layout import AttemptKey, cas_key
+from mlworkflow.store.records import Record, load_records, read_record, write_record
+
+TAIL_LINES, TAIL_BYTES = 10, 2048
+
+
+async def load(store: ArtifactStore, namespace: str, uid: str) -> dict[AttemptId, Result]:
+    """Every committed result of a workflow."""
+    found = await asyncio.to_thread(load_records, store, namespace, uid)
+    return {(key.task, key.attempt): record for key, record in found.items()}
+
+
+async def commit(store: ArtifactStore, key: AttemptKey, order: Order, result: Result) -> Result:
+    """Write an attempt's record, once; what the store holds afterwards."""
+    record = Record(
+        exit_code=result.exit_code,
+        reason=result.reason,
+        message=result.message,
+        outputs=result.outputs,
+        parameters=result.parameters,
+        metrics=result.metrics,
+        logs=result.logs,
+        started_at=result.started_at,
+        finished_at=result.finished_at,
+        workflow=order.workflow,
+        step=order.step.name,
+        task=order.task,
+        attempt=order.attempt,
+        kind=order.step.kind.name,
+        image=order.image,
+        spec=dict(order.spec),
+        params=dict(order.params),
+        inputs={name: artifact.digest for name, artifact in order.inputs.items()},
+    )
+    if await asyncio.to_thread(write_record, store, key, record):
+        return record
+    return await read(store, key) or record
+
+
+async def read(store: ArtifactStore, key: AttemptKey) -> Record | None:
+    """The record of an attempt, if it committed."""
+    return await asyncio.to_thread(read_record, store, key)
+
+
+async def put(store: ArtifactStore, namespace: str, data: bytes) -> ArtifactRef:
+    """Store a small file by its content."""
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    key = cas_key(namespace, digest)
+    if await asyncio.to_thread(store.stat, key) is None:
+        await asyncio.to_thread(store.write_bytes, key, data)
+    return ArtifactRef(digest, len(data), "file")
+
+
+def spoken_for(attempt: Attempt, log: bytes, logs: ArtifactRef | None, now: float) -> Result:
+    """The result of an attempt whose agent could not speak any more: how its container ended, and the end of its log."""
+    cause = attempt.message or f"exit code {attempt.exit_code}"
+    return Result(
+        exit_code=attempt.exit_code or 1,
+        reason=attempt.reason or "Error",
+        message=f"{cause}\n{tail(log)}".rstrip(),
+        logs=logs,
+        started_at=attempt.created_at,
+        finished_at=now,
+    )
+
+
+def tail(log: bytes) -> str:
+    """The last lines of a log, for a message."""
+    lines = log[-TAIL_BYTES:].decode(errors="replace").splitlines()
+    return "\n".join(lines[-TAIL_LINES:])

@@ -1,0 +1,103 @@
+"""The gateway's window on the engine: whose Pod is this, what is its task, and the moment a result is committed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from mlworkflow.core.errors import ExpressionError
+from mlworkflow.core.state import PENDING, Phase
+from mlworkflow.engine import records
+from mlworkflow.engine.engine import Engine
+from mlworkflow.engine.live import Live
+from mlworkflow.gateway.errors import Forbidden, NotReady, Superseded
+from mlworkflow.gateway.runs import Caller, Ended, OutputSpec, Point, Task, WorkflowRef
+from mlworkflow.store.layout import AttemptKey
+from mlworkflow.store.records import Result
+
+
+class EngineRuns:
+    """Implements the gateway's `Runs` protocol."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def attempt_of(self, caller: Caller) -> AttemptKey:
+        driver = self._engine.driver
+        found = driver.identify(caller.namespace, caller.pod, caller.pod_uid)
+        if found is None:
+            if not driver.is_synced:
+                raise NotReady("the operator has just started and does not know its Pods yet")
+            raise Forbidden("this Pod is no step of a workflow")
+        uid, attempt = found
+        return AttemptKey(caller.namespace, uid, *attempt)
+
+    def task(self, key: AttemptKey) -> Task:
+        live = self._current(key)
+        try:
+            order = live.order((key.task, key.attempt))
+        except (ExpressionError, KeyError) as error:
+            raise NotReady(f"the task cannot be worked out: {error}") from None
+        return Task(
+            workflow=WorkflowRef(order.workflow, order.namespace, order.uid),
+            step=order.step.name,
+            task=order.task,
+            attempt=order.attempt,
+            kind=order.step.kind.name,
+            spec=order.spec,
+            command=self._engine.driver.command(order),
+            params=dict(order.params),
+            inputs=dict(order.inputs),
+            outputs={name: OutputSpec(output.type, output.optional) for name, output in order.outputs.items()},
+        )
+
+    async def container_ended(self, key: AttemptKey, wait: float) -> Ended | None:
+        deadline = asyncio.get_running_loop().time() + wait
+        while True:
+            live = self._current(key)
+            news = live.changed
+            if end := self._engine.driver.container_end(key.uid, (key.task, key.attempt)):
+                return Ended(end.exit_code, end.reason)
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await news.wait()
+            except TimeoutError:
+                return None
+
+    async def commit(self, key: AttemptKey, result: Result) -> None:
+        live = self._current(key)
+        attempt = (key.task, key.attempt)
+        order = live.order(attempt)
+        if not order.has_agent and self._engine.driver.keeps_logs_apart:
+            result = await self._with_log(live, key, result)
+        live.results[attempt] = await records.commit(self._engine.store, key, order, result)
+        self._engine.wake(key.uid)
+
+    async def _with_log(self, live: Live, key: AttemptKey, result: Result) -> Result:
+        """The log of a container that no agent started, read once now that it has ended."""
+        attempt = (key.task, key.attempt)
+        log = await self._engine.driver.log(key.namespace, key.uid, attempt, live.run.tasks[key.task].handle)
+        if not log:
+            return result
+        logs = await records.put(self._engine.store, key.namespace, log)
+        message = result.message if result.is_success else f"{result.message}\n{records.tail(log)}".strip()
+        return replace(result, logs=logs, message=message)
+
+    def metrics(self, key: AttemptKey, points: Sequence[Point]) -> bool:
+        live = self._current(key)
+        live.metrics.setdefault(key.task, {}).update(
+            {point.name: point.value for point in points if point.value is not None}
+        )
+        return False
+
+    def _current(self, key: AttemptKey) -> Live:
+        """The workflow of an attempt that is its task's current one and has not committed."""
+        live = self._engine.live.get(key.uid)
+        if live is None or not live.is_settled:
+            raise NotReady("the operator has not taken up this workflow yet")
+        task = live.run.tasks.get(key.task, PENDING)
+        if task.phase is not Phase.RUNNING or task.attempt != key.attempt or (key.task, key.attempt) in live.results:
+            raise Superseded("this attempt has been replaced or has committed")
+        return live

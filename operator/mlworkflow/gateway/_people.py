@@ -1,0 +1,76 @@
+"""The API for people (contract, section 5): artifacts and records of the reader's own namespace."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from aiohttp import web
+
+from mlworkflow.gateway._auth import Readers
+from mlworkflow.gateway._json import answer
+from mlworkflow.gateway.errors import Forbidden, Invalid, Unauthorized, Unknown
+from mlworkflow.store._protocol import ArtifactStore
+from mlworkflow.store.layout import cas_key, record_key
+from mlworkflow.store.records import record_keys
+
+HEADER = "X-Mlworkflow-Token"
+_ATTEMPT = re.compile(r"[0-9]{1,9}")
+
+
+class People:
+    """The handlers; `routes` lists them."""
+
+    def __init__(self, store: ArtifactStore, readers: Readers) -> None:
+        self._store = store
+        self._readers = readers
+
+    def routes(self) -> list[web.RouteDef]:
+        """All routes of this API."""
+        return [
+            web.get("/v1/read/{namespace}/artifacts/{digest}", self.artifact, allow_head=False),
+            web.get("/v1/read/{namespace}/runs/{uid}", self.records),
+            web.get("/v1/read/{namespace}/runs/{uid}/record", self.record),
+        ]
+
+    async def artifact(self, request: web.Request) -> web.StreamResponse:
+        """The bytes of an artifact, streamed."""
+        key = cas_key(await self._namespace(request), request.match_info["digest"])
+        size = await asyncio.to_thread(self._store.stat, key)
+        if size is None:
+            raise Unknown("there is no such artifact")
+        chunks = await asyncio.to_thread(self._store.read, key)
+        headers = {"Content-Type": "application/octet-stream", "X-Content-Type-Options": "nosniff"}
+        response = web.StreamResponse(headers=headers)
+        response.content_length = size
+        await response.prepare(request)
+        while chunk := await asyncio.to_thread(next, chunks, b""):
+            await response.write(chunk)
+        await response.write_eof()
+        return response
+
+    async def records(self, request: web.Request) -> web.Response:
+        """Which attempts of a workflow have a record."""
+        namespace, uid = await self._namespace(request), request.match_info["uid"]
+        keys = await asyncio.to_thread(lambda: list(record_keys(self._store, namespace, uid)))
+        return answer({"records": [{"task": key.task, "attempt": key.attempt} for key in keys]})
+
+    async def record(self, request: web.Request) -> web.Response:
+        """One record, as it was written."""
+        namespace, uid = await self._namespace(request), request.match_info["uid"]
+        attempt = request.query.get("attempt", "0")
+        if not _ATTEMPT.fullmatch(attempt):
+            raise Invalid("attempt is a number")
+        key = record_key(namespace, uid, request.query.get("task", ""), int(attempt))
+        return web.Response(body=await asyncio.to_thread(self._store.read_bytes, key), content_type="application/json")
+
+    async def _namespace(self, request: web.Request) -> str:
+        token = request.headers.get(HEADER, "")
+        if not token:
+            raise Unauthorized(f"a token is missing in the header {HEADER}")
+        reader = await self._readers.reader(token)
+        request["caller"] = f"{reader.namespace}/{reader.service_account}"
+        namespace = request.match_info["namespace"]
+        if namespace != reader.namespace:
+            raise Forbidden(f"the token is for the namespace {reader.namespace}")
+        return namespace

@@ -1,0 +1,57 @@
+"""Whether a result may be committed: it must name what the task declares, and everything it names must be in the
+store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from mlworkflow.core.observation import Result
+from mlworkflow.core.values import ArtifactRef
+from mlworkflow.gateway.errors import Invalid
+from mlworkflow.gateway.runs import Task
+from mlworkflow.store._protocol import ArtifactStore
+from mlworkflow.store.layout import cas_key
+
+
+async def check_result(store: ArtifactStore, namespace: str, task: Task, result: Result) -> None:
+    """Raises `Invalid` with all that is wrong; `StoreError` passes through."""
+    problems = list(_undeclared(task, result))
+    if result.is_success:
+        problems += _missing(task, result)
+    if not problems:
+        problems = await asyncio.to_thread(lambda: list(_absent(store, namespace, result)))
+    if problems:
+        raise Invalid("; ".join(problems[:20]))
+
+
+def _undeclared(task: Task, result: Result) -> Iterator[str]:
+    for name, artifact in result.outputs.items():
+        declared = task.outputs.get(name)
+        if declared is None or not declared.is_artifact:
+            yield f"output {name!r} is not declared as an artifact"
+        elif artifact.type not in ("file", "directory") or declared.type not in ("artifact", artifact.type):
+            yield f"output {name!r} is declared as {declared.type}, not {artifact.type}"
+    for name in result.parameters:
+        declared = task.outputs.get(name)
+        if declared is not None and declared.is_artifact:
+            yield f"output {name!r} is declared as an artifact, not as a parameter"
+
+
+def _missing(task: Task, result: Result) -> Iterator[str]:
+    for name, declared in task.outputs.items():
+        if not declared.optional and name not in (result.outputs if declared.is_artifact else result.parameters):
+            yield f"output {name!r} is missing"
+
+
+def _absent(store: ArtifactStore, namespace: str, result: Result) -> Iterator[str]:
+    named: list[tuple[str, ArtifactRef]] = [*result.outputs.items()]
+    if result.logs is not None:
+        named.append(("logs", result.logs))
+    for name, artifact in named:
+        size = store.stat(cas_key(namespace, artifact.digest))
+        if size is None:
+            yield f"output {name!r} is not in the store"
+        elif size != artifact.size:
+            yield f"output {name!r} has {size} bytes in the store, not {artifact.size}"

@@ -1,0 +1,65 @@
+"""What the gateway answers when it does not do what was asked: each error is one HTTP status.
+
+    GatewayError
+    ├── Unauthorized 401      no token, or one that does not convince
+    ├── Forbidden    403      a good token, but not for this
+    ├── Unknown      404      there is no such input, output, artifact or record
+    ├── Superseded   409      this attempt has been replaced or has committed
+    ├── TooLarge     413
+    ├── Invalid      422      the body is wrong, and will be wrong again
+    └── NotReady     503      not yet or not now: ask again
+
+Messages go to the caller: one sentence, never a token or a signed URL.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GatewayError(Exception):
+    """An answer that is not what was asked for; `str(error)` is the sentence in ``{"error": …}``."""
+
+    status: ClassVar[int] = 500
+
+
+class Unauthorized(GatewayError):
+    """No token, or one that does not convince; the caller re-reads it and tries again."""
+
+    status = 401
+
+
+class Forbidden(GatewayError):
+    """The caller is known, and this is not the caller's."""
+
+    status = 403
+
+
+class Unknown(GatewayError):
+    """There is nothing by this name."""
+
+    status = 404
+
+
+class Superseded(GatewayError):
+    """The attempt has been replaced or has committed: its agent ends quietly."""
+
+    status = 409
+
+
+class TooLarge(GatewayError):
+    """The body is over the limit."""
+
+    status = 413
+
+
+class Invalid(GatewayError):
+    """The body is not what the contract says; the same body will be refused again."""
+
+    status = 422
+
+
+class NotReady(GatewayError):
+    """The answer is not known yet; the caller asks again."""
+
+    status = 503

@@ -1,0 +1,110 @@
+"""What the gateway needs from the engine: the `Runs` protocol, and the documents that pass between them.
+
+The engine (or a test) implements `Runs`; the gateway authenticates, signs, checks what is in the store and translates
+errors. Struct fields are camelCase on the wire. All methods run on the event loop and must not block it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from mlworkflow.core.observation import Result
+from mlworkflow.core.values import ArtifactRef
+from mlworkflow.store.layout import AttemptKey
+
+ARTIFACT_TYPES = frozenset({"artifact", "file", "directory"})
+PARAMETER_TYPES = frozenset({"string", "number", "integer", "boolean", "json"})
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who holds a step's token: a Pod, by the claims of its token, or (locally) the attempt it was made for."""
+
+    namespace: str
+    pod: str = ""
+    pod_uid: str = ""
+    service_account: str = ""
+    attempt: AttemptKey | None = None
+
+
+class WorkflowRef(msgspec.Struct, frozen=True):
+    """The workflow a task belongs to."""
+
+    name: str
+    namespace: str
+    uid: str
+
+
+class OutputSpec(msgspec.Struct, frozen=True):
+    """A declared output: `type` is in `ARTIFACT_TYPES` or `PARAMETER_TYPES`."""
+
+    type: str = "artifact"
+    optional: bool = False
+
+    @property
+    def is_artifact(self) -> bool:
+        """Whether it is an object in the store, not a value in the record."""
+        return self.type in ARTIFACT_TYPES
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """What an attempt has to do (contract, section 3)."""
+
+    workflow: WorkflowRef
+    step: str
+    task: str
+    attempt: int
+    kind: str
+    spec: Any = None
+    command: Sequence[str] = ()
+    params: dict[str, Any] = {}
+    inputs: dict[str, ArtifactRef] = {}
+    outputs: dict[str, OutputSpec] = {}
+
+
+class Ended(msgspec.Struct, frozen=True, rename="camel"):
+    """How the user's container ended, as the kubelet reported it; `reason` as in ``Completed``, ``Error``,
+    ``OOMKilled``.
+    """
+
+    exit_code: int
+    reason: str = ""
+
+
+class Point(msgspec.Struct, frozen=True):
+    """One value of one metric; None where it was not a finite number."""
+
+    name: str
+    value: float | None
+    step: float | None = None
+
+
+class Runs(Protocol):
+    """The running attempts, as the engine knows them. Errors are those of `mlworkflow.gateway.errors`."""
+
+    def attempt_of(self, caller: Caller) -> AttemptKey:
+        """The attempt whose Pod this caller is (by name *and* uid); not called when `caller.attempt` is known.
+
+        Raises `Forbidden` when the Pod is no step of ours, `NotReady` when the engine may not have seen it yet.
+        """
+
+    def task(self, key: AttemptKey) -> Task:
+        """The task of an attempt; raises `Superseded` when it has been replaced or has committed, `NotReady` before
+        it is known.
+        """
+
+    async def container_ended(self, key: AttemptKey, wait: float) -> Ended | None:
+        """How the user's container ended, or None if it has not after `wait` seconds; raises `Superseded`."""
+
+    async def commit(self, key: AttemptKey, result: Result) -> None:
+        """Writes the attempt's record (once) and wakes its workflow; returns when the record is in the store.
+
+        The gateway has checked the result against the task and the store. A repetition of what was committed already
+        may return as if it were new; anything else for a finished attempt raises `Superseded`. `StoreError` passes
+        through.
+        """
+
+    def metrics(self, key: AttemptKey, points: Sequence[Point]) -> bool:
+        """Takes metrics as they come; True asks the step to stop (its trial is pruned). Raises `Superseded`."""

@@ -1,0 +1,138 @@
+"""The driver that runs attempts as Pods. A step costs one create; what exists is known from a watch alone."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from mlworkflow.core import names
+from mlworkflow.core.actions import Order
+from mlworkflow.core.observation import Attempt, AttemptId, Seen
+from mlworkflow.core.pods import MAIN, PodSettings, step_pod
+from mlworkflow.engine.driver import ContainerEnd, Found, Refused
+from mlworkflow.kube.client import KubeClient
+from mlworkflow.kube.errors import AlreadyExists, ApiError, Forbidden, Invalid, NotFound
+from mlworkflow.kube.objects import Json
+from mlworkflow.kube.paths import PODS
+from mlworkflow.kube.podview import PodView, pod_view
+from mlworkflow.kube.reflector import Reflector
+
+LOG_BYTES = 4 << 20
+QUOTA = "exceeded quota"
+
+
+class PodDriver:
+    """Implements the engine's `Driver`. `on_change(uid)` is called when something happened to a workflow's Pods."""
+
+    def __init__(
+        self, client: KubeClient, settings: PodSettings, namespaces: Sequence[str], on_change: Callable[[str], None]
+    ) -> None:
+        self._client = client
+        self._settings = settings
+        self._on_change = on_change
+        self._attempts: dict[str, dict[AttemptId, PodView]] = {}
+        selector = {"labelSelector": f"{names.LABEL_MANAGED_BY}={names.FIELD_MANAGER}"}
+        self._reflectors = {
+            namespace: Reflector(
+                client, PODS.path(namespace or None), project=pod_view, on_change=self._changed, params=selector
+            )
+            for namespace in namespaces or [""]
+        }
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for reflector in self._reflectors.values():
+                group.create_task(reflector.run())
+
+    async def wait_synced(self) -> None:
+        """Return when every Pod that exists is known."""
+        for reflector in self._reflectors.values():
+            await reflector.synced.wait()
+
+    @property
+    def is_synced(self) -> bool:
+        return all(reflector.synced.is_set() for reflector in self._reflectors.values())
+
+    keeps_logs_apart = True
+
+    def age(self) -> float:
+        """Seconds since the stalest watch last gave a sign of life."""
+        return max(reflector.age() for reflector in self._reflectors.values())
+
+    def attempts(self, uid: str) -> Mapping[AttemptId, Attempt]:
+        return {key: view.attempt for key, view in self._attempts.get(uid, {}).items()}
+
+    def container_end(self, uid: str, attempt: AttemptId) -> ContainerEnd | None:
+        view = self._attempts.get(uid, {}).get(attempt)
+        return view.end if view else None
+
+    def identify(self, namespace: str, pod: str, pod_uid: str) -> tuple[str, AttemptId] | None:
+        view = self._reflector(namespace).get(f"{namespace}/{pod}")
+        if view is None or view.uid != pod_uid:
+            return None
+        return view.workflow, (view.attempt.task, view.attempt.number)
+
+    def command(self, order: Order) -> tuple[str, ...]:
+        return order.command
+
+    async def start(self, order: Order) -> None:
+        pod = step_pod(order, self._settings)
+        if not all(container.get("image") for container in pod["spec"]["containers"]):
+            raise Refused("the step has no image: name one in the step, in its container, or in spec.defaults")
+        try:
+            created = await self._client.create(PODS.path(order.namespace), pod)
+        except AlreadyExists:
+            created = await self._client.get(PODS.path(order.namespace, pod["metadata"]["name"]))
+            if pod_view(created) is None or created["metadata"]["annotations"][names.ANNOTATION_UID] != order.uid:
+                raise Refused(f"a Pod named {pod['metadata']['name']} exists that is not ours") from None
+        except Forbidden as error:
+            if QUOTA in error.message:
+                raise  # it may fit later
+            raise Refused(error.message) from None
+        except Invalid as error:
+            raise Refused(error.message) from None
+        except ApiError as error:
+            if error.status == 400:
+                raise Refused(error.message) from None
+            raise
+        self._reflector(order.namespace).insert(created)
+
+    async def stop(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> None:
+        try:
+            await self._client.delete(PODS.path(namespace, handle))
+        except NotFound:
+            return
+
+    async def find(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> Found:
+        try:
+            pod: Json = await self._client.get(PODS.path(namespace, handle))
+        except NotFound:
+            return Found(exists=False)
+        self._reflector(namespace).insert(pod)
+        view = pod_view(pod)
+        if view is None or view.workflow != uid:
+            return Found(exists=False)
+        return Found(
+            exists=True, log=await self.log(namespace, uid, attempt, handle) if view.attempt.seen is Seen.ENDED else b""
+        )
+
+    async def log(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> bytes:
+        try:
+            return await self._client.read_log(namespace, handle, container=MAIN, limit_bytes=LOG_BYTES)
+        except ApiError as error:
+            if 400 <= error.status < 500:  # the container never started, or the Pod is gone
+                return b""
+            raise
+
+    def _reflector(self, namespace: str) -> Reflector[PodView]:
+        return self._reflectors.get(namespace) or next(iter(self._reflectors.values()))
+
+    def _changed(self, key: str, old: PodView | None, new: PodView | None) -> None:
+        if old and (new is None or new.uid != old.uid):
+            mine = self._attempts.get(old.workflow, {})
+            mine.pop((old.attempt.task, old.attempt.number), None)
+            if not mine:
+                self._attempts.pop(old.workflow, None)
+        if new:
+            self._attempts.setdefault(new.workflow, {})[(new.attempt.task, new.attempt.number)] = new
+        for view in {view.workflow for view in (old, new) if view}:
+            self._on_change(view)

@@ -1,0 +1,141 @@
+"""From a key to a finished turn: read the resource, let the engine advance it, write its status if that changed.
+
+One status patch a reconcile, and only if something changed; it carries the resource version it was worked out from, so a conflict
+means that we looked at an old one. A resource that is not sound gets a status that says so, and never a Pod.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlworkflow.core import status, validate
+from mlworkflow.core.errors import SpecError
+from mlworkflow.core.model import Workflow
+from mlworkflow.core.observation import Seen
+from mlworkflow.core.state import Phase
+from mlworkflow.engine.engine import Engine
+from mlworkflow.engine.live import Live
+from mlworkflow.kube.client import KubeClient
+from mlworkflow.kube.errors import Conflict, NotFound
+from mlworkflow.kube.objects import Json, namespaced_name, resource_version
+from mlworkflow.kube.paths import MLWORKFLOWS
+from mlworkflow.store.errors import StoreError
+
+_log = logging.getLogger(__name__)
+RETRY_STORE = 5.0
+
+
+class Reconciler:
+    """Holds the resources by ``namespace/name``; `enqueue(key)` asks for a reconcile."""
+
+    def __init__(
+        self, client: KubeClient, engine: Engine, enqueue: Callable[[str], None], clock: Callable[[], float]
+    ) -> None:
+        self._client = client
+        self._engine = engine
+        self._enqueue = enqueue
+        self._clock = clock
+        self._resources: dict[str, Json] = {}
+        self._keys: dict[str, str] = {}  # uid → key
+
+    def observe(self, event: str | None, resource: Json) -> None:
+        """Take in an event of a resource (kopf gives None for those listed at the start)."""
+        key, uid = namespaced_name(resource), resource["metadata"]["uid"]
+        if event == "DELETED":
+            self._forget(key, uid)
+        elif self._take(resource):
+            self._enqueue(key)
+
+    def wake(self, uid: str) -> None:
+        """Something happened to a workflow's attempts."""
+        if key := self._keys.get(uid):
+            self._enqueue(key)
+
+    def wake_all(self) -> None:
+        """Something happened that every live workflow waits for."""
+        for uid in self._engine.live:
+            self.wake(uid)
+
+    async def reconcile(self, key: str) -> float | None:
+        """One turn; seconds until the next one is due, if nothing happens before."""
+        resource = self._resources.get(key)
+        if resource is None:
+            return None
+        before: Mapping[str, Any] = resource.get("status") or {}
+        uid = resource["metadata"]["uid"]
+        if status.is_invalid(before) and before.get("observedGeneration") != resource["metadata"].get("generation"):
+            before = {}  # it never ran, and has been edited since: a new chance
+        if Phase(before.get("phase") or Phase.PENDING).is_finished and not self._has_leftovers(uid):
+            self._engine.close(uid)
+            return None
+        wake_at: float | None = None
+        try:
+            live = await self._live(resource, before)
+            wake_at = await self._engine.advance(live)
+            after = status.written(live.workflow, live.graph, live.run, before, self._clock())
+        except SpecError as error:
+            after = status.invalid(
+                error.problems, before, int(resource["metadata"].get("generation") or 1), self._clock()
+            )
+        except StoreError as error:
+            message = f"waiting for the object store: {error}"
+            after = {**before, "phase": before.get("phase") or str(Phase.PENDING), "message": message}
+            wake_at = self._clock() + RETRY_STORE
+        await self._write(key, resource, after)
+        return None if wake_at is None else max(0.0, wake_at - self._clock())
+
+    async def _live(self, resource: Json, before: Mapping[str, Any]) -> Live:
+        """The workflow as the engine knows it, with the spec as it is now. Raises SpecError."""
+        metadata = resource["metadata"]
+        live = self._engine.live.get(metadata["uid"])
+        if live and live.workflow.generation == metadata.get("generation"):
+            return live
+        workflow = Workflow.parse(resource)
+        graph = validate.check(workflow)
+        if live is None:
+            return await self._engine.open(workflow, graph, status.read(before, workflow))
+        live.workflow, live.graph = workflow, graph
+        return live
+
+    async def _write(self, key: str, resource: Json, after: Mapping[str, Any]) -> None:
+        known: Mapping[str, Any] = resource.get("status") or {}
+        changes = {field: after.get(field) for field in {*known, *after} if known.get(field) != after.get(field)}
+        if not changes:
+            return
+        metadata = resource["metadata"]
+        patch = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": changes}
+        try:
+            written = await self._client.patch_status(MLWORKFLOWS.path(metadata["namespace"], metadata["name"]), patch)
+        except NotFound:
+            self._forget(key, metadata["uid"])
+        except Conflict:
+            current = await self._client.get(MLWORKFLOWS.path(metadata["namespace"], metadata["name"]))
+            self._take(current)
+            self._enqueue(key)
+        else:
+            self._take(written)
+
+    def _has_leftovers(self, uid: str) -> bool:
+        return any(
+            attempt.seen is not Seen.ENDED and not attempt.leaving
+            for attempt in self._engine.driver.attempts(uid).values()
+        )
+
+    def _take(self, resource: Json) -> bool:
+        """Keep a resource unless we know a newer version. Whether it was news."""
+        key = namespaced_name(resource)
+        known = self._resources.get(key)
+        if known and resource_version(known) >= resource_version(resource):
+            return False
+        if known and known["metadata"]["uid"] != resource["metadata"]["uid"]:
+            self._forget(key, known["metadata"]["uid"])
+        resource["metadata"].pop("managedFields", None)
+        self._resources[key] = resource
+        self._keys[resource["metadata"]["uid"]] = key
+        return True
+
+    def _forget(self, key: str, uid: str) -> None:
+        self._keys.pop(uid, None)
+        self._engine.close(uid)
+        if self._resources.get(key, {}).get("metadata", {}).get("uid") == uid:
+            del self._resources[key]

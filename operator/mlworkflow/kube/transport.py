@@ -1,0 +1,194 @@
+"""How requests reach the API server: one pool of connections, one `Auth`, bounded, counted, repeated where safe.
+
+At most `limit` requests are in flight. Streams (watches, followed logs) last for hours, so they do not count.
+`client.KubeClient` puts the verbs of Kubernetes on top; the sessions that are handed to kopf share the pool and the
+credentials.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
+
+import aiohttp
+from yarl import URL
+
+from mlworkflow.kube.backoff import Backoff
+from mlworkflow.kube.clock import Clock
+from mlworkflow.kube.config import ClusterConfig
+from mlworkflow.kube.errors import ApiError, Throttled, Unavailable, error_from_response, no_answer
+from mlworkflow.kube.paths import resource_of
+
+Params = Mapping[str, str | int]
+
+JSON = "application/json"
+CONNECT_TIMEOUT = 10.0
+
+
+class RequestKey(NamedTuple):
+    """What requests are counted by; `code` is the HTTP status, 0 for requests without an answer."""
+
+    verb: str
+    resource: str
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClientStatistics:
+    """A snapshot: attempts since the start by verb, resource and code; how many were repetitions; how many run now."""
+
+    requests: Mapping[RequestKey, int]
+    retries: int
+    in_flight: int
+
+    def total(self, verb: str | None = None, resource: str | None = None) -> int:
+        """How many attempts there were, of one verb and about one resource if these are given."""
+        return sum(count for key, count in self.requests.items() if verb in (None, key.verb) and resource in (None, key.resource))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request as it goes over the wire; `verb` is what it counts as, `repeatable` that doing it twice is harmless."""
+
+    method: str
+    path: str
+    verb: str
+    repeatable: bool
+    params: Params | None = None
+    body: bytes | None = None
+    content_type: str = JSON
+
+
+def retry_delay(error: ApiError, failures: int, backoff: Backoff, *, repeatable: bool) -> float | None:
+    """Seconds until a request may be repeated after its `failures`-th failure, or None if it must not be.
+
+    A throttled request was not carried out, so it may always be repeated; but a long wait is the caller's to arrange,
+    whose worker has better things to do. Whether an unanswered request was carried out is unknown.
+    """
+    if failures >= backoff.attempts:
+        return None
+    delay = backoff.delay(failures)
+    match error:
+        case Throttled(retry_after=float() | int() as asked):
+            return max(delay, float(asked)) if asked <= backoff.cap else None
+        case Throttled():
+            return delay
+        case Unavailable() if repeatable:
+            return delay
+        case _:
+            return None
+
+
+class Transport:
+    """Make one inside a running event loop. `timeout` is for one attempt, in seconds."""
+
+    def __init__(self, config: ClusterConfig, *, limit: int, timeout: float, backoff: Backoff, clock: Clock) -> None:
+        self.config = config
+        self._origin = URL(config.server).origin()
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._backoff = backoff
+        self._clock = clock
+        self._slots = asyncio.Semaphore(limit)
+        self._requests: Counter[RequestKey] = Counter()
+        self._retries = 0
+        self._in_flight = 0
+        # The slots bound the requests; a limit here would let idle watches starve them.
+        self._connector = aiohttp.TCPConnector(limit=0, ssl=config.ssl_context or True, keepalive_timeout=60.0)
+        self._session = self.session()
+
+    async def close(self) -> None:
+        """Close all connections, also those of other sessions and open streams."""
+        await self._session.close()
+        await self._connector.close()
+
+    def session(self) -> aiohttp.ClientSession:
+        """A new session over the pool and the credentials; its owner may close it at any time, which hurts no other."""
+        return aiohttp.ClientSession(
+            connector=self._connector,
+            connector_owner=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # Compression costs both sides more than the network inside a cluster.
+            headers={"User-Agent": "mlworkflow", "Accept": JSON, "Accept-Encoding": "identity"},
+            middlewares=(self._authenticated,),
+            proxy=self.config.proxy,
+            timeout=self._timeout,
+        )
+
+    def statistics(self) -> ClientStatistics:
+        return ClientStatistics(MappingProxyType(dict(self._requests)), self._retries, self._in_flight)
+
+    async def send(self, request: Request) -> bytes:
+        """The body of the answer, after as many attempts as `retry_delay` allows. Raises ApiError."""
+        failures = 0
+        while True:
+            try:
+                async with self._slots:
+                    return await self._attempt(request)
+            except (Throttled, Unavailable) as error:
+                failures += 1
+                delay = retry_delay(error, failures, self._backoff, repeatable=request.repeatable)
+                if delay is None:
+                    raise
+            self._retries += 1
+            await self._clock.sleep(delay)
+
+    @asynccontextmanager
+    async def stream(self, verb: str, path: str, params: Params | None, inactivity: float | None) -> AsyncIterator[aiohttp.StreamReader]:
+        """The body of a GET as it comes; `inactivity` seconds without a byte are an error. Raises ApiError."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=inactivity)
+        code = 0
+        try:
+            async with self._session.get(self.config.server + path, params=params, timeout=timeout, allow_redirects=False) as response:
+                code = response.status
+                if code >= 300:
+                    raise error_from_response(code, await response.read(), response.headers.get("Retry-After"))
+                yield response.content
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise no_answer(error) from error
+        finally:
+            self._count(verb, path, code)
+
+    async def _attempt(self, request: Request) -> bytes:
+        self._in_flight += 1
+        code = 0
+        try:
+            async with self._session.request(
+                request.method,
+                self.config.server + request.path,
+                params=request.params,
+                data=request.body,
+                headers={"Content-Type": request.content_type} if request.body is not None else None,
+                allow_redirects=False,
+            ) as response:
+                body = await response.read()
+                code = response.status
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise no_answer(error) from error
+        finally:
+            self._in_flight -= 1
+            self._count(request.verb, request.path, code)
+        if code >= 300:
+            raise error_from_response(code, body, response.headers.get("Retry-After"))
+        return body
+
+    async def _authenticated(self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        """Send our credentials, to our server alone; on 401, renew and send them once more."""
+        if request.url.origin() != self._origin:
+            return await handler(request)
+        headers = await self.config.auth.headers()
+        request.headers.update(headers)
+        response = await handler(request)
+        if response.status != 401:
+            return response
+        renewed = await self.config.auth.headers(rejected=headers)
+        if renewed == headers:
+            return response
+        response.release()
+        request.headers.update(renewed)
+        return await handler(request)
+
+    def _count(self, verb: str, path: str, code: int) -> None:
+        self._requests[RequestKey(verb, resource_of(path), code)] += 1

@@ -1,0 +1,87 @@
+"""The folder of local runs (``.mlworkflow``, or `$MLWF_HOME`): artifacts, and each run as the resource it was, with its status.
+
+store/                     the artifact store
+runs/<name>.<n>.json       the n-th run of the workflow <name>
+work/<uid>/<task>/<n>/     what an attempt sees
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlworkflow.store.directory import DirectoryStore
+from mlworkflow.store.signing import BlobSigner
+
+NAMESPACE = "local"
+_RUN = re.compile(r"(?P<name>.+)\.(?P<number>[0-9]+)\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRun:
+    """A run: `resource` has metadata, spec and status, as in a cluster."""
+
+    name: str
+    number: int
+    resource: Mapping[str, Any]
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}.{self.number}"
+
+    @property
+    def uid(self) -> str:
+        return str(self.resource["metadata"]["uid"])
+
+
+class Home:
+    """The folder; it is made when something is first kept in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.signer = BlobSigner(os.urandom(32))
+        self.store = DirectoryStore(self.root / "store", self.signer)
+
+    @classmethod
+    def find(cls, environ: Mapping[str, str] = os.environ) -> Home:
+        return cls(Path(environ.get("MLWF_HOME") or ".mlworkflow"))
+
+    def runs(self) -> list[LocalRun]:
+        """Every run, oldest first."""
+        return sorted(self._read(), key=lambda run: (run.resource["metadata"]["creationTimestamp"], run.number))
+
+    def run(self, name: str) -> LocalRun | None:
+        """The run by its id (``digits.2``), or the last run of a workflow (``digits``)."""
+        matching = [run for run in self._read() if name in (run.id, run.name)]
+        return max(matching, key=lambda run: run.number, default=None)
+
+    def next_number(self, name: str) -> int:
+        return max((run.number for run in self._read() if run.name == name), default=0) + 1
+
+    def save(self, run: LocalRun) -> None:
+        """Write a run, whole or not at all."""
+        folder = self.root / "runs"
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = folder / f".{run.id}.tmp"
+        scratch.write_text(json.dumps(run.resource, indent=1, ensure_ascii=False))
+        scratch.replace(folder / f"{run.id}.json")
+
+    def delete(self, run: LocalRun) -> None:
+        """Forget a run and its records; artifacts stay, other runs may share them."""
+        for key in list(self.store.list(f"{NAMESPACE}/runs/{run.uid}/")):
+            self.store.delete(key)
+        (self.root / "runs" / f"{run.id}.json").unlink(missing_ok=True)
+
+    def work(self, uid: str, task: str, attempt: int) -> Path:
+        """The folder of an attempt."""
+        return self.root / "work" / uid / task / str(attempt)
+
+    def _read(self) -> Iterator[LocalRun]:
+        for path in (self.root / "runs").glob("*.json"):
+            if match := _RUN.fullmatch(path.name):
+                yield LocalRun(match["name"], int(match["number"]), json.loads(path.read_text()))

@@ -1,0 +1,131 @@
+"""The driver that runs attempts as processes of this machine, each through the same agent as in a Pod."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from msgspec import UNSET
+
+from mlworkflow.core.actions import Order
+from mlworkflow.core.observation import Attempt, AttemptId, Seen
+from mlworkflow.engine.driver import ContainerEnd, Found, Refused
+from mlworkflow.gateway._auth import LocalTokens
+from mlworkflow.local.home import Home
+from mlworkflow.store.layout import AttemptKey
+
+LOG = "agent.log"
+TAIL = 1 << 16
+
+
+@dataclass(slots=True)
+class _Process:
+    process: asyncio.subprocess.Process
+    attempt: Attempt
+    folder: Path
+    grace: float
+    waiter: asyncio.Task[None] | None = None
+
+
+class ProcessDriver:
+    """Implements the engine's `Driver`. `gateway` is the URL of the gateway on loopback; `on_change(uid)` says that a process ended."""
+
+    keeps_logs_apart = False
+    is_synced = True
+
+    def __init__(self, home: Home, tokens: LocalTokens, on_change: Callable[[str], None]) -> None:
+        self._home = home
+        self._tokens = tokens
+        self._on_change = on_change
+        self._processes: dict[str, dict[AttemptId, _Process]] = {}
+        self.gateway = ""
+
+    def attempts(self, uid: str) -> Mapping[AttemptId, Attempt]:
+        return {key: process.attempt for key, process in self._processes.get(uid, {}).items()}
+
+    def command(self, order: Order) -> tuple[str, ...]:
+        command = order.command
+        return (sys.executable, *command[1:]) if order.step.kind.command else command
+
+    async def start(self, order: Order) -> None:
+        key = (order.task, order.attempt)
+        mine = self._processes.setdefault(order.uid, {})
+        if key in mine:
+            return
+        if not order.command:
+            raise Refused("a local run needs the container's `command`: an image's own entry point is not known here")
+        folder = self._home.work(order.uid, *key)
+        folder.mkdir(parents=True, exist_ok=True)
+        token = folder / "token"
+        with os.fdopen(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(self._tokens.issue(AttemptKey(order.namespace, order.uid, *key)))
+        with (folder / LOG).open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "mlworkflow_steps.agent", "run",
+                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env={**os.environ, **_variables(order), "MLWF_ROOT": str(folder), "MLWF_GATEWAY": self.gateway, "MLWF_TOKEN_FILE": str(token)},
+            )  # fmt: skip
+        grace = order.step.common.termination_grace_period_seconds
+        running = Attempt(*key, handle=str(process.pid), seen=Seen.RUNNING, created_at=time.time())
+        mine[key] = _Process(process, running, folder, 30.0 if grace is UNSET else float(grace))
+        mine[key].waiter = asyncio.create_task(self._wait(order.uid, key))
+
+    async def _wait(self, uid: str, key: AttemptId) -> None:
+        mine = self._processes[uid][key]
+        code = await mine.process.wait()
+        mine.attempt = replace(mine.attempt, seen=Seen.ENDED, exit_code=code if code >= 0 else 128 - code)
+        shutil.rmtree(mine.folder / "in", ignore_errors=True)  # copies of what the store has
+        self._on_change(uid)
+
+    async def stop(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> None:
+        mine = self._processes.get(uid, {}).get(attempt)
+        if mine is None or mine.attempt.leaving or mine.attempt.seen is Seen.ENDED:
+            return
+        mine.attempt = replace(mine.attempt, leaving=True)
+        with contextlib.suppress(ProcessLookupError):
+            mine.process.terminate()
+        asyncio.get_running_loop().call_later(mine.grace, self._kill, mine)
+
+    def _kill(self, mine: _Process) -> None:
+        if mine.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(mine.process.pid, signal.SIGKILL)
+
+    async def wait_ended(self) -> None:
+        """Return when no process is left."""
+        waiters = [process.waiter for mine in self._processes.values() for process in mine.values() if process.waiter]
+        await asyncio.gather(*waiters)
+
+    async def find(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> Found:
+        mine = self._processes.get(uid, {}).get(attempt)
+        if mine is None:
+            return Found(exists=False)
+        return Found(exists=True, log=await self.log(namespace, uid, attempt, handle))
+
+    async def log(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> bytes:
+        path = self._home.work(uid, *attempt) / LOG
+        return path.read_bytes()[-TAIL:] if path.exists() else b""
+
+    def container_end(self, uid: str, attempt: AttemptId) -> ContainerEnd | None:
+        return None  # every local step has the agent around it
+
+    def identify(self, namespace: str, pod: str, pod_uid: str) -> tuple[str, AttemptId] | None:
+        return None  # local tokens name their attempt themselves
+
+
+def _variables(order: Order) -> dict[str, str]:
+    """The step's own `env`. Raises Refused for what only a cluster can give."""
+    variables = {}
+    for variable in order.env:
+        if "valueFrom" in variable:
+            raise Refused(f"env {variable['name']}: `valueFrom` needs a cluster; a local run can only take `value`")
+        variables[str(variable["name"])] = str(variable.get("value", ""))
+    return variables

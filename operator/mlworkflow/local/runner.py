@@ -1,0 +1,90 @@
+"""One workflow, run to its end on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from aiohttp import web
+
+from mlworkflow.core import status, validate
+from mlworkflow.core.model import Workflow
+from mlworkflow.core.state import Run
+from mlworkflow.engine.engine import Engine
+from mlworkflow.engine.runs import EngineRuns
+from mlworkflow.gateway._auth import LocalTokens
+from mlworkflow.gateway.app import make_app
+from mlworkflow.local.home import NAMESPACE, Home, LocalRun
+from mlworkflow.local.processes import ProcessDriver
+
+OnChange = Callable[[LocalRun], None]
+
+
+class LocalRunner:
+    """Runs a resource. `on_change` is called with the run whenever its status changed; `cancel` may be called at any time."""
+
+    def __init__(self, home: Home, resource: Mapping[str, Any], on_change: OnChange) -> None:
+        """Raises SpecError where the resource is not sound; nothing has been started or kept then."""
+        metadata = {**resource.get("metadata", {}), "namespace": NAMESPACE, "uid": str(uuid.uuid4()), "generation": 1}
+        metadata["creationTimestamp"] = status.stamp(time.time())
+        self._workflow = Workflow.parse({**resource, "metadata": metadata})
+        self._graph = validate.check(self._workflow)
+        self._home = home
+        self._on_change = on_change
+        self._wake = asyncio.Event()
+        self.run = LocalRun(
+            self._workflow.name, home.next_number(self._workflow.name), {**resource, "metadata": metadata, "status": {}}
+        )
+
+    def cancel(self) -> None:
+        """End it as `spec.cancel` would."""
+        self._workflow = replace(self._workflow, cancel=True)
+        self._wake.set()
+
+    async def execute(self) -> LocalRun:
+        """Run to the end; the run with its final status."""
+        tokens = LocalTokens()
+        driver = ProcessDriver(self._home, tokens, self._awake)
+        engine = Engine(self._home.store, driver, self._awake, time.time)
+        app = make_app(runs=EngineRuns(engine), store=self._home.store, authenticator=tokens, blobs=self._home.signer)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, "127.0.0.1", 0)
+            await site.start()
+            driver.gateway = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            await self._turns(engine)
+            await driver.wait_ended()
+        finally:
+            await runner.cleanup()
+        return self.run
+
+    async def _turns(self, engine: Engine) -> None:
+        live = await engine.open(self._workflow, self._graph, Run())
+        while not live.run.phase.is_finished:
+            self._wake.clear()
+            live.workflow = self._workflow
+            wake_at = await engine.advance(live)
+            self._keep(status.written(live.workflow, live.graph, live.run, self.run.resource["status"], time.time()))
+            if not live.run.phase.is_finished:
+                await self._sleep(wake_at)
+
+    async def _sleep(self, until: float | None) -> None:
+        try:
+            async with asyncio.timeout(None if until is None else max(0.0, until - time.time())):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    def _awake(self, _uid: str) -> None:
+        self._wake.set()
+
+    def _keep(self, now: Mapping[str, Any]) -> None:
+        if now != self.run.resource["status"]:
+            self.run = LocalRun(self.run.name, self.run.number, {**self.run.resource, "status": now})
+            self._home.save(self.run)
+            self._on_change(self.run)

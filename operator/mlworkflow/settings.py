@@ -1,0 +1,63 @@
+"""The operator's settings, read once from the environment (`MLWF_…`); the chart sets them, docs/install.md explains them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlworkflow.core.errors import UsageError
+from mlworkflow.core.pods import PodSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`namespaces` empty means all. `store_keys` is a folder with the files `access-key` and `secret-key`; empty means the Pod's cloud identity."""
+
+    namespaces: tuple[str, ...]
+    workers: int
+    log_level: str
+    gateway_port: int
+    health_port: int
+    store_url: str
+    store_bucket: str
+    store_region: str
+    store_path_style: str
+    store_keys: str
+    store_ca: str
+    pods: PodSettings
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> Settings:
+        """Raises UsageError that names the variable which is missing or wrong."""
+
+        def needed(name: str) -> str:
+            if not environ.get(name):
+                raise UsageError(f"the environment variable {name} is not set")
+            return environ[name]
+
+        def number(name: str, default: int) -> int:
+            text = environ.get(name) or str(default)
+            if not text.isdigit():
+                raise UsageError(f"{name} must be a whole number, not '{text}'")
+            return int(text)
+
+        return cls(
+            namespaces=tuple(name.strip() for name in environ.get("MLWF_NAMESPACES", "").split(",") if name.strip()),
+            workers=number("MLWF_WORKERS", 16),
+            log_level=environ.get("MLWF_LOG_LEVEL", "INFO").upper(),
+            gateway_port=number("MLWF_GATEWAY_PORT", 8080),
+            health_port=number("MLWF_HEALTH_PORT", 8081),
+            store_url=needed("MLWF_STORE_URL"),
+            store_bucket=needed("MLWF_STORE_BUCKET"),
+            store_region=environ.get("MLWF_STORE_REGION") or "us-east-1",
+            store_path_style=environ.get("MLWF_STORE_PATH_STYLE") or "auto",
+            store_keys=environ.get("MLWF_STORE_KEYS", ""),
+            store_ca=environ.get("MLWF_STORE_CA", ""),
+            pods=PodSettings(
+                gateway=needed("MLWF_GATEWAY_URL"),
+                steps_image=needed("MLWF_STEPS_IMAGE"),
+                agent_image=needed("MLWF_AGENT_IMAGE"),
+                pull_policy=environ.get("MLWF_IMAGE_PULL_POLICY") or "IfNotPresent",
+                allowed_imports=environ.get("MLWF_ALLOWED_IMPORTS", ""),
+            ),
+        )

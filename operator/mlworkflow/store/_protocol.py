@@ -1,0 +1,51 @@
+"""What the rest of the product may ask of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+
+class SignedPut(NamedTuple):
+    """Where and how to PUT an object: `url` with exactly these `headers`; both are secrets until they expire."""
+
+    url: str
+    headers: dict[str, str]
+
+
+class ArtifactStore(Protocol):
+    """Objects under keys. Synchronous and thread-safe: callers on an event loop use `asyncio.to_thread`.
+
+    Every call may raise `StoreUnavailable` or `StoreRefused`. An object is either there whole or not there.
+    """
+
+    def stat(self, key: str) -> int | None:
+        """The object's size in bytes, or None if there is none."""
+
+    def read(self, key: str) -> Iterator[bytes]:
+        """The object's bytes in chunks; raises `NotFound` before the first."""
+
+    def read_bytes(self, key: str) -> bytes:
+        """The whole of a small object; raises `NotFound`."""
+
+    def write_bytes(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
+        """Writes a small object; with `if_absent`, False and nothing written if the key is taken, decided
+        atomically.
+        """
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Keys that begin with `prefix`, which ends in ``/``; stores differ in their order."""
+
+    def delete(self, key: str) -> None:
+        """Removes an object; none there is no error."""
+
+    def sign_get(self, key: str, expires: float) -> str:
+        """A URL that reads this object for `expires` seconds; no I/O. May be relative: then to the gateway's URL."""
+
+    def sign_put(self, key: str, digest: str, size: int, expires: float) -> SignedPut:
+        """Permission to write exactly the `size` bytes that have this digest; no I/O. The URL may be relative, as in
+        `sign_get`.
+        """
+
+    def check(self) -> None:
+        """Returns if the store is usable, having created what it may; else raises with the store's own words."""

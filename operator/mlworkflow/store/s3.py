@@ -1,0 +1,241 @@
+"""A store behind the S3 API, on the `minio` client: MinIO, SeaweedFS, AWS, and what else keeps the API.
+
+The client signs its own requests with headers; URLs for steps come from `_s3_urls`. `check` must have run before
+`sign_put`: it finds the form of a signed PUT that this store enforces, and refuses a store that enforces none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.credentials.credentials import Credentials
+from minio.credentials.providers import Provider
+from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
+from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
+
+from mlworkflow.store._protocol import SignedPut
+from mlworkflow.store._s3_probe import find_form, is_forgeable
+from mlworkflow.store._s3_urls import Form, ScopedKeys, UrlSigner
+from mlworkflow.store.errors import NotFound, StoreRefused, StoreUnavailable
+
+_CHUNK = 1 << 20
+_OWN_REQUEST_SECONDS = 300
+_TRANSIENT = frozenset(
+    {"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "Throttling", "XMinioServerNotInitialized"}
+)
+_MISSING = frozenset({"NoSuchKey", "NotFound", "ResourceNotFound"})
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Settings:
+    """Which bucket, and how to reach it. `step_endpoint` is the URL that steps use, where it is another than the
+    operator's.
+    """
+
+    endpoint: str
+    bucket: str
+    keys: Provider = field(repr=False)
+    region: str = "us-east-1"
+    path_style: bool = True
+    create_bucket: bool = False
+    ca_file: str | None = None
+    step_endpoint: str | None = None
+
+
+class S3Store:
+    """An `ArtifactStore` in one bucket; `weaknesses` says, after `check`, what a hostile step could still do."""
+
+    def __init__(self, settings: S3Settings, *, clock: Callable[[], float] = time.time) -> None:
+        parts = urlsplit(settings.endpoint)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
+            raise StoreRefused(f"not an endpoint (http[s]://host[:port]): {settings.endpoint!r}")
+        self._settings = settings
+        self._pool = urllib3.PoolManager(
+            maxsize=32,
+            timeout=urllib3.Timeout(connect=5, read=30),
+            retries=urllib3.Retry(total=2, redirect=0, backoff_factor=0.1, allowed_methods=None),
+            ca_certs=settings.ca_file,
+        )
+        self._client = Minio(
+            parts.netloc,
+            secure=parts.scheme == "https",
+            region=settings.region,
+            http_client=self._pool,
+            credentials=settings.keys,
+        )
+        if not settings.path_style:
+            self._client.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
+        self._own = self._signer(settings.endpoint, clock)
+        self._steps = self._signer(settings.step_endpoint or settings.endpoint, clock)
+        self._scoped = ScopedKeys(
+            settings.endpoint, settings.bucket, settings.region, settings.keys, self._pool, clock
+        )
+        self._is_scoped = False
+        self._form = Form.CHECKSUM
+        self.weaknesses: tuple[str, ...] = ()
+
+    def stat(self, key: str) -> int | None:
+        try:
+            with self._translated():
+                return self._client.stat_object(self._settings.bucket, key).size
+        except NotFound:
+            return None
+
+    def read(self, key: str) -> Iterator[bytes]:
+        with self._translated():
+            response = self._client.get_object(self._settings.bucket, key)
+
+        def chunks() -> Iterator[bytes]:
+            try:
+                with self._translated():
+                    yield from response.stream(_CHUNK)
+            finally:
+                response.close()
+                response.release_conn()
+
+        return chunks()
+
+    def read_bytes(self, key: str) -> bytes:
+        return b"".join(self.read(key))
+
+    def write_bytes(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
+        headers = {"if-none-match": "*"} if if_absent else {}
+        url = self._own.url("PUT", key, _OWN_REQUEST_SECONDS, self._keys(), headers=headers)
+        response = self._put(url, headers, data)
+        if if_absent and response.status in (409, 412):
+            return False
+        self._raise_for(response)
+        return True
+
+    def list(self, prefix: str) -> Iterator[str]:
+        with self._translated():
+            for found in self._client.list_objects(self._settings.bucket, prefix=prefix, recursive=True):
+                if found.object_name:
+                    yield found.object_name
+
+    def delete(self, key: str) -> None:
+        with contextlib.suppress(NotFound), self._translated():
+            self._client.remove_object(self._settings.bucket, key)
+
+    def sign_get(self, key: str, expires: float) -> str:
+        return self._steps.url("GET", key, expires, self._step_keys(key))
+
+    def sign_put(self, key: str, digest: str, size: int, expires: float) -> SignedPut:
+        return self._steps.put(self._form, key, digest, size, expires, self._step_keys(key))
+
+    def check(self) -> None:
+        with self._translated():
+            if not self._client.bucket_exists(self._settings.bucket):
+                if not self._settings.create_bucket:
+                    raise StoreRefused(f"bucket {self._settings.bucket!r} does not exist, and may not be created")
+                self._create_bucket()
+        self._find_what_is_enforced()
+
+    def _create_bucket(self) -> None:
+        try:
+            self._client.make_bucket(self._settings.bucket, self._settings.region)
+        except S3Error as error:
+            if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+                raise
+
+    def _find_what_is_enforced(self) -> None:
+        folder = f"check/cas/{uuid.uuid4().hex}/"
+        source = folder + "source"
+        keys = self._keys()
+        try:
+            self.write_bytes(source, b"secret")
+            form = find_form(
+                lambda form, key, digest, size: self._own.put(form, key, digest, size, _OWN_REQUEST_SECONDS, keys),
+                self._status_of_put,
+                self._own.copy_source(source),
+                folder,
+            )
+            forgeable = is_forgeable(
+                lambda key: self._own.url("PUT", key, _OWN_REQUEST_SECONDS, keys), self._status_of_put, folder
+            )
+        finally:
+            for key in list(self.list(folder)):
+                self.delete(key)
+        if form is None:
+            raise StoreRefused(
+                "this store does not bind a signed upload to its digest: a step could store anything under any digest"
+            )
+        self._form = form
+        self._is_scoped = forgeable and self._can_scope()
+        if forgeable:
+            reach = "its own namespace's artifacts" if self._is_scoped else "every object of the bucket"
+            forged = "the store takes uploads with a forged signature (CVE-2026-41145)"
+            self.weaknesses = (f"{forged}: a hostile step can spoil {reach}",)
+            _log.warning("store weakness=%s", self.weaknesses[0])
+
+    def _can_scope(self) -> bool:
+        try:
+            self._scoped.for_namespace("check")
+        except (MinioException, HTTPError, OSError, ValueError) as error:
+            _log.warning("store sts=unavailable error=%s", type(error).__name__)
+            return False
+        return True
+
+    def _step_keys(self, key: str) -> Credentials:
+        if not self._is_scoped:
+            return self._keys()
+        with self._translated():
+            return self._scoped.for_namespace(key.partition("/")[0])
+
+    def _keys(self) -> Credentials:
+        try:
+            return self._settings.keys.retrieve()
+        except (OSError, ValueError, HTTPError) as error:
+            raise StoreUnavailable(f"the store's keys cannot be had: {type(error).__name__}") from error
+
+    def _signer(self, endpoint: str, clock: Callable[[], float]) -> UrlSigner:
+        settings = self._settings
+        return UrlSigner(endpoint, settings.bucket, settings.region, path_style=settings.path_style, clock=clock)
+
+    def _status_of_put(self, url: str, headers: Mapping[str, str], data: bytes) -> int:
+        status = self._put(url, headers, data).status
+        if status >= 500 and status != 501:
+            raise StoreUnavailable(f"the store answered {status}")
+        return status
+
+    def _put(self, url: str, headers: Mapping[str, str], data: bytes) -> urllib3.BaseHTTPResponse:
+        with self._translated():
+            return self._pool.request("PUT", url, body=data, headers=dict(headers), redirect=False)
+
+    def _raise_for(self, response: urllib3.BaseHTTPResponse) -> None:
+        if response.status >= 300:
+            with self._translated():
+                raise S3Error.fromxml(response) if response.data[:1] == b"<" else ServerError(
+                    f"the store answered {response.status}", response.status
+                )
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """The client's errors as ours. A URL of ours may be signed, so no text that could hold one is passed on."""
+        try:
+            yield
+        except S3Error as error:
+            words = f"{error.code}: {error.message}"
+            if error.code in _MISSING:
+                raise NotFound(words) from None
+            if error.code in _TRANSIENT or error.response.status >= 500 or error.response.status == 429:
+                raise StoreUnavailable(words) from None
+            raise StoreRefused(words) from None
+        except (ServerError, InvalidResponseError) as error:
+            status = error.status_code if isinstance(error, ServerError) else error._code
+            kind = StoreUnavailable if status >= 500 or status == 429 else StoreRefused
+            raise kind(f"the store answered {status} without saying why") from None
+        except (HTTPError, OSError) as error:
+            reason = error.reason if isinstance(error, MaxRetryError) else error
+            if isinstance(reason, SSLError):
+                raise StoreRefused(f"{self._settings.endpoint}: {reason}") from None
+            raise StoreUnavailable(f"{self._settings.endpoint} cannot be reached: {type(reason).__name__}") from None
