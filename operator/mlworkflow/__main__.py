@@ -16,6 +16,7 @@ import kopf
 from aiohttp import web
 
 from mlworkflow import handlers, health
+from mlworkflow.core import names
 from mlworkflow.core.errors import UsageError
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.runs import EngineRuns
@@ -79,6 +80,7 @@ async def run(settings: Settings) -> None:
                     clusterwide=not settings.namespaces,
                     namespaces=list(settings.namespaces),
                     standalone=True,
+                    identity=names.FIELD_MANAGER,  # else kopf asks for the user's name, which a container need not have
                 )
                 for task in background:
                     task.cancel()

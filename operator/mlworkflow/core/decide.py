@@ -37,6 +37,7 @@ POLICIES: tuple[Callable[[Turn], None], ...] = (
     skip_unreachable,  # before starting: its skips decide what is ready
     start_ready,
     run_studies,  # after starting: a study opened in this turn gets its first trials
+    skip_unreachable,  # again: what turned out to be unable to start takes with it what waits for it
     stop_leftovers,  # last: everything above says what is still wanted
 )
 

@@ -20,7 +20,7 @@ def human(span: float) -> str:
     """A span in seconds as a person reads it: ``0.4s``, ``12s``, ``3m05s``, ``2h10m``."""
     if span < 10:
         return f"{span:.1f}s"
-    if span < 60:
+    if round(span) < 60:
         return f"{span:.0f}s"
     minutes, rest = divmod(round(span), 60)
     if minutes < 60:

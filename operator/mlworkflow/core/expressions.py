@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import functools
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,9 +22,18 @@ from mlworkflow.core.errors import ExpressionError
 OPEN, CLOSE = "${{", "}}"
 WHOLE = r"^\$\{\{[\s\S]*\}\}$"
 ROOTS = frozenset({"params", "steps", "workflow", "trial"})
-_STRING = re.compile(r"""[rRbB]{0,2}(?:\"\"\"[\s\S]*?\"\"\"|'''[\s\S]*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""")
+_STRING = re.compile(
+    r"""(?:[bB]?[rR]|[rR][bB])(?:\"\"\"[\s\S]*?\"\"\"|'''[\s\S]*?'''|"[^"\n]*"|'[^'\n]*')"""
+    r"""|[bB]?(?:\"\"\"(?:\\.|[^\\])*?\"\"\"|'''(?:\\.|[^\\])*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""",
+    re.ASCII,
+)
 _STEP = re.compile(r"""(?<![.\w])steps\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*(?:"([^"]*)"|'([^']*)')\s*\])""")
 _OUTPUT = re.compile(r"""\s*\.\s*outputs\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*(?:"([^"]*)"|'([^']*)')\s*\])""")
+_PATH = re.compile(r"""[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[(?:"[^"\\]*"|'[^'\\]*')\])*""", re.ASCII)
+_KEY = re.compile(r"""[^.\[\]"']+|"[^"]*"|'[^']*'""")
+_BOUND = re.compile(r"""\.\s*(?:all|exists|exists_one|filter|map)\s*\(\s*([A-Za-z_]\w*)\s*,""")
+_ALL_STEPS = re.compile(r"(?<![.\w])steps\b")
+_WORDS = frozenset({"true", "false", "null"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +46,17 @@ class StepReference:
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """One compiled expression; `source` is what stood between the marks."""
+    """One compiled expression; `source` is what stood between the marks.
+
+    `roots` are the names it takes from its surroundings. `path` are the keys where it is nothing but a path: its value is then
+    looked up and not computed, so that it stays as it is (CEL turns an integer beyond 64 bits into a float, and forgets the order of a map).
+    """
 
     source: str
     program: Any
     roots: frozenset[str]
     steps: tuple[StepReference, ...]
+    path: tuple[str, ...] = ()
 
 
 def is_expression(value: object) -> bool:
@@ -49,7 +64,7 @@ def is_expression(value: object) -> bool:
     return isinstance(value, str) and len(parts := split(value)) == 1 and isinstance(parts[0], Expression)
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=16384)
 def split(text: str) -> tuple[str | Expression, ...]:
     """The literal and the computed parts of a string, in order.
 
@@ -72,7 +87,7 @@ def _end(text: str, position: int) -> int:
     """Where the expression that begins at `position` ends: braces and strings inside it are its own."""
     depth = 0
     while position < len(text):
-        if text[position] in "\"'" and (string := _STRING.match(text, position)):
+        if text[position] in "\"'rRbB" and (string := _STRING.match(text, position)):
             position = string.end()
             continue
         if depth == 0 and text.startswith(CLOSE, position):
@@ -82,7 +97,7 @@ def _end(text: str, position: int) -> int:
     raise ExpressionError(f"'{OPEN}' has no closing '{CLOSE}'")
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=16384)
 def parse(source: str) -> Expression:
     """Compile one expression. Raises ExpressionError with what CEL says of it."""
     if not source:
@@ -91,7 +106,14 @@ def parse(source: str) -> Expression:
         program = cel.compile(source)
     except ValueError as error:
         raise ExpressionError(f"'{source}' is not valid CEL: {_first_line(error)}") from None
-    return Expression(source, program, frozenset(program.variables()), tuple(_step_references(source)))
+    roots = frozenset(program.variables()) - (frozenset(_BOUND.findall(outside_strings(source))) - ROOTS)
+    path = tuple(key[1:-1] if key[0] in "\"'" else key for key in _KEY.findall(source)) if _PATH.fullmatch(source) and source not in _WORDS else ()
+    return Expression(source, program, roots, tuple(_step_references(source)), path)
+
+
+def outside_strings(source: str) -> str:
+    """An expression with its strings' insides blanked out: what is left are names and operators, at the places where they were."""
+    return _STRING.sub(lambda match: " " * len(match.group()), source)
 
 
 def _step_references(source: str) -> Iterator[StepReference]:
@@ -146,7 +168,9 @@ def as_text(value: Any) -> str:
 def evaluate(expression: Expression, names: Mapping[str, Any]) -> Any:
     """The value of an expression. Raises ExpressionError with the cause and, where it is known, the fix."""
     try:
-        return _as_json(expression.program.execute(dict(names)), expression.source)
+        if expression.path:
+            return _look_up(expression.path, names)
+        return _as_json(expression.program.execute(_scope(expression, names)), expression.source)
     except ExpressionError:
         raise
     except KeyError as error:
@@ -160,13 +184,35 @@ def evaluate(expression: Expression, names: Mapping[str, Any]) -> Any:
         raise ExpressionError(f"'{expression.source}': {_first_line(error)}") from None
 
 
+def _look_up(path: tuple[str, ...], names: Mapping[str, Any]) -> Any:
+    value: Any = names
+    for key in path:
+        if not isinstance(value, Mapping):
+            raise KeyError(key)
+        value = value[key]
+    return value
+
+
+def _scope(expression: Expression, names: Mapping[str, Any]) -> dict[str, Any]:
+    """The names that an expression takes; of thousands of steps only those that it reads, where it says which."""
+    scope = {root: names[root] for root in expression.roots if root in names}
+    if "steps" in scope:
+        is_plain = len(_ALL_STEPS.findall(outside_strings(expression.source))) == len(expression.steps)
+        wanted = {use.step for use in expression.steps} if is_plain else scope["steps"]
+        scope["steps"] = {name: scope["steps"][name] for name in wanted if name in scope["steps"]}
+    return scope
+
+
 def _as_json(value: Any, source: str) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ExpressionError(f"'{source}' gives {value}, which is not a JSON value")
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list):
         return [_as_json(item, source) for item in value]
     if isinstance(value, dict):
-        return {str(key): _as_json(item, source) for key, item in value.items()}
+        # CEL's maps have no order, and the same expression must give the same text.
+        return dict(sorted(((str(key), _as_json(item, source)) for key, item in value.items()), key=lambda item: item[0]))
     if isinstance(value, datetime.datetime):
         return value.isoformat()
     if isinstance(value, datetime.timedelta):

@@ -12,6 +12,9 @@ from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.expressions import Expression, StepReference, split, walk
 from mlworkflow.core.model import Step, Workflow
 
+EVALUATED = ("image", "env", "resources")
+"""The common fields of a step in which expressions are evaluated."""
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:
@@ -51,7 +54,7 @@ def strings_of(step: Step) -> Iterator[tuple[str, str]]:
         {key: value for key, value in step.body.items() if key != "step"} if step.trial else step.body
     )  # a trial's strings are its own
     yield from walk(own, step.kind.name)
-    for name in ("image", "env", "resources", "node_selector"):
+    for name in EVALUATED:
         yield from walk(getattr(step.common, name), name)
 
 
@@ -73,8 +76,8 @@ def resolve(reference: StepReference, steps: Mapping[str, Step]) -> str:
     """The step's name that an expression means: CEL has no dash in identifiers, so ``steps.a_b`` reaches ``a-b``."""
     if reference.step in steps:
         return reference.step
-    dashed = [name for name in steps if name.replace("-", "_") == reference.step]
-    return dashed[0] if len(dashed) == 1 else reference.step
+    dashed = reference.step.replace("_", "-")  # a step's name has no underscore
+    return dashed if dashed in steps else reference.step
 
 
 def build(workflow: Workflow) -> Graph:

@@ -58,7 +58,7 @@ class Reason(StrEnum):
 
 def pod_name(workflow: str, uid: str, task: str, attempt: int) -> str:
     """The Pod of an attempt: readable first, a hash of its identity last, at most 63 characters."""
-    suffix = hashlib.sha256(f"{uid}/{task}/{attempt}".encode()).hexdigest()[:8]
+    suffix = hashlib.sha256(f"{uid}/{task}/{attempt}".encode()).hexdigest()[:10]
     readable = re.sub(r"[^a-z0-9]+", "-", f"{workflow}-{task}".lower())[
         : MAX_NAME - len(suffix) - len(str(attempt)) - 2
     ]

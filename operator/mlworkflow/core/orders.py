@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -19,19 +19,36 @@ from mlworkflow.core.values import ArtifactRef
 Names: TypeAlias = Mapping[str, Any]
 
 
-def names(workflow: Workflow, tasks: Mapping[str, Task], trial: Mapping[str, Any] | None = None) -> Names:
-    """What expressions can name. A step with a dash is there under an underscore too."""
-    steps: dict[str, Any] = {}
-    for name, step in workflow.steps.items():
-        task = tasks.get(name, PENDING)
+class _Steps(Mapping[str, Any]):
+    """`steps` in expressions: of thousands, an expression looks at a few, so that each is made when it is looked at."""
+
+    __slots__ = ("_tasks", "_workflow")
+
+    def __init__(self, workflow: Workflow, tasks: Mapping[str, Task]) -> None:
+        self._workflow, self._tasks = workflow, tasks
+
+    def __getitem__(self, name: str) -> Any:
+        known = name if name in self._workflow.steps else name.replace("_", "-")
+        if known not in self._workflow.steps:
+            raise KeyError(name)
+        task = self._tasks.get(known, PENDING)
         view: dict[str, Any] = {"phase": str(task.phase), "outputs": task.parameters}
-        if step.trial and "best" in task.parameters:
+        if self._workflow.steps[known].trial and "best" in task.parameters:
             view["best"] = task.parameters["best"]
-        steps.setdefault(name.replace("-", "_"), view)
-        steps[name] = view
+        return view
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(spelling for name in self._workflow.steps for spelling in (name, name.replace("-", "_"))))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def names(workflow: Workflow, tasks: Mapping[str, Task], trial: Mapping[str, Any] | None = None) -> Names:
+    """What expressions can name. What has a dash in its name is there under an underscore too."""
     values: dict[str, Any] = {
-        "params": workflow.params,
-        "steps": steps,
+        "params": {**{name.replace("-", "_"): value for name, value in workflow.params.items()}, **workflow.params},
+        "steps": _Steps(workflow, tasks),
         "workflow": {"name": workflow.name, "namespace": workflow.namespace, "uid": workflow.uid},
     }
     if trial is not None:
@@ -77,7 +94,7 @@ def order(workflow: Workflow, tasks: Mapping[str, Task], task: str, attempt: int
         params=params,
         inputs=inputs_of(owner, tasks),
         outputs=step.outputs,
-        image=as_text(_field("image", body.get("image") or image, scope)),
+        image=body.get("image") or as_text(_field("image", image, scope)),
         env=()
         if step.common.env is UNSET
         else tuple(_variable(variable) for variable in _field("env", step.common.env, scope)),

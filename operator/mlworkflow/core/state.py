@@ -6,6 +6,7 @@ A *task* is one unit of execution: a step (``train``), or one trial of a tune st
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
@@ -88,6 +89,12 @@ def trial_number(task: str) -> int | None:
     """The number of the trial that a task is, or None for a step's own task."""
     number = task.partition("/")[2]
     return int(number) if number else None
+
+
+def value_named(task: Task, name: str) -> float | None:
+    """A number that a task left: a metric it emitted, or an output parameter."""
+    value: Any = task.metrics.get(name, task.parameters.get(name))
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None
 
 
 def trials_of(step: str, tasks: Mapping[str, Task]) -> dict[int, Task]:

@@ -19,7 +19,7 @@ from mlworkflow.core.errors import Problem
 from mlworkflow.core.graph import Graph
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.names import Reason
-from mlworkflow.core.state import PENDING, Phase, Run, Task, trial_id, trials_of
+from mlworkflow.core.state import PENDING, Phase, Run, Task, trial_id, trials_of, value_named
 from mlworkflow.core.values import ArtifactRef, Json
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -199,8 +199,7 @@ def _step(name: str, run: Run, metric: str | None) -> StepStatus:
     trials = []
     if metric is not None:
         for number, trial in trials_of(name, run.tasks).items():
-            value = trial.metrics.get(metric, trial.parameters.get(metric))
-            trials.append(TrialStatus(number=number, value=value, **_shared(trial)))
+            trials.append(TrialStatus(number=number, value=value_named(trial, metric), **_shared(trial)))
     return StepStatus(name=name, outputs=task.parameters, artifacts=task.artifacts, trials=trials, **_shared(task))
 
 

@@ -13,7 +13,7 @@ from mlworkflow.core.actions import Action, Stop
 from mlworkflow.core.duration import seconds
 from mlworkflow.core.graph import Graph
 from mlworkflow.core.model import Step, Workflow
-from mlworkflow.core.names import Reason
+from mlworkflow.core.names import Reason, pod_name
 from mlworkflow.core.observation import Observations, Result
 from mlworkflow.core.state import PENDING, Phase, Run, Task, step_of
 
@@ -60,6 +60,10 @@ class Turn:
         """Ask for a turn at `at`, whatever happens before."""
         self.wakes.append(at)
 
+    def _handle(self, name: str, attempt: int) -> str:
+        """What an attempt is called as long as no driver says otherwise."""
+        return "" if self.is_composite(name) else pod_name(self.workflow.name, self.workflow.uid, name, attempt)
+
     # ── moves ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def start(self, name: str, attempt: int, handle: str = "", at: float | None = None) -> None:
@@ -71,11 +75,13 @@ class Turn:
             phase=Phase.RUNNING,
             attempt=attempt,
             started_at=began,
-            handle=handle or task.handle,
+            handle=handle or self._handle(name, attempt),
             reason="",
             message="",
             not_before=0.0,
         )
+        if (limit := self.step(name).timeout) is not None:
+            self.wake(began + limit)
 
     def succeed(self, name: str, attempt: int, result: Result) -> None:
         """→ Succeeded, with what the attempt committed."""
@@ -86,6 +92,7 @@ class Turn:
             reason="",
             message="",
             attempt=attempt,
+            handle=task.handle if task.attempt == attempt else self._handle(name, attempt),
             started_at=task.started_at if task.started_at is not None else result.started_at or self.now,
             finished_at=task.finished_at or result.finished_at or self.now,
             parameters=result.parameters,

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from mlworkflow.core import graph, names
 from mlworkflow.core.errors import ExpressionError, Problem, SpecError
-from mlworkflow.core.expressions import OPEN, ROOTS, split
-from mlworkflow.core.model import Step, Workflow
+from mlworkflow.core.expressions import OPEN, ROOTS, outside_strings, split, walk
+from mlworkflow.core.model import Common, Step, Workflow
 
 
 def check(workflow: Workflow) -> graph.Graph:
@@ -44,7 +44,7 @@ def _inputs(step: Step, path: str) -> Iterator[Problem]:
 def _names(step: Step, path: str) -> Iterator[Problem]:
     for field in ("inputs", "outputs", "params"):
         for name in getattr(step, field):
-            if not re.match(names.FIELD_NAME, name):
+            if not re.fullmatch(names.FIELD_NAME, name):
                 yield Problem(
                     f"{path}.{field}.{name}",
                     "a name has letters, digits, dashes and underscores, and begins with a letter",
@@ -60,6 +60,9 @@ def _names(step: Step, path: str) -> Iterator[Problem]:
 def _expressions(step: Step, workflow: Workflow, path: str, *, in_trial: bool = False) -> Iterator[Problem]:
     if step.when and OPEN not in step.when:
         yield Problem(f"{path}.when", f"is not an expression: write ${{{{ {step.when} }}}}")
+    for field in sorted(set(Common.__struct_fields__) - set(graph.EVALUATED)):
+        for where, _ in walk(getattr(step.common, field), field):
+            yield Problem(f"{path}.{where}", f"an expression is not evaluated here; it is in params, when, {', '.join(graph.EVALUATED)} and the kind's own fields")
     for where, text in graph.strings_of(step):
         try:
             split(text)
@@ -81,7 +84,8 @@ _PARAMETER = re.compile(r"(?<![.\w])params\s*\.\s*([A-Za-z_]\w*)")
 
 
 def _parameters(source: str) -> list[str]:
-    return [] if "has(" in source else _PARAMETER.findall(source)
+    names = outside_strings(source)
+    return [] if "has(" in names else _PARAMETER.findall(names)
 
 
 def _references(step: Step, workflow: Workflow, path: str) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import msgspec
@@ -15,6 +16,8 @@ from mlworkflow.store.errors import InvalidKey, NotFound, StoreError, StoreRefus
 MAX_BODY = 2 << 20
 _T = TypeVar("_T")
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+CALLER: ContextVar[str] = ContextVar("caller", default="-")
+"""Who makes the request at hand, for the log; handlers set it once they know."""
 _log = logging.getLogger("mlworkflow.gateway")
 _STATUS: Mapping[type[StoreError], int] = {StoreUnavailable: 503, StoreRefused: 403, NotFound: 404, InvalidKey: 422}
 
@@ -65,9 +68,8 @@ async def errors_as_answers(request: web.Request, handler: _Handler) -> web.Stre
 
 
 def _refusal(request: web.Request, status: int, words: str) -> web.Response:
-    caller = request.get("caller", "-")
     _log.warning("refused status=%d method=%s route=%s caller=%s error=%s",
-                 status, request.method, _route(request), caller, words)  # fmt: skip
+                 status, request.method, _route(request), CALLER.get(), words)  # fmt: skip
     return answer({"error": words}, status)
 
 

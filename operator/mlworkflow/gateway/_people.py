@@ -8,7 +8,7 @@ import re
 from aiohttp import web
 
 from mlworkflow.gateway._auth import Readers
-from mlworkflow.gateway._json import answer
+from mlworkflow.gateway._json import CALLER, answer
 from mlworkflow.gateway.errors import Forbidden, Invalid, Unauthorized, Unknown
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.layout import cas_key, record_key
@@ -69,7 +69,7 @@ class People:
         if not token:
             raise Unauthorized(f"a token is missing in the header {HEADER}")
         reader = await self._readers.reader(token)
-        request["caller"] = f"{reader.namespace}/{reader.service_account}"
+        CALLER.set(f"{reader.namespace}/{reader.service_account}")
         namespace = request.match_info["namespace"]
         if namespace != reader.namespace:
             raise Forbidden(f"the token is for the namespace {reader.namespace}")

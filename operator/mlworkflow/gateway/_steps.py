@@ -15,7 +15,7 @@ from aiohttp import web
 from mlworkflow.core.observation import Result
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.gateway._auth import Authenticator
-from mlworkflow.gateway._json import answer, bearer, body
+from mlworkflow.gateway._json import CALLER, answer, bearer, body
 from mlworkflow.gateway._results import check_result
 from mlworkflow.gateway.errors import Forbidden, Invalid, Unknown
 from mlworkflow.gateway.runs import Point, Runs, Task
@@ -35,9 +35,7 @@ class _Metrics(msgspec.Struct, frozen=True):
 class Steps:
     """The handlers; `routes` lists them."""
 
-    def __init__(
-        self, *, runs: Runs, store: ArtifactStore, authenticator: Authenticator, sign_expires: float
-    ) -> None:
+    def __init__(self, *, runs: Runs, store: ArtifactStore, authenticator: Authenticator, sign_expires: float) -> None:
         self._runs = runs
         self._store = store
         self._authenticator = authenticator
@@ -111,7 +109,7 @@ class Steps:
     async def _attempt(self, request: web.Request) -> AttemptKey:
         caller = await self._authenticator.authenticate(bearer(request))
         key = caller.attempt or self._runs.attempt_of(caller)
-        request["caller"] = f"{caller.namespace}/{caller.pod or key.task}"
+        CALLER.set(f"{caller.namespace}/{caller.pod or key.task}")
         if key.namespace != caller.namespace:
             raise Forbidden("the step is of another namespace")
         return key

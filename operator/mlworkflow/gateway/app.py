@@ -24,7 +24,7 @@ def make_app(
     blobs: BlobSigner | None = None,
     sign_expires: float = 900.0,
 ) -> web.Application:
-    """An application to serve with ``web.AppRunner(app, access_log=None)``: an access log would show grants.
+    """An application to serve with `make_runner`.
 
     `authenticator` knows steps (`PodTokens` or `LocalTokens`); `readers` knows people and turns the API for people
     on; `blobs` turns the blob API on, for a `DirectoryStore` that was made with the same signer.
@@ -39,6 +39,11 @@ def make_app(
         app.add_routes(Blobs(store, blobs).routes())
     app.add_routes([web.get("/healthz", _healthy)])
     return app
+
+
+def make_runner(app: web.Application, *, shutdown_timeout: float = 5.0) -> web.AppRunner:
+    """A runner without an access log, which would show the grants of signed URLs."""
+    return web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_timeout)
 
 
 async def _healthy(_: web.Request) -> web.Response:

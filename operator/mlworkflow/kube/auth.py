@@ -94,7 +94,9 @@ class ExecPlugin:
     async def _run(self) -> Json:
         environment = os.environ | self.environment | {"KUBERNETES_EXEC_INFO": orjson.dumps(self.info).decode()}
         try:
-            process = await asyncio.create_subprocess_exec(*self.command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
+            process = await asyncio.create_subprocess_exec(
+                *self.command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            )
         except OSError as error:
             raise self._failure(f"does not start: {error}") from error
         try:

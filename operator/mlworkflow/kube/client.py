@@ -48,7 +48,9 @@ class KubeClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.close()
 
     async def close(self) -> None:
@@ -133,7 +135,9 @@ class KubeClient:
     ) -> bytes:
         """The body of the answer to any request. All methods but POST count as `idempotent` unless told otherwise."""
         repeatable = method != "POST" if idempotent is None else idempotent
-        return await self._transport.send(Request(method, path, verb or method.lower(), repeatable, params, body, content_type))
+        return await self._transport.send(
+            Request(method, path, verb or method.lower(), repeatable, params, body, content_type)
+        )
 
     async def read_log(
         self,
@@ -150,7 +154,9 @@ class KubeClient:
         params = log_params(container, tail_lines, limit_bytes, previous=previous, timestamps=timestamps)
         return await self.request("GET", PODS.path(namespace, pod, "log"), params=params)
 
-    async def watch(self, path: str, params: Params | None = None, *, inactivity_timeout: float = 70.0) -> AsyncGenerator[WatchEvent, None]:
+    async def watch(
+        self, path: str, params: Params | None = None, *, inactivity_timeout: float = 70.0
+    ) -> AsyncGenerator[WatchEvent, None]:
         """The events of a collection, with bookmarks, until the server ends the stream.
 
         The server sends a bookmark every minute, so more than `inactivity_timeout` seconds without a byte mean that

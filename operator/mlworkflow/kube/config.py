@@ -30,7 +30,9 @@ class ClusterConfig:
     proxy: str | None = None
 
 
-def load_config(*, kubeconfig: Path | None = None, context: str | None = None, environ: Mapping[str, str] = os.environ) -> ClusterConfig:
+def load_config(
+    *, kubeconfig: Path | None = None, context: str | None = None, environ: Mapping[str, str] = os.environ
+) -> ClusterConfig:
     """The cluster of `kubeconfig`; else of $KUBECONFIG; else the one this Pod runs in; else of ~/.kube/config.
 
     Raises ConfigError.

@@ -71,7 +71,9 @@ def login_with(client: KubeClient) -> Callable[..., Awaitable[kopf.AiohttpSessio
 
     async def login(**_: object) -> kopf.AiohttpSession:
         config = client.config
-        return kopf.AiohttpSession(server=config.server, aiohttp_session=client.session(), default_namespace=config.namespace)
+        return kopf.AiohttpSession(
+            server=config.server, aiohttp_session=client.session(), default_namespace=config.namespace
+        )
 
     return login
 

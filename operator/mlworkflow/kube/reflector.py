@@ -47,7 +47,9 @@ class Source(Protocol):
 
     def pages(self, path: str, params: Params | None = None, *, chunk: int = 500) -> AsyncGenerator[Json, None]: ...
 
-    def watch(self, path: str, params: Params | None = None, *, inactivity_timeout: float = 70.0) -> AsyncGenerator[WatchEvent, None]: ...
+    def watch(
+        self, path: str, params: Params | None = None, *, inactivity_timeout: float = 70.0
+    ) -> AsyncGenerator[WatchEvent, None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,7 @@ class Reflector(Generic[T]):
         self.objects: Mapping[str, T] = MappingProxyType(self._values)
         self.resource_version = 0
         self.synced = asyncio.Event()
-        self._must_list = True
-        self._relist_at = 0.0
+        self._list_at = -math.inf
         self._alive_at = self._clock.now()
         self._lists = self._watches = self._events = self._failures = 0
 
@@ -120,7 +121,9 @@ class Reflector(Generic[T]):
         return self._clock.now() - self._alive_at
 
     def statistics(self) -> ReflectorStatistics:
-        return ReflectorStatistics(len(self._values), self._lists, self._watches, self._events, self._failures, self.age())
+        return ReflectorStatistics(
+            len(self._values), self._lists, self._watches, self._events, self._failures, self.age()
+        )
 
     def insert(self, obj: Json) -> None:
         """Take in the answer to our own write, ahead of its event.
@@ -137,11 +140,11 @@ class Reflector(Generic[T]):
         while True:
             events = self._events
             try:
-                if self._must_list or futile >= FUTILE_WATCHES:
+                if self._clock.now() >= self._list_at or futile >= FUTILE_WATCHES:
                     await self._list()
                 await self._watch()
             except Gone as error:
-                self._must_list = True
+                self._list_at = -math.inf
                 self._log_failure(error)
             except ApiError as error:
                 self._log_failure(error)
@@ -152,7 +155,6 @@ class Reflector(Generic[T]):
                 await self._clock.sleep(self._backoff.delay(futile))
 
     async def _list(self) -> None:
-        self._must_list = True
         try:
             version, seen = await self._read_pages(self._chunk)
         except Gone:  # we were too slow for the snapshot; one big page cannot be
@@ -161,8 +163,7 @@ class Reflector(Generic[T]):
             del self._versions[key]
             self._put(key, None)
         self.resource_version = version
-        self._relist_at = self._clock.now() + self._relist_every
-        self._must_list = False
+        self._list_at = self._clock.now() + self._relist_every
         self._lists += 1
         self.synced.set()
 
@@ -180,7 +181,7 @@ class Reflector(Generic[T]):
         return version, seen
 
     async def _watch(self) -> None:
-        remaining = max(1, math.ceil(self._relist_at - self._clock.now()))
+        remaining = max(1, math.ceil(self._list_at - self._clock.now()))
         params = {**self._params, "resourceVersion": str(self.resource_version), "timeoutSeconds": remaining}
         self._watches += 1
         watch = self._client.watch(self._path, params, inactivity_timeout=self._inactivity_timeout)
@@ -189,9 +190,8 @@ class Reflector(Generic[T]):
                 self._events += 1
                 self._alive_at = self._clock.now()
                 self._handle(event)
-                if self._alive_at >= self._relist_at:
-                    break
-        self._must_list = self._clock.now() >= self._relist_at
+                if self._alive_at >= self._list_at:
+                    return
 
     def _handle(self, event: WatchEvent) -> None:
         if event.type == "DELETED":

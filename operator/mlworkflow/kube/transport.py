@@ -46,7 +46,11 @@ class ClientStatistics:
 
     def total(self, verb: str | None = None, resource: str | None = None) -> int:
         """How many attempts there were, of one verb and about one resource if these are given."""
-        return sum(count for key, count in self.requests.items() if verb in (None, key.verb) and resource in (None, key.resource))
+        return sum(
+            count
+            for key, count in self.requests.items()
+            if verb in (None, key.verb) and resource in (None, key.resource)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ class Transport:
             connector_owner=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             # Compression costs both sides more than the network inside a cluster.
-            headers={"User-Agent": "mlworkflow", "Accept": JSON, "Accept-Encoding": "identity"},
+            headers={"User-Agent": "mlworkflow", "Accept": f"{JSON}, */*;q=0.1", "Accept-Encoding": "identity"},
             middlewares=(self._authenticated,),
             proxy=self.config.proxy,
             timeout=self._timeout,
@@ -136,12 +140,16 @@ class Transport:
             await self._clock.sleep(delay)
 
     @asynccontextmanager
-    async def stream(self, verb: str, path: str, params: Params | None, inactivity: float | None) -> AsyncIterator[aiohttp.StreamReader]:
+    async def stream(
+        self, verb: str, path: str, params: Params | None, inactivity: float | None
+    ) -> AsyncIterator[aiohttp.StreamReader]:
         """The body of a GET as it comes; `inactivity` seconds without a byte are an error. Raises ApiError."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=inactivity)
         code = 0
         try:
-            async with self._session.get(self.config.server + path, params=params, timeout=timeout, allow_redirects=False) as response:
+            async with self._session.get(
+                self.config.server + path, params=params, timeout=timeout, allow_redirects=False
+            ) as response:
                 code = response.status
                 if code >= 300:
                     raise error_from_response(code, await response.read(), response.headers.get("Retry-After"))
@@ -174,7 +182,9 @@ class Transport:
             raise error_from_response(code, body, response.headers.get("Retry-After"))
         return body
 
-    async def _authenticated(self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    async def _authenticated(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
         """Send our credentials, to our server alone; on 401, renew and send them once more."""
         if request.url.origin() != self._origin:
             return await handler(request)

@@ -169,5 +169,3 @@ def _translated(noun: str) -> Iterator[None]:
         raise StoreRefused(f"{error.strerror}: {error.filename}") from error
     except OSError as error:
         raise StoreUnavailable(f"{error.strerror}: {error.filename or noun}") from error
-
-

@@ -1,10 +1,10 @@
 """What a store can answer instead of what was asked for.
 
-    StoreError
-    ├── NotFound              there is no such object
-    ├── StoreUnavailable      not now: connection, 5xx, 429; the same call may work later
-    ├── StoreRefused          never: access denied, no such bucket, bad signature; carries the store's own words
-    └── InvalidKey            a namespace, uid, task or digest that cannot be part of a key; nothing was asked
+StoreError
+├── NotFound              there is no such object
+├── StoreUnavailable      not now: connection, 5xx, 429; the same call may work later
+├── StoreRefused          never: access denied, no such bucket, bad signature; carries the store's own words
+└── InvalidKey            a namespace, uid, task or digest that cannot be part of a key; nothing was asked
 """
 
 from __future__ import annotations

@@ -76,11 +76,10 @@ class S3Store:
             self._client.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
         self._own = self._signer(settings.endpoint, clock)
         self._steps = self._signer(settings.step_endpoint or settings.endpoint, clock)
-        self._scoped = ScopedKeys(
-            settings.endpoint, settings.bucket, settings.region, settings.keys, self._pool, clock
-        )
+        self._scoped = ScopedKeys(settings.endpoint, settings.bucket, settings.region, settings.keys, self._pool, clock)
         self._is_scoped = False
         self._form = Form.CHECKSUM
+        self._is_probed = False
         self.weaknesses: tuple[str, ...] = ()
 
     def stat(self, key: str) -> int | None:
@@ -138,7 +137,9 @@ class S3Store:
                 if not self._settings.create_bucket:
                     raise StoreRefused(f"bucket {self._settings.bucket!r} does not exist, and may not be created")
                 self._create_bucket()
-        self._find_what_is_enforced()
+        if not self._is_probed:  # once is enough: it writes objects, and servers do not change their ways under way
+            self._find_what_is_enforced()
+            self._is_probed = True
 
     def _create_bucket(self) -> None:
         try:
@@ -214,9 +215,10 @@ class S3Store:
     def _raise_for(self, response: urllib3.BaseHTTPResponse) -> None:
         if response.status >= 300:
             with self._translated():
-                raise S3Error.fromxml(response) if response.data[:1] == b"<" else ServerError(
-                    f"the store answered {response.status}", response.status
-                )
+                try:
+                    raise S3Error.fromxml(response)
+                except (ValueError, SyntaxError):
+                    raise ServerError("no XML", response.status) from None
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
@@ -234,6 +236,8 @@ class S3Store:
             status = error.status_code if isinstance(error, ServerError) else error._code
             kind = StoreUnavailable if status >= 500 or status == 429 else StoreRefused
             raise kind(f"the store answered {status} without saying why") from None
+        except (ValueError, SyntaxError) as error:
+            raise StoreUnavailable(f"{self._settings.endpoint} does not speak S3: {type(error).__name__}") from None
         except (HTTPError, OSError) as error:
             reason = error.reason if isinstance(error, MaxRetryError) else error
             if isinstance(reason, SSLError):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from mlworkflow.core.expressions import OPEN
 from mlworkflow.core.kinds._kind import Kind, exactly_one
 from mlworkflow.core.values import Fields, Integer, Json
 
@@ -98,6 +99,12 @@ class Tune(Fields, frozen=True):
 
 def _check(body: Tune) -> list[tuple[str, str]]:
     problems = exactly_one(body.algorithm, "algorithm", ("grid", "random"))
+    for field, least in {"max": 1, "parallel": 1, "max_failed": 0}.items():
+        value = getattr(body.trials, field)
+        if isinstance(value, int) and value < least:
+            problems.append((f"trials.{field.replace('_f', 'F')}", f"is at least {least}, not {value}"))
+    if OPEN in body.metric.name:
+        problems.append(("metric.name", "cannot be an expression: the status and the trials' table go by this name"))
     is_grid = body.algorithm.grid is not UNSET
     for name, dimension in body.space.items():
         path = f"space.{name}"

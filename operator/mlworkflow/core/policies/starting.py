@@ -5,7 +5,7 @@ from __future__ import annotations
 from mlworkflow.core import orders
 from mlworkflow.core.actions import Start
 from mlworkflow.core.errors import ExpressionError
-from mlworkflow.core.names import Reason, pod_name
+from mlworkflow.core.names import Reason
 from mlworkflow.core.policies.dependencies import is_ready
 from mlworkflow.core.state import Phase
 from mlworkflow.core.turn import Turn
@@ -45,7 +45,8 @@ def start_task(turn: Turn, name: str) -> bool:
             f"the step before left no {missing}, which is optional there and needed here",
         )
         return False
-    turn.start(name, attempt, pod_name(turn.workflow.name, turn.workflow.uid, name, attempt))
+    turn.start(name, attempt)
+    turn.wake(turn.now + turn.step(name).pending_timeout)
     turn.actions.append(Start(order))
     return True
 

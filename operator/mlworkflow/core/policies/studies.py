@@ -15,16 +15,18 @@ from mlworkflow.core.kinds.tune import Tune
 from mlworkflow.core.model import Step
 from mlworkflow.core.names import Reason
 from mlworkflow.core.policies.starting import start_task
-from mlworkflow.core.policies.timeouts import stop_task
+from mlworkflow.core.policies.timeouts import cancel_trials, stop_task
+from mlworkflow.core.state import Phase, Task, trial_id, trials_of, value_named
 from mlworkflow.core.study import study_of, trial_count, trial_params
-from mlworkflow.core.state import Phase, Task, trial_id, trials_of
 from mlworkflow.core.turn import Turn
 
 
 def run_studies(turn: Turn) -> None:
-    """Every tune step that is open."""
+    """Every tune step that is open; one that has ended leaves no trial behind, whatever an older state says of it."""
     for name, step in turn.workflow.steps.items():
-        if step.trial and turn.task(name).phase is Phase.RUNNING:
+        if step.trial and turn.task(name).is_finished:
+            cancel_trials(turn, name, Reason.CANCELLED, f"step '{name}' has ended")
+        elif step.trial and turn.task(name).phase is Phase.RUNNING:
             try:
                 _run(turn, step, study_of(step, orders.names(turn.workflow, turn.tasks)))
             except ExpressionError as error:
@@ -98,8 +100,7 @@ def _settle(turn: Turn, step: Step, study: Tune, trials: Mapping[int, Task]) -> 
 
 def value_of(task: Task, study: Tune) -> float | None:
     """The number that decides, of a finished trial: a metric it emitted, or an output parameter."""
-    value: Any = task.metrics.get(study.metric.name, task.parameters.get(study.metric.name))
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value == value else None
+    return value_named(task, study.metric.name)
 
 
 def _table(study: Tune, trials: Mapping[int, Task]) -> bytes:

@@ -11,9 +11,10 @@ from mlworkflow.core.turn import Turn
 
 def limit_workflow(turn: Turn) -> None:
     """`spec.timeout`: everything under way is stopped, the workflow fails."""
-    limit, began = turn.workflow.timeout, turn.run.started_at
-    if limit is None or began is None or turn.ending:
+    limit = turn.workflow.timeout
+    if limit is None or turn.ending or all(turn.task(name).is_finished for name in turn.graph.order):
         return
+    began = turn.run.started_at if turn.run.started_at is not None else turn.now
     if turn.now < began + limit:
         turn.wake(began + limit)
         return
@@ -24,8 +25,8 @@ def limit_workflow(turn: Turn) -> None:
 
 def limit_steps(turn: Turn) -> None:
     """`timeout` of a step, and of each trial of a tune step."""
-    for name, task in list(turn.tasks.items()):
-        limit = turn.step(name).timeout
+    for name in list(turn.tasks):
+        task, limit = turn.task(name), turn.step(name).timeout
         if limit is None or task.is_finished or task.started_at is None:
             continue
         if turn.now < task.started_at + limit:
@@ -58,11 +59,16 @@ def limit_pending(turn: Turn) -> None:
 def stop_task(turn: Turn, name: str, phase: Phase, reason: Reason, message: str) -> None:
     """End a task from outside; a tune step takes its trials with it."""
     if turn.is_composite(name):
-        for trial in [other for other in turn.tasks if other != name and step_of(other) == name]:
-            if not turn.task(trial).is_finished:
-                stop_task(turn, trial, Phase.CANCELLED, reason, message)
+        cancel_trials(turn, name, reason, message)
     turn.stop(name)
     turn.finish(name, phase, reason, message)
+
+
+def cancel_trials(turn: Turn, name: str, reason: Reason, message: str) -> None:
+    """End the trials of a tune step that have not ended."""
+    for trial in [other for other in turn.tasks if other != name and step_of(other) == name]:
+        if not turn.task(trial).is_finished:
+            stop_task(turn, trial, Phase.CANCELLED, reason, message)
 
 
 def stop_everything(turn: Turn, running: Phase, reason: Reason, message: str) -> None:

@@ -1,0 +1,22 @@
+"""What runs inside a step of MLWorkflow: the agent and the built-in kinds.
+
+Importing this package costs nothing, because the agent below it has to start at once: a model is loaded, and its libraries
+imported, only when `load` is called.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+__all__ = ["load"]
+
+
+def load(path: str | Path) -> Any:
+    """The fitted model of a bundle directory, as the `train` step left it. No pickle is run.
+
+    Raises `mlworkflow_steps.errors.StepFailure` where the directory is no bundle or names a type that is not trusted.
+    """
+    from mlworkflow_steps.models.bundle import Bundle
+
+    return Bundle.read(Path(path)).load_model()

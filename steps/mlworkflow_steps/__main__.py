@@ -1,0 +1,40 @@
+"""`python -m mlworkflow_steps <kind>`: runs one built-in kind by the step contract, importing nothing that this kind does not need."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+from mlworkflow_steps.context import Context
+from mlworkflow_steps.errors import StepFailure
+
+KINDS = ("prep", "train", "evaluate")
+
+# The number of threads changes the order in which numbers are added up, and with it a model's last bits: with as many threads
+# as the machine has cores, a laptop and a cluster would not agree on a digest. A step's `env` can say otherwise; it is read
+# when the libraries are loaded, so it has to be set before. Waiting threads must not spin: Pods share their cores.
+THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+
+
+def main(arguments: list[str]) -> int:
+    """The exit code: 0, or 1 with the reason in `run/failure.json` and on stderr, or 2 for a wrong call."""
+    if len(arguments) != 1 or arguments[0] not in KINDS:
+        print(f"usage: python -m mlworkflow_steps {'|'.join(KINDS)}", file=sys.stderr)
+        return 2
+    for name, value in THREADS.items():
+        os.environ.setdefault(name, value)
+    context = None
+    try:
+        context = Context.from_environment(os.environ)
+        importlib.import_module(f"mlworkflow_steps.kinds.{arguments[0]}").run(context)
+    except StepFailure as failure:
+        print(f"{failure.reason}: {failure.message}", file=sys.stderr)
+        if context is not None:
+            context.record_failure(failure)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

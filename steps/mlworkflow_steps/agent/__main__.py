@@ -1,0 +1,61 @@
+"""``python -m mlworkflow_steps.agent run | fetch | publish``.
+
+Settings come from the environment: ``MLWF_GATEWAY``, ``MLWF_TOKEN_FILE``, ``MLWF_ROOT`` (default ``/mlworkflow``)
+and ``MLWF_PATIENCE`` (seconds, default six hours). Exit codes: the command's own for `run`; 0 when the attempt has
+been superseded; 64 for a wrong call; 75 when nobody answered for as long as patience lasts; 77 when the gateway said
+no before anything could be committed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from mlworkflow_steps.agent.errors import GatewayRefused, GaveUp, Superseded
+from mlworkflow_steps.agent.folders import Folders
+from mlworkflow_steps.agent.gateway import Gateway
+from mlworkflow_steps.agent.patience import DEFAULT_SECONDS, Patience
+
+COMMANDS = ("run", "fetch", "publish")
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Runs one subcommand; returns the exit code."""
+    if len(arguments) != 1 or arguments[0] not in COMMANDS:
+        return _complain(64, f"usage: python -m mlworkflow_steps.agent {' | '.join(COMMANDS)}")
+    try:
+        patience = Patience(float(environ.get("MLWF_PATIENCE", DEFAULT_SECONDS)))
+        gateway = Gateway(environ["MLWF_GATEWAY"], environ["MLWF_TOKEN_FILE"], patience)
+    except KeyError as missing:
+        return _complain(64, f"{missing.args[0]} is not set")
+    except ValueError:
+        return _complain(64, "MLWF_PATIENCE is not a number of seconds")
+    folders = Folders(os.path.abspath(environ.get("MLWF_ROOT", "/mlworkflow")))
+    try:
+        return _command(arguments[0], gateway, folders, environ)
+    except Superseded:
+        return 0
+    except GaveUp as error:
+        return _complain(75, str(error))
+    except GatewayRefused as error:
+        return _complain(77, str(error))
+
+
+def _command(name: str, gateway: Gateway, folders: Folders, environ: Mapping[str, str]) -> int:
+    if name == "run":
+        from mlworkflow_steps.agent.run import run
+
+        return run(gateway, folders, environ)
+    from mlworkflow_steps.agent import pod
+
+    return pod.fetch(gateway, folders) if name == "fetch" else pod.publish(gateway, folders)
+
+
+def _complain(code: int, words: str) -> int:
+    print(f"mlworkflow: {words}", file=sys.stderr, flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

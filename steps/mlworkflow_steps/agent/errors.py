@@ -1,0 +1,33 @@
+"""How an attempt can fail in the agent's hands.
+
+StepFailure        the step failed: `reason` is one word, the message is for the person who made the step
+Superseded         the gateway has no use for this attempt: end quietly
+GatewayRefused     the gateway said no for good
+GaveUp             nobody answered for as long as patience lasts
+"""
+
+from __future__ import annotations
+
+
+class StepFailure(Exception):
+    """A failure to commit: `reason` is one word of the contract."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Superseded(Exception):
+    """This attempt has been replaced or has committed."""
+
+
+class GatewayRefused(Exception):
+    """A final no: `status` is 403, 404, 413 or 422."""
+
+    def __init__(self, status: int, words: str) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+class GaveUp(Exception):
+    """Patience is over."""

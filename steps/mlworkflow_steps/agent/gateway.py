@@ -1,0 +1,115 @@
+"""The gateway as the agent sees it: one method per call of the contract, each of which waits as long as it must.
+
+The token is read anew for every try, so a rotation goes unnoticed. Raises `Superseded`, `GatewayRefused`, `GaveUp`.
+"""
+
+from __future__ import annotations
+
+import json
+
+from mlworkflow_steps.agent import wire
+from mlworkflow_steps.agent.errors import GatewayRefused, GaveUp, Superseded
+from mlworkflow_steps.agent.patience import Patience
+
+TYPE_CHECKING = False  # importing typing would cost more than all of this
+if TYPE_CHECKING:
+    from typing import Any
+
+_FINAL = (400, 403, 404, 405, 413, 422)
+
+
+class Gateway:
+    """A client of the gateway at `url`, with the token in `token_file`."""
+
+    def __init__(self, url: str, token_file: str, patience: Patience) -> None:
+        self._url = url.rstrip("/")
+        self._token_file = token_file
+        self.patience = patience
+
+    def task(self) -> dict[str, Any]:
+        """What to do."""
+        return self._call("GET", "/v1/task")
+
+    def input_url(self, name: str) -> str:
+        """A fresh URL to read an input from."""
+        return self._absolute(self._call("POST", f"/v1/inputs/{_quoted(name)}", {})["url"])
+
+    def output_place(self, name: str, artifact: dict[str, Any]) -> tuple[str, dict[str, str]] | None:
+        """Where and with which headers to PUT an artifact; None when it is there already."""
+        place = self._call("POST", f"/v1/outputs/{_quoted(name)}", artifact)
+        return None if place.get("exists") else (self._absolute(place["url"]), place.get("headers") or {})
+
+    def metrics(self, points: list[dict[str, Any]]) -> bool:
+        """Sends metrics, in one try; True asks to stop. Raises `OSError` when the gateway is away."""
+        status, _, data = self._try("POST", "/v1/metrics", {"metrics": points}, timeout=10.0)
+        if status == 409:
+            raise Superseded
+        if status != 200:
+            raise OSError(f"the gateway answered {status}")
+        return bool(_parsed(data).get("stop"))
+
+    def ended(self, wait: float) -> dict[str, Any]:
+        """How the user's container ended: ``{"ended": …}``."""
+        return self._call("GET", f"/v1/ended?wait={wait:g}", timeout=wait + wire.ANSWER_SECONDS)
+
+    def commit(self, result: dict[str, Any]) -> None:
+        """Hands the result over; returns once it is kept."""
+        self._call("POST", "/v1/commit", result)
+
+    def _call(
+        self, method: str, path: str, body: dict[str, Any] | None = None, timeout: float = wire.ANSWER_SECONDS
+    ) -> dict[str, Any]:
+        tries = self.patience.tries("the gateway")
+        while True:
+            after = None
+            try:
+                status, headers, data = self._try(method, path, body, timeout)
+                if status == 200:
+                    return _parsed(data)
+                words = str(_parsed(data).get("error") or f"the gateway answered {status}")
+                if status == 409:
+                    raise Superseded(words)
+                if status in _FINAL:
+                    raise GatewayRefused(status, words)
+                after = retry_after(headers)
+            except OSError as error:
+                words = f"{type(error).__name__}: {error}"
+            if not tries.again(words, after):
+                raise GaveUp(f"the gateway: {words}")
+
+    def _try(
+        self, method: str, path: str, body: dict[str, Any] | None, timeout: float
+    ) -> tuple[int, dict[str, str], bytes]:
+        with open(self._token_file, encoding="utf-8") as file:
+            headers = {"Authorization": f"Bearer {file.read().strip()}"}
+        data = b""
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            data = json.dumps(body, allow_nan=False).encode()
+        with wire.request(method, self._url + path, headers, data, timeout=timeout) as answer:
+            return answer.status, answer.headers, answer.read()
+
+    def _absolute(self, url: str) -> str:
+        """A URL may be relative to the gateway's own: in a local run the gateway serves the store."""
+        return self._url + url if url.startswith("/") else url
+
+
+def retry_after(headers: dict[str, str]) -> float | None:
+    """The seconds that an answer asks to wait."""
+    text = headers.get("retry-after", "")
+    return float(text) if text.isdigit() else None
+
+
+def _parsed(data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except ValueError as error:
+        raise wire.BrokenAnswer("the answer is not JSON") from error
+    if not isinstance(value, dict):
+        raise wire.BrokenAnswer("the answer is not a JSON object")
+    return value
+
+
+def _quoted(name: str) -> str:
+    plain = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
+    return "".join(c if c in plain else "".join(f"%{byte:02X}" for byte in c.encode()) for c in name)

@@ -1,0 +1,120 @@
+"""What the user's process left: artifacts and output parameters, by their declared types."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+
+from mlworkflow_steps.agent.errors import StepFailure
+from mlworkflow_steps.agent.folders import Folders, is_within, read_untrusted
+
+TYPE_CHECKING = False  # importing typing would cost more than all of this
+if TYPE_CHECKING:
+    from typing import Any
+
+ARTIFACT_TYPES = ("artifact", "file", "directory")
+LONGEST_PARAMETER = 256 << 10
+
+
+class Outputs:
+    """`artifacts` is name → path, `parameters` is name → value."""
+
+    def __init__(self) -> None:
+        self.artifacts: dict[str, str] = {}
+        self.parameters: dict[str, Any] = {}
+
+
+def collect(declared: Mapping[str, Mapping[str, Any]], folders: Folders) -> Outputs:
+    """All outputs of a step; raises `StepFailure`: `OutputMissing` naming all that miss, `OutputInvalid` naming all
+    that are wrong.
+    """
+    outputs, missing, wrong = Outputs(), [], []
+    names = set(_parameter_files(folders)) | {name for name, output in declared.items() if not _is_artifact(output)}
+    for name in sorted(names):
+        kind = declared[name]["type"] if name in declared else ""
+        try:
+            data = read_untrusted(os.path.join(folders.output_params, name), LONGEST_PARAMETER)
+            if data is not None:
+                outputs.parameters[name] = _value(data, kind)
+            elif not declared[name].get("optional"):
+                missing.append(f"params/{name}")
+        except (OSError, ValueError) as error:
+            wrong.append(f"params/{name}: {error}")
+    for name, output in declared.items():
+        if not _is_artifact(output):
+            continue
+        path = os.path.join(folders.outputs, name)
+        if not os.path.lexists(path):
+            if not output.get("optional"):
+                missing.append(name)
+        elif problem := _problem(path, output["type"], folders):
+            wrong.append(f"{name}: {problem}")
+        else:
+            outputs.artifacts[name] = os.path.realpath(path)
+    if missing:
+        raise StepFailure("OutputMissing", f"missing in $MLWF_OUT: {', '.join(missing)}")
+    if wrong:
+        raise StepFailure("OutputInvalid", "; ".join(wrong))
+    return outputs
+
+
+def _is_artifact(output: Mapping[str, Any]) -> bool:
+    return output["type"] in ARTIFACT_TYPES
+
+
+def _parameter_files(folders: Folders) -> list[str]:
+    if not is_within(folders.output_params, folders.root):
+        return []
+    try:
+        names = os.listdir(folders.output_params)
+    except OSError:
+        return []
+    return [name for name in names if not name.startswith(".") and name.isprintable()]
+
+
+def _problem(path: str, kind: str, folders: Folders) -> str:
+    if not is_within(path, folders.outputs):
+        return "a link that leads out of $MLWF_OUT"
+    found = "directory" if os.path.isdir(path) else "file" if os.path.isfile(path) else ""
+    if not found:
+        return "neither a file nor a directory"
+    return "" if kind in ("artifact", found) else f"declared as {kind}, found a {found}"
+
+
+def _value(data: bytes, kind: str) -> Any:
+    """The value of a parameter's file; `kind` is empty where it is not declared. Raises `ValueError`."""
+    if len(data) > LONGEST_PARAMETER:
+        raise ValueError(f"more than {LONGEST_PARAMETER >> 10} KiB: make it an artifact")
+    text = data.decode("utf-8", "replace") if not kind else data.decode("utf-8")
+    if kind == "string":
+        return text.removesuffix("\n")
+    try:
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        if not kind:
+            return text.removesuffix("\n")
+        raise ValueError(f"not JSON: {error}") from None
+    if not _is_of(value, kind):
+        raise ValueError(f"declared as {kind}, found {json.dumps(value)[:80]}")
+    return value
+
+
+def _is_of(value: Any, kind: str) -> bool:
+    if kind == "boolean":
+        return isinstance(value, bool)
+    if kind == "integer":
+        return isinstance(value, int) and not isinstance(value, bool)
+    if kind == "number":
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return True
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse(text)
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not a number that JSON can hold")

@@ -1,0 +1,68 @@
+"""`fetch` and `publish`: what stands before and beside a user's container whose image knows nothing of us."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from mlworkflow_steps.agent import result
+from mlworkflow_steps.agent.errors import StepFailure
+from mlworkflow_steps.agent.folders import Folders
+from mlworkflow_steps.agent.gateway import Gateway
+from mlworkflow_steps.agent.inputs import fetch_all
+from mlworkflow_steps.agent.metrics import Forwarder, Tail
+from mlworkflow_steps.agent.run import prepare
+
+TYPE_CHECKING = False  # importing typing would cost more than all of this
+if TYPE_CHECKING:
+    from typing import Any
+
+_WAIT = 20.0
+
+
+def fetch(gateway: Gateway, folders: Folders, clock: Callable[[], float] = time.time) -> int:
+    """Puts the inputs, the parameters and the task in place, for any user. A failure is committed, and is our exit
+    code 1.
+    """
+    task = gateway.task()
+    started = clock()
+    try:
+        prepare(task, folders, shared=True)
+        fetch_all(gateway, task["inputs"], folders, readable=True)
+    except StepFailure as failure:
+        outcome = result.failed(1, failure.reason, str(failure))
+        result.commit(gateway, {**outcome, "startedAt": started, "finishedAt": clock()})
+        return 1
+    return 0
+
+
+def publish(gateway: Gateway, folders: Folders, clock: Callable[[], float] = time.time) -> int:
+    """Waits until the user's container has ended, publishes what it left and commits; returns 0 once anything is
+    committed.
+
+    The log is the operator's to keep: only the kubelet has it.
+    """
+    task = gateway.task()
+    started = clock()
+    tail = Tail(folders.metrics, lambda words: print(f"mlworkflow: {words}", flush=True))
+    forwarder = Forwarder(tail, gateway.metrics, lambda: None)
+    forwarder.tick()
+    while not (ended := gateway.ended(_WAIT)).get("ended"):
+        pass
+    forwarder.close()
+    outcome = _outcome(gateway, task, folders, ended)
+    result.commit(gateway, {**outcome, "metrics": tail.last, "startedAt": started, "finishedAt": clock()})
+    return 0
+
+
+def _outcome(gateway: Gateway, task: dict[str, Any], folders: Folders, ended: dict[str, Any]) -> dict[str, Any]:
+    code, reason = int(ended["exitCode"]), str(ended.get("reason") or "")
+    if code == 0:
+        try:
+            return result.published(gateway, task, folders)
+        except StepFailure as failure:
+            return result.failed(0, failure.reason, str(failure))
+    own = result.own_words(folders) if reason != "OOMKilled" else None
+    if own is not None:
+        return result.failed(code, *own)
+    return result.failed(code, "Error" if reason in ("", "Completed") else reason, f"exit code {code}")

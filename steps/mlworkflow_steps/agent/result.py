@@ -1,0 +1,72 @@
+"""The result of an attempt, from how its process ended to the document that is committed."""
+
+from __future__ import annotations
+
+import json
+import os
+
+from mlworkflow_steps.agent import outputs
+from mlworkflow_steps.agent.errors import GatewayRefused
+from mlworkflow_steps.agent.folders import Folders, read_untrusted
+from mlworkflow_steps.agent.gateway import Gateway
+
+TYPE_CHECKING = False  # importing typing would cost more than all of this
+if TYPE_CHECKING:
+    from typing import Any
+
+LONGEST_MESSAGE = 4096
+_LONGEST_FAILURE = 64 << 10
+
+
+def failed(code: int, reason: str, message: str) -> dict[str, Any]:
+    """A result that says why there is nothing else."""
+    return {"exitCode": code, "reason": reason, "message": message[:LONGEST_MESSAGE]}
+
+
+def published(gateway: Gateway, task: dict[str, Any], folders: Folders) -> dict[str, Any]:
+    """The result of a process that ended well, its outputs in the store; raises `StepFailure`."""
+    found = outputs.collect(task["outputs"], folders)
+    artifacts = {}
+    if found.artifacts:
+        from mlworkflow_steps.agent import transfer
+
+        for name, path in found.artifacts.items():
+            artifacts[name] = transfer.publish(gateway, name, path)
+    return {"exitCode": 0, "reason": "", "message": "", "outputs": artifacts, "parameters": found.parameters}
+
+
+def own_words(folders: Folders) -> tuple[str, str] | None:
+    """The reason and message that a step left for its failure, if it did."""
+    try:
+        data = read_untrusted(folders.failure, _LONGEST_FAILURE)
+        document = json.loads(data) if data else {}
+        reason, message = document.get("reason"), document.get("message", "")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None
+    if not isinstance(reason, str) or not reason.isidentifier() or len(reason) > 64:
+        return None
+    return reason, str(message)[:LONGEST_MESSAGE]
+
+
+def commit(gateway: Gateway, result: dict[str, Any]) -> dict[str, Any]:
+    """Commits a result, or where the gateway refuses it for good, its refusal; returns what was committed."""
+    try:
+        gateway.commit(result)
+    except GatewayRefused as refusal:
+        reason = "StoreRefused" if refusal.status == 403 else "OutputInvalid"
+        times: dict[str, Any] = {key: result[key] for key in ("startedAt", "finishedAt") if key in result}
+        result = failed(result["exitCode"] or 1, reason, f"the result was refused: {refusal}") | times
+        gateway.commit(result)
+    return result
+
+
+def with_log_lines(message: str, lines: str) -> str:
+    """A message that ends with the last lines of the log."""
+    return f"{message}\n{lines}" if lines else message
+
+
+def write_atomically(path: str, data: bytes) -> None:
+    """A file that is there whole or not at all."""
+    with open(f"{path}.part", "wb") as file:
+        file.write(data)
+    os.rename(f"{path}.part", path)

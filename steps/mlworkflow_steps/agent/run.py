@@ -1,0 +1,163 @@
+"""`run`: the whole of an attempt in one container or one local process, from the task to the commit."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from mlworkflow_steps.agent import params, result
+from mlworkflow_steps.agent.errors import GatewayRefused, GaveUp, StepFailure
+from mlworkflow_steps.agent.folders import Folders
+from mlworkflow_steps.agent.gateway import Gateway
+from mlworkflow_steps.agent.inputs import fetch_all
+from mlworkflow_steps.agent.metrics import Forwarder, Tail
+from mlworkflow_steps.agent.process import CannotStart, Exit, Log, Process, to_stdout
+
+TYPE_CHECKING = False  # importing typing would cost more than all of this
+if TYPE_CHECKING:
+    from typing import Any
+
+_PRIVATE = ("MLWF_TOKEN_FILE", "MLWF_GATEWAY", "MLWF_PATIENCE")
+_STOP_GRACE = 30.0
+
+
+def run(gateway: Gateway, folders: Folders, environ: Mapping[str, str], clock: Callable[[], float] = time.time) -> int:
+    """Does the attempt's task and commits what came of it; returns the exit code for our own process.
+
+    That is the command's own; 1 when only the step failed (an output is missing, say). Raises what the gateway raises.
+    """
+    task = gateway.task()
+    started, log = clock(), Log()
+    with _termination_is_a_failure():
+        try:
+            prepare(task, folders)
+            fetch_all(gateway, task["inputs"], folders)
+            attempt = Attempt(gateway, task, folders, environ, log)
+        except StepFailure as failure:
+            outcome = result.failed(1, failure.reason, str(failure))
+            attempt = None
+    if attempt is not None:
+        outcome = attempt.outcome()
+        outcome["metrics"] = attempt.tail.last
+    outcome["startedAt"], outcome["finishedAt"] = started, clock()
+    with contextlib.suppress(StepFailure, GaveUp, GatewayRefused):  # the result matters more than its log
+        outcome["logs"] = _keep_log(gateway, folders, log)
+    outcome = {key: value for key, value in outcome.items() if value is not None}
+    outcome = result.commit(gateway, outcome)
+    if outcome["reason"]:
+        print(
+            f"mlworkflow: {outcome['reason']}: {outcome['message'].partition(chr(10))[0]}", file=sys.stderr, flush=True
+        )
+    return int(outcome["exitCode"]) or (1 if outcome["reason"] else 0)
+
+
+def prepare(task: dict[str, Any], folders: Folders, *, shared: bool = False) -> None:
+    """Makes the folders and the two files that every step finds."""
+    folders.create(shared=shared)
+    result.write_atomically(folders.params, params.document(task["params"]))
+    result.write_atomically(folders.task, json.dumps(task).encode())
+
+
+class Attempt:
+    """A task whose inputs are there: its process, its metrics, its outcome."""
+
+    def __init__(
+        self, gateway: Gateway, task: dict[str, Any], folders: Folders, environ: Mapping[str, str], log: Log
+    ) -> None:
+        self._gateway = gateway
+        self._task = task
+        self._folders = folders
+        self._environ = environ
+        self._log = log
+        self.tail = Tail(folders.metrics, self._complain)
+        self._stopped = False
+
+    def outcome(self) -> dict[str, Any]:
+        """Runs the command and publishes its outputs; the result, without times and log."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # from here on the process is told; publishing goes on
+        try:
+            ended = self._run()
+        except CannotStart as failure:
+            return result.failed(failure.code, failure.reason, str(failure))
+        if ended.code == 0:
+            try:
+                return result.published(self._gateway, self._task, self._folders)
+            except StepFailure as failure:
+                reason = "Terminated" if ended.terminated and failure.reason == "OutputMissing" else failure.reason
+                return result.failed(0, reason, str(failure))
+        return self._failure(ended)
+
+    def _run(self) -> Exit:
+        command = self._task["command"]
+        if not command:
+            raise CannotStart(127, "the step has no command")
+        process = Process(command, environment(self._task, self._folders, self._environ), self._log)
+        forwarder = Forwarder(self.tail, self._gateway.metrics, lambda: self._stop(process))
+        ended = process.run(to_stdout, forwarder.tick)
+        forwarder.close()
+        return ended
+
+    def _stop(self, process: Process) -> None:
+        self._stopped = True
+        process.terminate(_STOP_GRACE)
+
+    def _failure(self, ended: Exit) -> dict[str, Any]:
+        code, lines = ended.code, self._log.last_lines()
+        if self._stopped:
+            return result.failed(code, "Stopped", "stopped at the workflow's word")
+        if ended.out_of_memory:
+            words = f"exit code {code}: the kernel killed a process, because the step's memory limit was reached"
+            return result.failed(code, "OOMKilled", result.with_log_lines(words, lines))
+        own = result.own_words(self._folders)
+        if own is not None:
+            return result.failed(code, *own)
+        reason = "Terminated" if ended.terminated else "Error"
+        return result.failed(code, reason, result.with_log_lines(f"exit code {code}", lines))
+
+    def _complain(self, words: str) -> None:
+        line = f"mlworkflow: {words}\n".encode()
+        self._log.write(line)
+        to_stdout(line)
+
+
+def environment(task: dict[str, Any], folders: Folders, inherited: Mapping[str, str]) -> dict[str, str]:
+    """What the user's process finds in its environment: what ours has, less what is the agent's, and what the
+    contract says.
+    """
+    return {
+        **{name: value for name, value in inherited.items() if name not in _PRIVATE},
+        **folders.environment(),
+        **params.environment(task["params"]),
+        "MLWF_WORKFLOW": task["workflow"]["name"],
+        "MLWF_NAMESPACE": task["workflow"]["namespace"],
+        "MLWF_STEP": task["step"],
+        "MLWF_ATTEMPT": str(task["attempt"]),
+    }
+
+
+@contextlib.contextmanager
+def _termination_is_a_failure() -> Iterator[None]:
+    """SIGTERM before the process has started ends the attempt at once; PID 1 would otherwise not even notice it."""
+
+    def fail(*_: object) -> None:
+        raise StepFailure("Terminated", "terminated before the command was started")
+
+    before = signal.signal(signal.SIGTERM, fail)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _keep_log(gateway: Gateway, folders: Folders, log: Log) -> dict[str, Any] | None:
+    data = log.data()
+    if not data:
+        return None
+    from mlworkflow_steps.agent import transfer
+
+    result.write_atomically(folders.log, data)
+    return transfer.publish(gateway, "logs", folders.log)

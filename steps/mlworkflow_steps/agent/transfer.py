@@ -1,0 +1,186 @@
+"""Artifacts over the wire: every byte is hashed on its way, memory stays flat, and a broken transfer goes on where
+it broke.
+
+A signed URL is asked for anew for each try, so one that has expired costs nothing. The store answers directly; what
+it says when it refuses is passed on, the URL never.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterator
+
+from mlworkflow_steps.agent import wire
+from mlworkflow_steps.agent.errors import GatewayRefused, GaveUp, StepFailure
+from mlworkflow_steps.agent.folders import remove
+from mlworkflow_steps.agent.gateway import Gateway, retry_after
+
+TYPE_CHECKING = False  # importing typing would cost more than all of this
+if TYPE_CHECKING:
+    from hashlib import _Hash
+    from typing import IO, Any
+
+_CHUNK = 1 << 20
+_REFUSALS = 3  # a store may refuse a URL that has just expired, but not three fresh ones
+
+
+def fetch(gateway: Gateway, name: str, artifact: dict[str, Any], target: str, *, readable: bool = False) -> None:
+    """Makes `target` from the input `name`, whatever was there before.
+
+    Raises `StepFailure` (`InputInvalid`, `ArtifactMissing`, `StoreRefused`), `GaveUp` and what the gateway raises.
+    """
+    part = f"{target}.part"
+    remove(target)
+    try:
+        with open(part, "wb+", buffering=0) as file:
+            _download(gateway, name, artifact, file)
+            file.seek(0)
+            if artifact["type"] == "directory":
+                from mlworkflow_steps.agent import archive
+
+                try:
+                    archive.unpack(file, target, readable=readable)
+                except ValueError as error:
+                    raise StepFailure("InputInvalid", f"input {name!r}: {error}") from error
+            else:
+                os.fchmod(file.fileno(), 0o644)
+                os.rename(part, target)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
+
+
+def publish(gateway: Gateway, name: str, path: str) -> dict[str, Any]:
+    """Stores a file or a directory as the output `name`; returns its ``{"digest", "size", "type"}``.
+
+    Raises `StepFailure` (`OutputInvalid`, `StoreRefused`), `GaveUp` and what the gateway raises.
+    """
+    is_directory = os.path.isdir(path)
+    try:
+        artifact = _measured(path, is_directory)
+        tries = gateway.patience.tries(f"upload of {name!r}")
+        refused = 0
+        while (place := gateway.output_place(name, artifact)) is not None:
+            after = None
+            try:
+                with (
+                    _opened(path, is_directory) as body,
+                    wire.request("PUT", place[0], place[1], body, artifact["size"]) as answer,
+                ):
+                    if answer.status < 300:
+                        return artifact
+                    words, after = _words(answer), retry_after(answer.headers)
+                    if answer.status < 500 and answer.status not in (408, 429):
+                        refused += 1
+            except OSError as error:
+                words = f"{type(error).__name__}: {error}"
+            if refused == _REFUSALS:
+                raise StepFailure("StoreRefused", f"output {name!r}: {words}")
+            if not tries.again(words, after):
+                raise GaveUp(f"upload of {name!r}: {words}")
+    except GatewayRefused as error:
+        raise StepFailure(
+            "StoreRefused" if error.status == 403 else "OutputInvalid", f"output {name!r}: {error}"
+        ) from error
+    except (ValueError, wire.Unreadable) as error:
+        raise StepFailure("OutputInvalid", f"output {name!r}: {error}") from error
+    return artifact
+
+
+def _download(gateway: Gateway, name: str, artifact: dict[str, Any], file: IO[bytes]) -> None:
+    """Fills `file`, going on after a break with a range; a wrong digest is tried once more from the start."""
+    tries = gateway.patience.tries(f"input {name!r}")
+    digest, done, refused, wrong = hashlib.sha256(), 0, 0, 0
+    while True:
+        after = None
+        try:
+            with _input(gateway, name, done) as answer:
+                if answer.status == 200 and done:
+                    digest, done = _restarted(file)
+                if answer.status in (200, 206):
+                    for chunk in answer.chunks():
+                        file.write(chunk)
+                        digest.update(chunk)
+                        done += len(chunk)
+                        tries.reset()
+                    if done == artifact["size"] and f"sha256:{digest.hexdigest()}" == artifact["digest"]:
+                        return
+                    wrong += 1
+                    words = f"the store's bytes do not have the digest {artifact['digest']}"
+                    if wrong == 2:
+                        raise StepFailure("InputInvalid", f"input {name!r}: {words}")
+                    digest, done = _restarted(file)
+                else:
+                    words, after = _words(answer), retry_after(answer.headers)
+                    if answer.status == 404:
+                        raise StepFailure("ArtifactMissing", f"input {name!r} is not in the store any more")
+                    if answer.status == 416:
+                        digest, done = _restarted(file)
+                    elif answer.status < 500 and answer.status not in (408, 429):
+                        refused += 1
+        except OSError as error:
+            words = f"{type(error).__name__}: {error}"
+        if refused == _REFUSALS:
+            raise StepFailure("StoreRefused", f"input {name!r}: {words}")
+        if not tries.again(words, after):
+            raise GaveUp(f"input {name!r}: {words}")
+
+
+def _input(gateway: Gateway, name: str, done: int) -> wire.Answer:
+    try:
+        url = gateway.input_url(name)
+    except GatewayRefused as error:
+        raise StepFailure("StoreRefused", f"input {name!r}: {error}") from error
+    return wire.request("GET", url, {"Range": f"bytes={done}-"} if done else {})
+
+
+def _restarted(file: IO[bytes]) -> tuple[_Hash, int]:
+    file.seek(0)
+    file.truncate()
+    return hashlib.sha256(), 0
+
+
+def _measured(path: str, is_directory: bool) -> dict[str, Any]:
+    digest, size = hashlib.sha256(), 0
+    with _opened(path, is_directory) as body:
+        for chunk in body if is_directory else iter(lambda: body.read(_CHUNK), b""):
+            digest.update(chunk)
+            size += len(chunk)
+    return {"digest": f"sha256:{digest.hexdigest()}", "size": size, "type": "directory" if is_directory else "file"}
+
+
+@contextlib.contextmanager
+def _opened(path: str, is_directory: bool) -> Iterator[Any]:
+    """The bytes of an output as chunks (a directory) or an open file; what cannot be read is `Unreadable`, not a
+    broken transfer.
+    """
+    if is_directory:
+        from mlworkflow_steps.agent import archive
+
+        yield wire.readable(archive.pack(path))
+        return
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise wire.Unreadable(str(error)) from error
+    with open(descriptor, "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise wire.Unreadable(f"{path!r} is neither a file nor a directory")
+        yield file
+
+
+def _words(answer: wire.Answer) -> str:
+    """What a store says when it refuses: S3 in XML, the gateway in JSON."""
+    try:
+        text = answer.read(1 << 16).decode("utf-8", "replace")
+    except OSError:
+        text = ""
+    code, message = re.search(r"<Code>(.*?)</Code>", text), re.search(r"<Message>(.*?)</Message>", text)
+    said = f"{code[1]}: {message[1]}" if code and message else ""
+    if not said and (found := re.search(r'"error":\s*"([^"]*)"', text)):
+        said = found[1]
+    return f"the store answered {answer.status}" + (f" ({said[:300]})" if said else "")

@@ -1,0 +1,188 @@
+"""One HTTP/1.1 request on one connection: the little that the agent needs of a client.
+
+Not `http.client`, because that imports `ssl` and `email` and costs more than the rest of the agent's start. Every
+failure on the way is an `OSError` (`BrokenAnswer` where the other side does not speak HTTP), so a caller has one
+thing to retry on; `Unreadable` is the caller's own file.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+TYPE_CHECKING = False  # importing typing would cost more than all of this
+if TYPE_CHECKING:
+    from io import BufferedReader
+    from typing import IO, Any
+
+CONNECT_SECONDS = 10.0
+ANSWER_SECONDS = 120.0
+_CHUNK = 1 << 18
+_LONGEST_LINE = 1 << 16
+
+
+class BrokenAnswer(OSError):
+    """The answer ended early or is not HTTP."""
+
+
+class Unreadable(Exception):
+    """The body that was to be sent cannot be read: no matter of the connection."""
+
+
+class Answer:
+    """A status, headers (lower case) and a body to be read once; a context manager that closes the connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._file: BufferedReader = connection.makefile("rb", _CHUNK)  # type: ignore[assignment]
+        self.status, self.headers = self._head()
+        while self.status == 100:
+            self.status, self.headers = self._head()
+
+    def __enter__(self) -> Answer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self._connection.close()
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body; raises `BrokenAnswer` when it ends before its length."""
+        if self.headers.get("transfer-encoding", "").lower() == "chunked":
+            yield from self._chunked()
+        elif "content-length" in self.headers:
+            yield from self._exactly(self._number(self.headers["content-length"], 10))
+        else:
+            while chunk := self._file.read1(_CHUNK):
+                yield chunk
+
+    def read(self, limit: int = 8 << 20) -> bytes:
+        """The whole of a small body; raises `BrokenAnswer` above `limit`."""
+        data = bytearray()
+        for chunk in self.chunks():
+            data += chunk
+            if len(data) > limit:
+                raise BrokenAnswer("the answer is too long")
+        return bytes(data)
+
+    def _head(self) -> tuple[int, dict[str, str]]:
+        words = self._line().split(None, 2)
+        if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdigit():
+            raise BrokenAnswer("the answer is not HTTP")
+        headers: dict[str, str] = {}
+        while line := self._line():
+            name, _, value = line.partition(":")
+            headers[name.strip().lower()] = value.strip()
+        return int(words[1]), headers
+
+    def _line(self) -> str:
+        line = self._file.readline(_LONGEST_LINE)
+        if not line.endswith(b"\n"):
+            raise BrokenAnswer("the connection ended in the middle of an answer")
+        return line.rstrip(b"\r\n").decode("latin-1")
+
+    def _chunked(self) -> Iterator[bytes]:
+        while size := self._number(self._line().partition(";")[0].strip(), 16):
+            yield from self._exactly(size)
+            self._line()
+        while self._line():
+            pass
+
+    def _exactly(self, size: int) -> Iterator[bytes]:
+        while size:
+            chunk = self._file.read1(min(size, _CHUNK))
+            if not chunk:
+                raise BrokenAnswer("the connection ended in the middle of an answer")
+            size -= len(chunk)
+            yield chunk
+
+    @staticmethod
+    def _number(text: str, base: int) -> int:
+        try:
+            number = int(text, base)
+        except ValueError:
+            number = -1
+        if number < 0:
+            raise BrokenAnswer("the answer's length cannot be read")
+        return number
+
+
+def request(
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    body: bytes | Iterator[bytes] | IO[bytes] = b"",
+    length: int | None = None,
+    timeout: float = ANSWER_SECONDS,
+) -> Answer:
+    """Sends one request and reads the answer's head.
+
+    `body` is bytes, chunks, or a file on disk that is sent from its position; of the latter two `length` is the
+    size. Raises `OSError`.
+    """
+    scheme, host, port, target = split(url)
+    connection = _connect(scheme, host, port)
+    try:
+        connection.settimeout(timeout)
+        size = len(body) if isinstance(body, bytes) else length or 0
+        netloc = host if port == _DEFAULT_PORTS[scheme] else f"{host}:{port}"
+        fields = {"Host": netloc, "Connection": "close", **headers}
+        if size or method in ("PUT", "POST"):
+            fields["Content-Length"] = str(size)
+        head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        try:
+            _send(connection, head.encode("latin-1") + b"\r\n", body, size)
+        except (BrokenPipeError, ConnectionResetError):
+            return Answer(connection)  # a server that refuses early answers before it has read everything
+        return Answer(connection)
+    except BaseException:
+        connection.close()
+        raise
+
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def split(url: str) -> tuple[str, str, int, str]:
+    """``(scheme, host, port, target)`` of an absolute URL; raises `ValueError`."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in _DEFAULT_PORTS or "\r" in url or "\n" in url:
+        raise ValueError("not a URL that this agent can reach")
+    at = min((rest.find(mark) for mark in "/?" if mark in rest), default=len(rest))
+    netloc, target = rest[:at], rest[at:]
+    host, colon, port = netloc.rpartition(":") if not netloc.endswith("]") else (netloc, "", "")
+    if not colon:
+        host, port = netloc, ""
+    return scheme, host, int(port) if port else _DEFAULT_PORTS[scheme], target if target[:1] == "/" else f"/{target}"
+
+
+def _connect(scheme: str, host: str, port: int) -> socket.socket:
+    connection: Any = socket.create_connection((host.strip("[]"), port), CONNECT_SECONDS)
+    if scheme == "https":
+        import ssl  # several times the cost of all the rest
+
+        connection = ssl.create_default_context().wrap_socket(connection, server_hostname=host.strip("[]"))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection  # type: ignore[no-any-return]
+
+
+def _send(connection: socket.socket, head: bytes, body: bytes | Iterator[bytes] | IO[bytes], size: int) -> None:
+    if isinstance(body, bytes):
+        connection.sendall(head + body)
+        return
+    connection.sendall(head)
+    if hasattr(body, "fileno"):
+        file: IO[bytes] = body  # type: ignore[assignment]
+        if size and connection.sendfile(file, file.tell(), size) != size:
+            raise Unreadable("the file became shorter while it was sent")
+        return
+    for chunk in body:
+        connection.sendall(chunk)
+
+
+def readable(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same chunks; an `OSError` in making them is `Unreadable`, so that it is not taken for a broken connection."""
+    try:
+        yield from chunks
+    except OSError as error:
+        raise Unreadable(str(error)) from error

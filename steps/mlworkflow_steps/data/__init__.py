@@ -1,0 +1,1 @@
+"""Tables: where they come from, how they are stored, divided and described."""

@@ -1,0 +1,94 @@
+"""A table on disk: CSV or Parquet to read, Parquet to write, the same bytes for the same data.
+
+A written table says in its schema's metadata which column is the target and what task that makes, so that `train` needs no
+second declaration. Parquet is written without pandas' own metadata, which differs from version to version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mlworkflow_steps.errors import StepFailure, first_line
+
+Task = Literal["classification", "regression"]
+
+_METADATA_KEY = b"mlworkflow"
+_MOST_CLASSES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows and columns; `target` and `task` are "" where nobody has named them."""
+
+    frame: pd.DataFrame
+    target: str = ""
+    task: Task | Literal[""] = ""
+
+
+def read_table(path: Path, format_: str | None = None) -> Table:
+    """The table of a file, or of a directory that holds one file. `format_`: csv or parquet, else by name, else by content."""
+    file = only_file(path)
+    try:
+        if (format_ or _format(file)) == "parquet":
+            return _read_parquet(file)
+        return Table(pd.read_csv(file, float_precision="round_trip", low_memory=False))
+    except (ValueError, OSError, pa.ArrowException) as error:
+        raise StepFailure("SourceInvalid", f"'{path.name}' cannot be read as a table: {first_line(error)}") from error
+
+
+def write_table(table: Table, path: Path) -> None:
+    """Parquet with fixed settings: same frame, same bytes."""
+    arrow = pa.Table.from_pandas(table.frame, preserve_index=False)
+    plain = [field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field for field in arrow.schema]
+    facts = {"target": table.target, "task": table.task}
+    metadata = {_METADATA_KEY: json.dumps(facts, sort_keys=True).encode()}
+    arrow = arrow.cast(pa.schema(plain)).replace_schema_metadata(metadata)
+    pq.write_table(arrow, path, compression="zstd", compression_level=3, version="2.6", row_group_size=1 << 20)
+
+
+def task_of(target: pd.Series) -> Task:
+    """What predicting this column is, by its type: texts and few whole numbers are classes, the rest is a quantity."""
+    if pd.api.types.is_float_dtype(target):
+        return "regression"
+    if pd.api.types.is_integer_dtype(target) and target.nunique() > _MOST_CLASSES:
+        return "regression"
+    return "classification"
+
+
+def _read_parquet(file: Path) -> Table:
+    arrow = pq.read_table(file)
+    facts = json.loads((arrow.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
+    return Table(arrow.to_pandas(), facts.get("target", ""), facts.get("task", ""))
+
+
+def only_file(path: Path) -> Path:
+    """The file itself, or the single one in a directory."""
+    if not path.is_dir():
+        return path
+    files = sorted(entry for entry in path.rglob("*") if entry.is_file())
+    if len(files) != 1:
+        raise StepFailure("SourceInvalid", f"'{path.name}' is a directory with {len(files)} files: a table is one file")
+    return files[0]
+
+
+def file_digest(path: Path) -> str:
+    """The digest of a table's file, as the step contract defines it."""
+    with only_file(path).open("rb") as stream:
+        return f"sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
+
+
+def _format(file: Path) -> Literal["csv", "parquet"]:
+    if file.suffix == ".parquet":
+        return "parquet"
+    if ".csv" in file.suffixes:
+        return "csv"
+    with file.open("rb") as stream:
+        return "parquet" if stream.read(4) == b"PAR1" else "csv"

@@ -1,0 +1,176 @@
+"""Charts as inline SVG. Drawn here rather than by a plotting library: they follow the reader's light or dark setting, their bytes
+do not depend on fonts or versions, and nothing has to be imported."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from mlworkflow_steps.models.scores import Array
+from mlworkflow_steps.report.html import Markup, join, tag
+
+_WIDTH, _HEIGHT = 460.0, 360.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 12.0, 12.0, 42.0
+_MOST_DOTS = 2000
+_BARS = 31
+
+
+def confusion(labels: Sequence[str], counts: Array) -> Markup:
+    """Rows are true classes, columns predicted ones; the colour is the share of the row."""
+    size, edge = len(labels), 44.0 if len(labels) <= 12 else 30.0
+    margin = 24.0 + 6.5 * min(14, max(len(label) for label in labels))
+    parts: list[Markup] = []
+    for row in range(size):
+        total = max(int(counts[row].sum()), 1)
+        y = margin + row * edge
+        parts.append(_text(margin - 8, y + edge / 2 + 4, _short(labels[row]), anchor="end"))
+        parts.append(_text(margin + row * edge + edge / 2, margin - 8, _short(labels[row], 6)))
+        for column in range(size):
+            count, x = int(counts[row, column]), margin + column * edge
+            share = count / total
+            title = tag("title", f"true {labels[row]}, predicted {labels[column]}: {count} ({share:.1%})")
+            opacity = 0.04 + 0.82 * share if row == column else min(1.0, 0.04 + 2.5 * share)
+            kind = "cell" if row == column or not count else "cell wrong"
+            parts.append(
+                tag(
+                    "rect",
+                    title,
+                    x=x + 1,
+                    y=y + 1,
+                    width=edge - 2,
+                    height=edge - 2,
+                    rx=4,
+                    class_=kind,
+                    fill_opacity=opacity,
+                )
+            )
+            if count:
+                parts.append(
+                    _text(x + edge / 2, y + edge / 2 + 4, count, class_="strong" if opacity < 0.5 else "inverse")
+                )
+    side = margin + size * edge + 4
+    return _svg(parts, side, side, "Confusion matrix: true classes down, predicted classes across")
+
+
+def predicted_against_true(true: Array, predicted: Array) -> Markup:
+    """A dot per row, at most 2,000 of them, evenly chosen; the diagonal is a perfect prediction."""
+    chosen = np.unique(np.linspace(0, len(true) - 1, min(len(true), _MOST_DOTS)).astype(int))
+    low, high = float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max()))
+    frame = _Frame((low, high), (low, high))
+    dots = "".join(f"M{frame.x(float(true[row])):.1f} {frame.y(float(predicted[row])):.1f}h0" for row in chosen)
+    diagonal = f"M{frame.x(low):.1f} {frame.y(low):.1f}L{frame.x(high):.1f} {frame.y(high):.1f}"
+    parts = [
+        *frame.axes("true value", "predicted value"),
+        tag("path", d=diagonal, class_="guide", fill="none"),
+        tag("path", d=dots, class_="dots", fill="none"),
+    ]
+    return _svg(parts, _WIDTH, _HEIGHT, "Predicted against true values")
+
+
+def residuals(values: Array) -> Markup:
+    """How often each size of error comes; the outermost half percent on either side is left out."""
+    low, high = (float(bound) for bound in np.quantile(values, [0.005, 0.995]))
+    if low == high:
+        low, high = low - 1, high + 1
+    counts, edges = np.histogram(values, bins=_BARS, range=(low, high))
+    frame = _Frame((low, high), (0.0, float(max(counts.max(), 1))))
+    bars = [
+        tag("rect", x=frame.x(float(edges[i])) + 0.5, y=frame.y(float(counts[i])), width=frame.x(float(edges[i + 1])) - frame.x(float(edges[i])) - 1,
+            height=frame.y(0.0) - frame.y(float(counts[i])), class_="bar")
+        for i in range(_BARS)
+    ]  # fmt: skip
+    zero = (
+        [tag("path", d=f"M{frame.x(0.0):.1f} {_TOP}V{_HEIGHT - _BOTTOM}", class_="guide", fill="none")]
+        if low < 0 < high
+        else []
+    )
+    return _svg([*frame.axes("predicted − true", "rows"), *bars, *zero], _WIDTH, _HEIGHT, "Distribution of the errors")
+
+
+def roc(false_positive: Array, true_positive: Array) -> Markup:
+    """The trade between false alarms and hits; the diagonal is chance."""
+    frame = _Frame((0.0, 1.0), (0.0, 1.0))
+    points = [
+        f"{frame.x(float(x)):.1f} {frame.y(float(y)):.1f}" for x, y in zip(false_positive, true_positive, strict=True)
+    ]
+    chance = tag(
+        "path", d=f"M{frame.x(0):.1f} {frame.y(0):.1f}L{frame.x(1):.1f} {frame.y(1):.1f}", class_="guide", fill="none"
+    )
+    curve = tag("path", d="M" + "L".join(points), class_="curve", fill="none")
+    return _svg([*frame.axes("false positive rate", "true positive rate"), chance, curve], _WIDTH, _HEIGHT, "ROC curve")
+
+
+def bars(rows: Sequence[tuple[str, float]], unit: str) -> Markup:
+    """Horizontal bars, one per (label, value), as long as their value."""
+    edge, label_width = 24.0, 150.0
+    longest = max((value for _, value in rows), default=0.0) or 1.0
+    parts: list[Markup] = []
+    for index, (label, value) in enumerate(rows):
+        y, width = index * edge, max(0.0, value) / longest * (_WIDTH - label_width - 70)
+        parts.append(_text(label_width - 8, y + 16, _short(label, 22), anchor="end"))
+        parts.append(
+            tag(
+                "rect",
+                tag("title", f"{label}: {value:.4g} {unit}"),
+                x=label_width,
+                y=y + 4,
+                width=width,
+                height=edge - 8,
+                rx=3,
+                class_="bar",
+            )
+        )
+        parts.append(_text(label_width + width + 6, y + 16, f"{value:.3g}", anchor="start"))
+    return _svg(parts, _WIDTH, max(edge, len(rows) * edge), f"Bars: {unit}")
+
+
+class _Frame:
+    """The plotting area: from values to places, and the axes around it."""
+
+    def __init__(self, across: tuple[float, float], up: tuple[float, float]) -> None:
+        self._across, self._up = (_widened(*across), _widened(*up))
+
+    def x(self, value: float) -> float:
+        low, high = self._across
+        return _LEFT + (value - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
+
+    def y(self, value: float) -> float:
+        low, high = self._up
+        return _HEIGHT - _BOTTOM - (value - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+
+    def axes(self, across: str, up: str) -> list[Markup]:
+        parts = [tag("path", d=f"M{_LEFT} {_TOP}V{_HEIGHT - _BOTTOM}H{_WIDTH - _RIGHT}", class_="axis", fill="none")]
+        for value in _ticks(*self._across):
+            parts.append(_text(self.x(value), _HEIGHT - _BOTTOM + 16, f"{value:g}"))
+        for value in _ticks(*self._up):
+            parts.append(tag("path", d=f"M{_LEFT} {self.y(value):.1f}H{_WIDTH - _RIGHT}", class_="axis", fill="none"))
+            parts.append(_text(_LEFT - 7, self.y(value) + 4, f"{value:g}", anchor="end"))
+        middle = (_TOP + _HEIGHT - _BOTTOM) / 2
+        label = tag("text", up, x=14, y=middle, text_anchor="middle", transform=f"rotate(-90 14 {middle:g})")
+        return [*parts, _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 8, across), label]
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    return (low, high) if high > low else (low - 1, high + 1)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """About five round numbers between the bounds."""
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
+    return [round(step * index, 12) for index in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _text(x: float, y: float, text: object, anchor: str = "middle", class_: str | None = None) -> Markup:
+    return tag("text", text, x=x, y=y, text_anchor=anchor, class_=class_)
+
+
+def _short(text: str, length: int = 14) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _svg(parts: Sequence[Markup], width: float, height: float, label: str) -> Markup:
+    return tag("svg", join(parts), viewBox=f"0 0 {width:g} {height:g}", role="img", aria_label=label)

@@ -1,0 +1,44 @@
+"""The report's style sheet: light and dark by the reader's setting, and for print."""
+
+CSS = """
+:root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--text:#17202e;--soft:#5b6675;--line:#dfe3e9;--accent:#2f6fde;--good:#137a4b;--goodbg:#e3f5ec;--bad:#b3261e;--badbg:#fbe9e7}
+@media (prefers-color-scheme:dark){:root{--page:#11151c;--card:#1a202a;--text:#e7ebf1;--soft:#9aa6b6;--line:#2c3543;--accent:#6ea3ff;--good:#5fd39a;--goodbg:#143426;--bad:#ff8a80;--badbg:#3f1d1b}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--page);color:var(--text);font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+main{max-width:1060px;margin:0 auto;padding:40px 20px 64px}
+header{display:flex;flex-wrap:wrap;gap:12px 24px;align-items:flex-start;justify-content:space-between;margin-bottom:28px}
+h1{margin:2px 0 4px;font-size:28px;line-height:1.2;letter-spacing:-.01em;overflow-wrap:anywhere}
+h2{margin:0 0 4px;font-size:17px}
+p{margin:0 0 14px}
+.soft,.eyebrow,figcaption{color:var(--soft)}
+.eyebrow{font-size:12px;font-weight:600;letter-spacing:.08em;text-transform:uppercase}
+.verdict{padding:7px 16px;border-radius:999px;font-weight:600;background:var(--line);white-space:nowrap}
+.passed{color:var(--good);background:var(--goodbg)}
+.failed{color:var(--bad);background:var(--badbg)}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(170px,1fr));gap:14px;margin-bottom:14px}
+.card,section{background:var(--card);border:1px solid var(--line);border-radius:12px}
+.card{padding:14px 18px}
+.card b{display:block;font-size:27px;line-height:1.25;font-variant-numeric:tabular-nums}
+section{padding:20px 22px;margin-bottom:14px}
+.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:14px}
+.pair section{min-width:0}
+.scroll{overflow-x:auto}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+th,td{padding:6px 10px;border-bottom:1px solid var(--line);text-align:left;overflow-wrap:anywhere}
+th{color:var(--soft);font-size:12px;font-weight:600}
+.number{text-align:right;white-space:nowrap}
+tbody tr:last-child td{border-bottom:0}
+code{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere;white-space:pre-wrap}
+svg{display:block;width:100%;height:auto}
+svg text{fill:var(--soft);font:11px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+svg .strong{fill:var(--text)}
+svg .inverse{fill:var(--card);font-weight:600}
+.axis{stroke:var(--line);fill:none}
+.guide{stroke:var(--soft);stroke-dasharray:4 4;fill:none}
+.curve{stroke:var(--accent);fill:none;stroke-width:2}
+.bar,.cell{fill:var(--accent)}
+.cell.wrong{fill:var(--bad)}
+.dots{stroke:var(--accent);stroke-linecap:round;stroke-width:4;stroke-opacity:.35;fill:none}
+footer{color:var(--soft);font-size:12.5px;margin-top:22px}
+@media print{body{background:#fff}section,.card{break-inside:avoid}}
+"""

@@ -1,0 +1,211 @@
+"""Tokens: whose they are, and everything that is not a token of ours."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import jwt
+import pytest
+from aiohttp import ClientSession
+from aiohttp.test_utils import TestServer
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from mlworkflow.gateway._auth import ClusterKeys, PodTokens, ReaderTokens
+from mlworkflow.gateway.app import make_app
+from mlworkflow.gateway.errors import NotReady, Unauthorized
+from mlworkflow.gateway.runs import Caller
+from mlworkflow.store.directory import DirectoryStore
+from mlworkflow.store.layout import cas_key
+from mlworkflow.store.records import Record, write_record
+
+from tests.component.fakes import KEY, FakeRuns, a_task
+
+NOW = 1_764_000_000.0
+RSA = rsa.generate_private_key(65537, 2048)
+OTHER = rsa.generate_private_key(65537, 2048)
+EC = ec.generate_private_key(ec.SECP256R1())
+DIGEST = "sha256:" + "a" * 64
+
+
+class Cluster:
+    """The published keys of a cluster, and how often they were asked for."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, Any] = {"k1": RSA}
+        self.fetched = 0
+        self.now = NOW
+        self.broken = False
+
+    async def fetch(self) -> Mapping[str, Any]:
+        self.fetched += 1
+        if self.broken:
+            raise OSError("no route")
+        algorithms: dict[type, Any] = {
+            rsa.RSAPrivateKey: jwt.algorithms.RSAAlgorithm,
+            ec.EllipticCurvePrivateKey: jwt.algorithms.ECAlgorithm,
+        }
+        found = []
+        for kid, key in self.keys.items():
+            algorithm = next(value for kind, value in algorithms.items() if isinstance(key, kind))
+            found.append({**json.loads(algorithm.to_jwk(key.public_key())), "kid": kid, "use": "sig"})
+        return {"keys": found}
+
+
+BOUND = {
+    "namespace": "ml",
+    "pod": {"name": "digits-train-0", "uid": "pod-uid"},
+    "serviceaccount": {"name": "default", "uid": "sa-uid"},
+}
+
+
+def token(key: Any = RSA, kid: str = "k1", algorithm: str = "RS256", of: Any = BOUND, **changes: Any) -> str:
+    claims: dict[str, Any] = {
+        "aud": ["mlworkflow"], "exp": NOW + 600, "nbf": NOW, "iss": "https://kubernetes.default.svc", "sub": "system:…",
+        "kubernetes.io": of,
+    }  # fmt: skip
+    claims.update(changes)
+    claims = {name: value for name, value in claims.items() if value is not None}
+    return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": kid})
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    return Cluster()
+
+
+@pytest.fixture
+def keys(cluster: Cluster) -> ClusterKeys:
+    return ClusterKeys(cluster.fetch, issuer="https://kubernetes.default.svc", clock=lambda: cluster.now)
+
+
+async def test_a_pod_s_token_says_which_pod(keys: ClusterKeys, cluster: Cluster) -> None:
+    caller = await PodTokens(keys).authenticate(token())
+    assert caller == Caller(namespace="ml", pod="digits-train-0", pod_uid="pod-uid", service_account="default")
+    cluster.keys["k2"] = EC
+    cluster.now += 11
+    assert (await PodTokens(keys).authenticate(token(EC, "k2", "ES256"))).pod_uid == "pod-uid"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        token(aud=["mlworkflow-read"]),
+        token(aud=["https://kubernetes.default.svc"]),
+        token(aud=None),
+        token(exp=NOW - 6),
+        token(exp=None),
+        token(exp="never"),
+        token(nbf=NOW + 60),
+        token(iss="https://elsewhere"),
+        token(OTHER),
+        token(kid="k9"),
+        token("a" * 64, algorithm="HS256"),
+        jwt.encode({"aud": "mlworkflow", "exp": NOW + 60}, "", algorithm="none", headers={"kid": "k1"}),
+        token(of={"namespace": "ml", "serviceaccount": {"name": "default"}}),
+        token(of={"namespace": 7}),
+        token(of=None),
+        "", "x", "a.b.c", "ü.ü.ü", "." * 5000,
+    ],
+)  # fmt: skip
+async def test_what_does_not_convince(keys: ClusterKeys, bad: str) -> None:
+    with pytest.raises(Unauthorized) as caught:
+        await PodTokens(keys).authenticate(bad)
+    assert not bad or len(bad) < 6 or bad not in str(caught.value)
+
+
+async def test_a_small_leeway_for_clocks(keys: ClusterKeys) -> None:
+    await PodTokens(keys).authenticate(token(exp=NOW - 4, nbf=NOW + 4))
+
+
+async def test_keys_are_asked_for_once_and_again_after_ten_seconds_for_an_unknown_one(
+    keys: ClusterKeys, cluster: Cluster
+) -> None:
+    for _ in range(3):
+        await PodTokens(keys).authenticate(token())
+    assert cluster.fetched == 1
+    cluster.keys["k2"] = OTHER
+    for _ in range(5):
+        with pytest.raises(Unauthorized):
+            await PodTokens(keys).authenticate(token(OTHER, "k2"))
+    assert cluster.fetched == 1
+    cluster.now += 11
+    await PodTokens(keys).authenticate(token(OTHER, "k2"))
+    assert cluster.fetched == 2
+
+
+async def test_a_key_that_was_withdrawn_stops_working(keys: ClusterKeys, cluster: Cluster) -> None:
+    await PodTokens(keys).authenticate(token())
+    cluster.keys = {"k2": OTHER}
+    cluster.now += 301
+    with pytest.raises(Unauthorized):
+        await PodTokens(keys).authenticate(token())
+
+
+async def test_keys_that_cannot_be_had(keys: ClusterKeys, cluster: Cluster) -> None:
+    cluster.broken = True
+    with pytest.raises(NotReady):
+        await PodTokens(keys).authenticate(token())
+    cluster.broken = False
+    cluster.now += 11
+    await PodTokens(keys).authenticate(token())
+    cluster.broken = True
+    cluster.now += 301
+    await PodTokens(keys).authenticate(token(exp=NOW + 3600))
+
+
+@pytest.fixture
+async def session(keys: ClusterKeys, directory_store: DirectoryStore) -> AsyncIterator[ClientSession]:
+    runs = FakeRuns()
+    runs.add(a_task())
+    runs.pods["pod-uid"] = KEY
+    app = make_app(runs=runs, store=directory_store, authenticator=PodTokens(keys), readers=ReaderTokens(keys))
+    async with TestServer(app) as server, ClientSession(server.make_url("/")) as session:
+        yield session
+
+
+async def status(session: ClientSession, path: str, **headers: str) -> int:
+    async with session.get(path, headers=headers) as response:
+        return response.status
+
+
+async def test_a_pod_is_known_by_its_uid_and_its_namespace(session: ClientSession) -> None:
+    def bearer(uid: str, namespace: str = "ml") -> dict[str, str]:
+        claims = {
+            "namespace": namespace,
+            "pod": {"name": "digits-train-0", "uid": uid},
+            "serviceaccount": {"name": "d"},
+        }
+        return {"Authorization": f"Bearer {token(of=claims)}"}
+
+    assert await status(session, "/v1/task", **bearer("pod-uid")) == 200
+    assert await status(session, "/v1/task", **bearer("another")) == 403
+    assert await status(session, "/v1/task", **bearer("pod-uid", "other")) == 403
+
+
+async def test_people_read_their_own_namespace_with_their_own_kind_of_token(
+    session: ClientSession, directory_store: DirectoryStore
+) -> None:
+    directory_store.write_bytes(cas_key("ml", DIGEST), b"x" * 3_000_000)
+    record = Record(workflow="w", step="tune", task="tune/3", attempt=1, kind="tune", exit_code=0)
+    write_record(directory_store, KEY._replace(task="tune/3", attempt=1), record)
+    reader = {"X-Mlworkflow-Token": token(aud=["mlworkflow-read"])}
+    run = f"/v1/read/ml/runs/{KEY.uid}"
+    async with session.get(f"/v1/read/ml/artifacts/{DIGEST}", headers=reader) as response:
+        assert (response.status, await response.read()) == (200, b"x" * 3_000_000)
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+    async with session.get(run, headers=reader) as response:
+        assert await response.json() == {"records": [{"task": "tune/3", "attempt": 1}]}
+    async with session.get(f"{run}/record?task=tune/3&attempt=1", headers=reader) as response:
+        assert (await response.json())["task"] == "tune/3"
+    assert await status(session, f"{run}/record?task=tune/3&attempt=2", **reader) == 404
+    assert await status(session, f"{run}/record?task=../../../x&attempt=0", **reader) == 422
+    assert await status(session, f"{run}/record?task=a&attempt=x", **reader) == 422
+    assert await status(session, "/v1/read/ml/runs/..%2F..%2Fother", **reader) == 422
+    assert await status(session, "/v1/read/ml/artifacts/sha256:" + "b" * 64, **reader) == 404
+    assert await status(session, "/v1/read/ml/artifacts/..%2F..", **reader) == 422
+    assert await status(session, f"/v1/read/other/artifacts/{DIGEST}", **reader) == 403
+    assert await status(session, f"/v1/read/ml/artifacts/{DIGEST}") == 401
+    assert await status(session, f"/v1/read/ml/artifacts/{DIGEST}", Authorization=f"Bearer {token()}") == 401
+    assert await status(session, f"/v1/read/ml/artifacts/{DIGEST}", **{"X-Mlworkflow-Token": token()}) == 401
+    assert await status(session, "/v1/task", Authorization=f"Bearer {token(aud=['mlworkflow-read'])}") == 401

@@ -1,0 +1,92 @@
+"""What every store must do, on every kind of store."""
+
+from __future__ import annotations
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+import pytest
+from mlworkflow.store._protocol import ArtifactStore
+from mlworkflow.store.errors import NotFound
+from mlworkflow.store.layout import AttemptKey
+from mlworkflow.store.records import Record, load_records, read_record, write_record
+
+
+@pytest.fixture
+def folder() -> str:
+    return f"ns-{uuid.uuid4().hex[:12]}"
+
+
+def test_what_was_written_is_read_back(store: ArtifactStore, folder: str) -> None:
+    data = bytes(range(256)) * 20_000
+    assert store.write_bytes(f"{folder}/a/b", data)
+    assert store.stat(f"{folder}/a/b") == len(data)
+    assert store.read_bytes(f"{folder}/a/b") == data
+    assert b"".join(store.read(f"{folder}/a/b")) == data
+
+
+def test_an_empty_object_is_an_object(store: ArtifactStore, folder: str) -> None:
+    store.write_bytes(f"{folder}/empty", b"")
+    assert store.stat(f"{folder}/empty") == 0
+    assert store.read_bytes(f"{folder}/empty") == b""
+
+
+def test_an_object_that_is_not_there(store: ArtifactStore, folder: str) -> None:
+    assert store.stat(f"{folder}/none") is None
+    with pytest.raises(NotFound):
+        store.read(f"{folder}/none")
+    with pytest.raises(NotFound):
+        store.read_bytes(f"{folder}/none")
+    store.delete(f"{folder}/none")
+
+
+def test_writing_again_replaces(store: ArtifactStore, folder: str) -> None:
+    store.write_bytes(f"{folder}/k", b"one")
+    assert store.write_bytes(f"{folder}/k", b"two")
+    assert store.read_bytes(f"{folder}/k") == b"two"
+
+
+def test_writing_if_absent_never_replaces(store: ArtifactStore, folder: str) -> None:
+    assert store.write_bytes(f"{folder}/k", b"one", if_absent=True)
+    assert not store.write_bytes(f"{folder}/k", b"two", if_absent=True)
+    assert store.read_bytes(f"{folder}/k") == b"one"
+
+
+def test_of_many_that_write_if_absent_at_once_one_wins(store: ArtifactStore, folder: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(lambda n: store.write_bytes(f"{folder}/race", b"%d" % n, if_absent=True), range(8)))
+    assert won.count(True) == 1
+    assert store.read_bytes(f"{folder}/race") == b"%d" % won.index(True)
+
+
+def test_listing_is_whole_and_keeps_to_its_prefix(store: ArtifactStore, folder: str) -> None:
+    keys = [f"{folder}/runs/{name}" for name in ("a-b/0.json", "a/0.json", "a/10.json", "a/2.json", "a.b/0.json")]
+    for key in [*keys, f"{folder}/runs2/x"]:
+        store.write_bytes(key, b"x")
+    assert sorted(store.list(f"{folder}/runs/")) == sorted(keys)
+    assert list(store.list(f"{folder}/nothing/")) == []
+
+
+def test_what_was_deleted_is_gone(store: ArtifactStore, folder: str) -> None:
+    store.write_bytes(f"{folder}/k", b"x")
+    store.delete(f"{folder}/k")
+    assert store.stat(f"{folder}/k") is None
+    assert list(store.list(f"{folder}/")) == []
+
+
+def test_check_passes_and_leaves_nothing(store: ArtifactStore) -> None:
+    store.check()
+    assert list(store.list("check/")) == []
+
+
+def test_a_record_is_written_once(store: ArtifactStore, folder: str) -> None:
+    key = AttemptKey(folder, "uid-1", "tune/3", 0)
+    record = Record(workflow="w", step="tune", task="tune/3", attempt=0, kind="tune", exit_code=0)
+    assert read_record(store, key) is None
+    assert write_record(store, key, record)
+    assert not write_record(store, key, msgspec.structs.replace(record, exit_code=1))
+    assert read_record(store, key) == record
+    store.write_bytes(f"{folder}/runs/uid-1/not-ours.txt", b"")
+    assert load_records(store, folder, "uid-1") == {key: record}
+    assert load_records(store, folder, "uid-2") == {}

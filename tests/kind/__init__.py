@@ -1,0 +1,1 @@
+"""`make kind`: the whole product on a kind cluster, from an empty machine to a finished example."""

@@ -1,0 +1,3 @@
+module mlworkflow.io/node/pause
+
+go 1.26.0

@@ -1,0 +1,139 @@
+"""The operator's Deployment, its environment and its Service."""
+
+import tomllib
+
+import pytest
+import yaml
+
+
+def operator(manifests):
+    return manifests.one("Deployment", "rel-mlworkflow")["spec"]
+
+
+def container(manifests):
+    return operator(manifests)["template"]["spec"]["containers"][0]
+
+
+def environment(manifests):
+    return {variable["name"]: variable["value"] for variable in container(manifests)["env"]}
+
+
+def volume(manifests, name):
+    return next(found for found in operator(manifests)["template"]["spec"]["volumes"] if found["name"] == name)
+
+
+def test_there_is_never_more_than_one(render):
+    spec = operator(render())
+    assert spec["replicas"] == 1
+    assert spec["strategy"] == {"type": "Recreate"}
+    assert spec["template"]["spec"]["terminationGracePeriodSeconds"] == 15
+
+
+def test_probes_and_ports(render):
+    found = container(render())
+    assert {port["name"]: port["containerPort"] for port in found["ports"]} == {"gateway": 8080, "health": 8081}
+    assert found["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "health"}
+    assert found["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "health"}
+    assert found["resources"] == {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
+
+
+def test_the_environment_by_default(render):
+    assert environment(render()) == {
+        "MLWF_NAMESPACES": "",
+        "MLWF_GATEWAY_URL": "http://rel-mlworkflow-gateway.ml.svc:8080",
+        "MLWF_STORE_URL": "http://rel-mlworkflow-minio.ml.svc:9000",
+        "MLWF_STORE_BUCKET": "mlworkflow",
+        "MLWF_STORE_REGION": "us-east-1",
+        "MLWF_STORE_PATH_STYLE": "auto",
+        "MLWF_STORE_KEYS": "/etc/mlworkflow/store-keys",
+        "MLWF_STEPS_IMAGE": "ghcr.io/mlworkflow/steps:0.1.0",
+        "MLWF_AGENT_IMAGE": "ghcr.io/mlworkflow/agent:0.1.0",
+        "MLWF_IMAGE_PULL_POLICY": "IfNotPresent",
+        "MLWF_WORKERS": "16",
+        "MLWF_LOG_LEVEL": "info",
+    }
+
+
+def test_the_environment_of_an_external_store(render):
+    manifests = render(
+        {
+            "watchNamespaces": ["team-a", "team-b"],
+            "operator": {
+                "allowedImports": ["sklearn.", "company.models."],
+                "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://p"}],
+            },
+            "store": {
+                "server": "external",
+                "external": {"url": "https://s3.example.com"},
+                "region": "eu-west-1",
+                "pathStyle": "virtual",
+                "existingSecret": "keys",
+                "ca": {"secret": "ca", "key": "root.pem"},
+            },
+        }
+    )
+    wanted = {
+        "MLWF_NAMESPACES": "team-a,team-b",
+        "MLWF_STORE_URL": "https://s3.example.com",
+        "MLWF_STORE_REGION": "eu-west-1",
+        "MLWF_STORE_PATH_STYLE": "virtual",
+        "MLWF_STORE_KEYS": "/etc/mlworkflow/store-keys",
+        "MLWF_STORE_CA": "/etc/mlworkflow/store-ca/ca.crt",
+        "MLWF_ALLOWED_IMPORTS": "sklearn.,company.models.",
+        "HTTPS_PROXY": "http://p",
+    }
+    assert wanted.items() <= environment(manifests).items()
+    assert volume(manifests, "store-keys")["secret"] == {
+        "secretName": "keys",
+        "items": [{"key": "access-key", "path": "access-key"}, {"key": "secret-key", "path": "secret-key"}],
+    }
+    assert volume(manifests, "store-ca")["secret"] == {
+        "secretName": "ca",
+        "items": [{"key": "root.pem", "path": "ca.crt"}],
+    }
+    assert (
+        not manifests.of_kind("StatefulSet") + manifests.of_kind("Secret") + manifests.of_kind("PersistentVolumeClaim")
+    )
+
+
+def test_a_cloud_identity_needs_no_keys(render):
+    annotations = {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/mlw"}
+    manifests = render(
+        {
+            "store": {"server": "external", "external": {"url": "https://s3.eu-west-1.amazonaws.com"}},
+            "serviceAccount": {"annotations": annotations},
+        }
+    )
+    assert "MLWF_STORE_KEYS" not in environment(manifests)
+    assert manifests.one("ServiceAccount")["metadata"]["annotations"] == annotations
+
+
+def test_the_gateway_is_a_service(render):
+    service = render().one("Service", "rel-mlworkflow-gateway")
+    assert service["spec"]["ports"] == [{"name": "http", "port": 8080, "targetPort": "gateway", "appProtocol": "http"}]
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ({}, "ghcr.io/mlworkflow/operator:0.1.0"),
+        ({"tag": "main"}, "ghcr.io/mlworkflow/operator:main"),
+        ({"repository": "r/o", "tag": "main", "digest": "sha256:" + "a" * 64}, "r/o@sha256:" + "a" * 64),
+    ],
+)
+def test_the_image_is_the_digest_the_tag_or_the_version(render, image, expected):
+    assert container(render({"operator": {"image": image}}))["image"] == expected
+
+
+def test_an_existing_service_account_is_used(render):
+    manifests = render({"serviceAccount": {"create": False, "name": "mine"}})
+    assert not manifests.of_kind("ServiceAccount")
+    assert operator(manifests)["template"]["spec"]["serviceAccountName"] == "mine"
+    subjects = [binding["subjects"] for binding in manifests.of_kind("ClusterRoleBinding")]
+    assert subjects == [[{"kind": "ServiceAccount", "name": "mine", "namespace": "ml"}]] * 2
+
+
+def test_the_chart_has_the_version_of_the_package(chart):
+    meta = yaml.safe_load((chart / "Chart.yaml").read_text())
+    project = tomllib.loads((chart.parents[1] / "pyproject.toml").read_text())["project"]
+    assert meta["appVersion"] == meta["version"] == project["version"]

@@ -1,0 +1,151 @@
+"""A play of one workflow: the test says what happens, `turn` asks `decide`, and the helpers look at what it asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from mlworkflow.core import status
+from mlworkflow.core.actions import Action, Order, Probe, Publish, Start, Stop
+from mlworkflow.core.decide import Decision, decide
+from mlworkflow.core.model import Workflow
+from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Seen
+from mlworkflow.core.state import PENDING, Phase, Run, Task
+from tests.builders import WorkflowBuilder, artifact
+
+T = TypeVar("T", Start, Stop, Probe, Publish)
+
+
+class Play:
+    """State, clock and world of one workflow, all of them in the test's hands."""
+
+    def __init__(self, workflow: WorkflowBuilder, now: float = 1000.0) -> None:
+        self.workflow, self.graph = workflow.checked()
+        self.run = Run()
+        self.now = now
+        self.attempts: dict[AttemptId, Attempt] = {}
+        self.results: dict[AttemptId, Result] = {}
+        self.probed: dict[AttemptId, Probed] = {}
+        self.refused: dict[AttemptId, str] = {}
+        self.waiting = ""
+        self.decision = Decision(self.run, (), None)
+
+    # ── what happens ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def turn(self, after: float = 0.0) -> Play:
+        """`after` seconds later, one turn; what it starts is shown as being created from then on."""
+        self.now += after
+        seen = Observations(dict(self.attempts), dict(self.results), self.probed, self.refused, self.waiting)
+        self.probed, self.refused = {}, {}
+        self.decision = decide(self.workflow, self.graph, self.run, seen, self.now)
+        self.run = self.decision.run
+        for order in self.orders:
+            self.attempts[(order.task, order.attempt)] = Attempt(order.task, order.attempt, f"{order.task}-pod", Seen.WAITING, self.now, reason="Creating")
+        return self
+
+    def change(self, **fields: Any) -> Play:
+        """The user edits `spec` (parsed fields)."""
+        self.workflow: Workflow = replace(self.workflow, **fields)
+        return self
+
+    def runs(self, task: str, attempt: int | None = None) -> Play:
+        return self._see(task, attempt, seen=Seen.RUNNING, reason="")
+
+    def waits(self, task: str, reason: str = "", message: str = "", attempt: int | None = None) -> Play:
+        return self._see(task, attempt, seen=Seen.WAITING, reason=reason, message=message)
+
+    def ends(self, task: str, exit_code: int | None = 1, attempt: int | None = None, **fields: Any) -> Play:
+        """The attempt's process ends; no result arrives by this."""
+        return self._see(task, attempt, seen=Seen.ENDED, exit_code=exit_code, **{"reason": "", **fields})
+
+    def vanishes(self, task: str, attempt: int | None = None) -> Play:
+        del self.attempts[self._key(task, attempt)]
+        return self
+
+    def answers(self, task: str, *, exists: bool, tail: str = "") -> Play:
+        """The answer to a probe, for the next turn only."""
+        self.probed[self._key(task, None)] = Probed(exists, tail)
+        return self
+
+    def refuses(self, task: str, message: str) -> Play:
+        key = self._key(task, None)
+        self.attempts.pop(key, None)
+        self.refused[key] = message
+        return self
+
+    def succeeds(self, task: str, attempt: int | None = None, metrics: dict[str, float] | None = None, without: str = "", **parameters: Any) -> Play:
+        """A committed success, with an artifact for every output that is one (`without` apart)."""
+        step = self.workflow.steps[task.partition("/")[0]]
+        names = [name for name, output in (step.trial or step).outputs.items() if output.is_artifact and name != without]
+        key = self._key(task, attempt)
+        self.results[key] = Result(
+            0, outputs={name: artifact(f"{task}.{name}") for name in names}, parameters=parameters, metrics=metrics or {}, started_at=self.now, finished_at=self.now
+        )
+        self.attempts.pop(key, None)
+        return self
+
+    def fails(self, task: str, reason: str = "Error", message: str = "exit code 1", attempt: int | None = None) -> Play:
+        """A committed failure."""
+        key = self._key(task, attempt)
+        self.results[key] = Result(1, reason, message, started_at=self.now, finished_at=self.now)
+        self.attempts.pop(key, None)
+        return self
+
+    def publishes(self) -> Play:
+        """What the engine worked out is committed."""
+        for action in self.asked(Publish):
+            files = {name: artifact(data.decode()) for name, data in action.files.items()}
+            self.results[(action.task, action.attempt)] = Result(0, outputs={**action.reuse, **files}, parameters=action.parameters)
+        return self
+
+    def restarts(self) -> Play:
+        """A new operator that knows what the status says, the live attempts and the records, and nothing else."""
+        self.run = status.read(status.written(self.workflow, self.graph, self.run, {}, self.now), self.workflow)
+        return self
+
+    # ── what is there ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        return self.decision.actions
+
+    @property
+    def wake_at(self) -> float | None:
+        return self.decision.wake_at
+
+    @property
+    def orders(self) -> list[Order]:
+        return [action.order for action in self.asked(Start)]
+
+    @property
+    def started(self) -> list[str]:
+        """The tasks that the last turn started; with the number of the attempt where it is not the first."""
+        return [f"{order.task}#{order.attempt}" if order.attempt else order.task for order in self.orders]
+
+    @property
+    def stopped(self) -> list[str]:
+        return [action.task for action in self.asked(Stop)]
+
+    def asked(self, kind: type[T]) -> list[T]:
+        return [action for action in self.actions if isinstance(action, kind)]
+
+    def task(self, name: str) -> Task:
+        return self.run.tasks.get(name, PENDING)
+
+    @property
+    def phases(self) -> dict[str, str]:
+        return {name: str(self.task(name).phase) for name in self.workflow.steps}
+
+    def is_(self, task: str, phase: Phase, reason: str = "") -> bool:
+        return (self.task(task).phase, self.task(task).reason) == (phase, reason)
+
+    # ── inside ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _key(self, task: str, attempt: int | None) -> AttemptId:
+        return task, max(self.task(task).attempt, 0) if attempt is None else attempt
+
+    def _see(self, task: str, attempt: int | None, **fields: Any) -> Play:
+        key = self._key(task, attempt)
+        before = self.attempts.get(key, Attempt(*key, f"{task}-pod", Seen.WAITING, self.now))
+        self.attempts[key] = replace(before, **fields)
+        return self

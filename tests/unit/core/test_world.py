@@ -1,0 +1,44 @@
+"""What must always hold (design, section 4), in worlds where anything can happen."""
+
+from __future__ import annotations
+
+from hypothesis import given, note
+from hypothesis import strategies as st
+
+from mlworkflow.core.state import Phase
+from tests.unit.core.cases import cases
+from tests.unit.core.profiles import examples
+from tests.unit.core.world import Case, World, outcome
+
+tapes = st.binary(max_size=240)
+
+
+def _told(world: World) -> World:
+    note(world.story(f"{world.case}"))
+    return world
+
+
+@examples(900)
+@given(cases(), tapes)
+def test_whatever_is_killed_the_end_is_the_same(case: Case, tape: bytes) -> None:
+    calm = World(case)
+    calm.play()
+    world = World(case, tape)
+    world.play()
+    assert dict(outcome(world)) == dict(outcome(_told(world) and calm))
+
+
+@examples(600)
+@given(cases(timed=True), tapes)
+def test_a_workflow_with_a_timeout_ends_whatever_is_killed(case: Case, tape: bytes) -> None:
+    world = World(case, tape)
+    assert world.play().phase in (Phase.SUCCEEDED, Phase.FAILED)
+
+
+@examples(600)
+@given(cases(), tapes)
+def test_a_workflow_that_is_cancelled_ends_whatever_is_killed(case: Case, tape: bytes) -> None:
+    world = World(case, tape, may_cancel=True)
+    run = world.play()
+    assert all(task.is_finished for task in run.tasks.values()), world.story("a task has not ended")
+    assert run.phase is Phase.CANCELLED or not world.workflow.cancel or run.phase.is_finished

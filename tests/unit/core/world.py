@@ -1,0 +1,472 @@
+"""A simulated world for `decide`: attempts that wait, run, fail, die and vanish; an operator that lags, stumbles and is killed.
+
+`World` keeps the truth (attempts that exist, records that were committed) apart from what the operator sees of it (a cache that lags behind), and
+carries out actions as the engine does: creates first, then the rest, one after the other, with a fence on commits. A `Fate` is what an attempt does,
+as a function of its task and of how often the task has failed by its own fault; everything that the infrastructure does comes from a tape of bytes,
+so that a run is a function of (case, tape). When the tape is over the world is fair: whatever can happen happens, and `decide` is called only when
+something that it sees has changed, or when it asked to be. Every turn is checked against what must always hold; see `_turn` and `_check_starts`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from msgspec import json
+
+from mlworkflow.core import status, validate
+from mlworkflow.core.actions import Order, Probe, Publish, Start, Stop
+from mlworkflow.core.decide import Decision, decide
+from mlworkflow.core.model import Workflow
+from mlworkflow.core.names import Reason
+from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Seen
+from mlworkflow.core.state import PENDING, Phase, Run, step_of
+from mlworkflow.core.values import ArtifactRef
+
+TURNS = 2000
+LOSSES = 3
+"""What the infrastructure may cost a task in all, a crash of the operator counted as one: `decide` gives up after more."""
+
+
+class Does(StrEnum):
+    """What an attempt does, left alone."""
+
+    SUCCEED = "succeed"
+    SUCCEED_BARE = "succeed without its optional artifact and its metric"
+    FAIL = "commit a failure"
+    DIE = "die without a word"
+    REFUSED = "be refused by the API"
+    STUCK = "never start"
+    HANG = "never end"
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What the attempts of a task do: the first, then after one failure, and so on (the last for ever), and the number they leave."""
+
+    does: tuple[Does, ...] = (Does.SUCCEED,)
+    number: float = 1.0
+
+    def after(self, failures: int) -> Does:
+        return self.does[min(failures, len(self.does) - 1)]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A workflow and the fates of its tasks (a task that is not named succeeds)."""
+
+    resource: Mapping[str, Any]
+    fates: Mapping[str, Fate] = field(default_factory=dict)
+
+    def fate(self, task: str) -> Fate:
+        return self.fates.get(task, Fate())
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the workflow's end depends on how fast the world is."""
+        return "timeout" in self.resource["spec"]
+
+
+@dataclass
+class Pod:
+    """The truth about an attempt."""
+
+    order: Order
+    created_at: float
+    stage: Seen = Seen.WAITING
+    exit_code: int | None = None
+    lost: bool = False
+    leaving: bool = False
+
+    @property
+    def key(self) -> AttemptId:
+        return self.order.task, self.order.attempt
+
+    def shown(self) -> Attempt:
+        reason = "Evicted" if self.lost else "Error" if self.exit_code else ""
+        return Attempt(*self.key, f"pod-{self.order.task}-{self.order.attempt}", self.stage, self.created_at, self.exit_code, reason, "", self.lost, self.leaving)
+
+
+class Tape:
+    """Choices, one byte each."""
+
+    def __init__(self, data: bytes) -> None:
+        self._bytes = iter(data)
+        self.is_over = False
+
+    def below(self, limit: int) -> int:
+        """A number below `limit`; 0 when the tape is over."""
+        byte = next(self._bytes, None)
+        if byte is None:
+            self.is_over = True
+            return 0
+        return byte % limit
+
+
+class World:
+    """One run of a case. `play` runs it to its end and gives the final state."""
+
+    def __init__(self, case: Case, tape: bytes = b"", may_cancel: bool = False) -> None:
+        self.case = case
+        self.workflow = Workflow.parse(case.resource)
+        self.graph = validate.check(self.workflow)
+        self.tape = Tape(tape)
+        self.may_cancel = may_cancel
+        self.now = 1_000_000.0
+        # the truth
+        self.pods: dict[AttemptId, Pod] = {}
+        self.records: dict[AttemptId, Result] = {}
+        self.lost: Counter[str] = Counter()
+        self.crashes = 0
+        # the operator
+        self.run = Run()
+        self.written: list[Run] = [Run()]
+        self.cache: dict[AttemptId, Attempt] = {}
+        self.creating: dict[AttemptId, Order] = {}
+        self.probed: dict[AttemptId, Probed] = {}
+        self.refused: dict[AttemptId, str] = {}
+        self.wake_at: float | None = None
+        self.is_settled = False
+        self.is_dirty = True
+        self.turns = 0
+        self.log: list[str] = []
+
+    def play(self) -> Run:
+        while not self.tape.is_over and self.turns < TURNS:
+            self._act()
+        self._settle()
+        return self.run
+
+    # ── the tape ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _act(self) -> None:
+        """One event of the tape's choice."""
+        self.now += 1.0
+        events: tuple[tuple[int, Callable[[], None]], ...] = (
+            (6, self._deliver_one),
+            (6, self._advance_one),
+            (5, self._turn),
+            (2, self._turn_again),
+            (2, self._sleep),
+            (1, self._lose_one),
+            (1, self._hide_one),
+            (1, self._crash),
+            (1, self._toggle_suspend),
+            (1, self._cancel),
+        )
+        choice = self.tape.below(sum(weight for weight, _ in events))
+        for weight, event in events:
+            if choice < weight:
+                event()
+                return
+            choice -= weight
+
+    def _pick(self, keys: Mapping[AttemptId, Any]) -> AttemptId | None:
+        return sorted(keys)[self.tape.below(len(keys))] if keys else None
+
+    def _deliver_one(self) -> None:
+        if key := self._pick({**self.pods, **self.cache}):
+            self._deliver(key)
+
+    def _advance_one(self) -> None:
+        if key := self._pick(self.pods):
+            self._advance(self.pods[key])
+
+    def _turn_again(self) -> None:
+        """A duplicate: nothing has changed, and yet a turn."""
+        self._turn()
+        self._turn()
+
+    def _sleep(self) -> None:
+        if self.wake_at is not None and self.now < self.wake_at <= self.now + 5:
+            self.now = self.wake_at
+            self._turn()
+
+    def _lose_one(self) -> None:
+        key = self._pick(self.pods)
+        if key is None:
+            return
+        pod = self.pods[key]
+        if not self._may_lose(pod.order.task) or key in self.records:
+            return
+        self.lost[pod.order.task] += 1
+        match self.tape.below(4):
+            case 0:
+                self._note(f"{key} vanishes")
+                del self.pods[key]
+            case 1 if pod.stage is not Seen.ENDED:
+                self._note(f"{key} is evicted")
+                pod.stage, pod.lost = Seen.ENDED, True
+            case 2 if pod.stage is Seen.RUNNING:
+                self._note(f"{key} ends well, and its result never arrives")
+                pod.stage, pod.exit_code = Seen.ENDED, 0
+            case 3 if pod.stage is Seen.RUNNING:
+                self._commit(pod, None)
+
+    def _may_lose(self, task: str) -> bool:
+        return self.lost[task] + self.crashes < LOSSES
+
+    def _hide_one(self) -> None:
+        """The cache misses an attempt for a while."""
+        if key := self._pick(self.cache):
+            self._note(f"{key} is hidden")
+            del self.cache[key]
+            self.is_dirty = True
+
+    def _crash(self) -> None:
+        """The operator is killed; the next one has a status from any time before, the attempts that exist, and the records."""
+        if any(lost + self.crashes >= LOSSES for lost in self.lost.values()) or self.crashes >= LOSSES or self.run.phase.is_finished:
+            return
+        self.crashes += 1
+        old = self.written[len(self.written) - 1 - self.tape.below(len(self.written))]
+        text = json.encode(status.written(self.workflow, self.graph, old, {}, self.now))
+        self.run = status.read(json.decode(text), self.workflow)
+        self.written = [old]
+        self._note(f"the operator is killed; it comes back with {self._phases()}")
+        self.cache = {key: pod.shown() for key, pod in self.pods.items()}
+        self.creating, self.probed, self.refused = {}, {}, {}
+        self.wake_at, self.is_settled, self.is_dirty = None, False, True
+
+    def _toggle_suspend(self) -> None:
+        self.workflow = replace(self.workflow, suspend=not self.workflow.suspend)
+        self.is_dirty = True
+
+    def _cancel(self) -> None:
+        if self.may_cancel and self.tape.below(4) == 3:
+            self._note("cancelled")
+            self.workflow = replace(self.workflow, cancel=True)
+            self.is_dirty = True
+
+    # ── the truth ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _advance(self, pod: Pod) -> bool:
+        """The next thing that an attempt does by itself. Whether it did anything."""
+        if pod.leaving or (pod.key in self.records and pod.stage is Seen.ENDED):
+            del self.pods[pod.key]
+            return True
+        does = self.case.fate(pod.order.task).after(self._failures(pod.order.task))
+        match pod.stage:
+            case Seen.WAITING if does is not Does.STUCK:
+                pod.stage = Seen.RUNNING
+                return True
+            case Seen.RUNNING if pod.key in self.records:
+                pod.stage, pod.exit_code = Seen.ENDED, self.records[pod.key].exit_code
+                return True
+            case Seen.RUNNING if does is Does.DIE:
+                self._note(f"{pod.key} dies")
+                pod.stage, pod.exit_code = Seen.ENDED, 137
+                return True
+            case Seen.RUNNING if does in (Does.SUCCEED, Does.SUCCEED_BARE, Does.FAIL):
+                return self._commit(pod, does)
+        return False
+
+    def _failures(self, task: str) -> int:
+        """How often a task has failed by its own fault."""
+        own = (result for (name, _), result in self.records.items() if name == task and result.reason != Reason.TERMINATED)
+        return sum(not result.is_success for result in own)
+
+    def _commit(self, pod: Pod, does: Does | None) -> bool:
+        """The gateway's fence: only the current attempt of a task commits, and only once the operator knows what is current."""
+        if not self.is_settled:
+            return False
+        task = self.run.tasks.get(pod.order.task, PENDING)
+        if task.phase is not Phase.RUNNING or task.attempt != pod.order.attempt:
+            self._note(f"{pod.key} is superseded")
+            del self.pods[pod.key]
+            return True
+        self._record(pod.key, self._result(pod.order, does))
+        return True
+
+    def _result(self, order: Order, does: Does | None) -> Result:
+        if does is None:
+            return Result(143, Reason.TERMINATED, "told to end", started_at=self.now, finished_at=self.now)
+        if does is Does.FAIL:
+            return Result(1, "Error", "it failed", started_at=self.now, finished_at=self.now)
+        is_bare = does is Does.SUCCEED_BARE
+        lineage = repr((order.task, sorted(order.inputs.items()), order.params, order.spec))
+        digest = hashlib.sha256(lineage.encode()).hexdigest()
+        outputs = {name: ArtifactRef(f"sha256:{digest}", 1) for name, output in order.outputs.items() if output.is_artifact and not (is_bare and output.optional)}
+        numbers = {name: self.case.fate(order.task).number for name, output in order.outputs.items() if output.type == "number" and not (is_bare and output.optional)}
+        return Result(0, outputs=outputs, parameters=numbers, started_at=self.now, finished_at=self.now)
+
+    def _record(self, key: AttemptId, result: Result) -> None:
+        assert key not in self.records, f"{key} committed twice"
+        if result.is_success:
+            others = [other for other, earlier in self.records.items() if other[0] == key[0] and earlier.is_success]
+            assert not others, f"{key} committed a success after {others}"
+        self._note(f"{key} commits {'a success' if result.is_success else 'a failure'}")
+        self.records[key] = result
+        self.is_dirty = True
+
+    # ── the operator ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _deliver(self, key: AttemptId) -> None:
+        before = self.cache.get(key)
+        if pod := self.pods.get(key):
+            self.cache[key] = pod.shown()
+        else:
+            self.cache.pop(key, None)
+        self.is_dirty |= self.cache.get(key) != before
+
+    def _observations(self) -> Observations:
+        attempts = dict(self.cache)
+        for task, number in self.creating:
+            attempts.setdefault((task, number), Attempt(task, number, "", Seen.WAITING, self.now, reason="Creating"))
+        return Observations(attempts, dict(self.records), self.probed, self.refused)
+
+    def _turn(self) -> None:
+        """What the engine does in a turn; it may be killed between any two effects."""
+        if self.creating and not self._create():
+            return
+        seen = self._observations()
+        self.is_dirty = False
+        self.turns += 1
+        decision = self._decide(seen)
+        self.probed, self.refused = {}, {}
+        self.run, self.wake_at, self.is_settled = decision.run, decision.wake_at, True
+        orders = [action.order for action in decision.actions if isinstance(action, Start)]
+        self._check_starts(orders, [(action.task, action.attempt) for action in decision.actions if isinstance(action, Stop)])
+        self.creating.update({(order.task, order.attempt): order for order in orders})
+        if self.tape.below(8) != 7:  # else this status was coalesced with a later one
+            self.written.append(self.run)
+        if not self._create():
+            return
+        for action in decision.actions:
+            if self.tape.below(24) == 23:
+                self._note("the effects stop here")
+                self.is_dirty = True
+                return
+            if not isinstance(action, Start):
+                self._carry_out(action)
+
+    def _create(self) -> bool:
+        """Create what was decided on. Whether the API let it."""
+        for key, order in list(self.creating.items()):
+            if self.tape.below(24) == 23:
+                self._note(f"{key} cannot be created now")
+                self.is_dirty = True
+                return False
+            del self.creating[key]
+            if self.case.fate(order.task).after(self._failures(order.task)) is Does.REFUSED:
+                self.refused[key] = "admission webhook says no"
+                self.is_dirty = True
+                continue
+            self._note(f"{key} is created")
+            self.pods.setdefault(key, Pod(order, self.now))
+            self._deliver(key)
+            self.is_dirty = False if not self.refused else self.is_dirty  # a new attempt's own news comes when it starts
+        return True
+
+    def _carry_out(self, action: Stop | Probe | Publish) -> None:
+        key = (action.task, action.attempt)
+        self._note(f"{type(action).__name__} {key}")
+        match action:
+            case Stop():
+                self.creating.pop(key, None)
+                if pod := self.pods.get(key):
+                    pod.leaving = True
+            case Probe():
+                self._probe(key)
+                self.is_dirty = True
+            case Publish():
+                if key not in self.records:
+                    text = repr((sorted(action.files.items()), sorted(action.reuse.items())))
+                    files = {name: ArtifactRef(f"sha256:{hashlib.sha256(text.encode()).hexdigest()}", 1) for name in action.files}
+                    self._record(key, Result(0, outputs={**action.reuse, **files}, parameters=action.parameters, started_at=self.now, finished_at=self.now))
+                self.is_dirty = True
+
+    def _probe(self, key: AttemptId) -> None:
+        pod = self.pods.get(key)
+        if key in self.records:
+            return
+        shown = self.cache.get(key)
+        if shown and shown.seen is Seen.ENDED and not shown.lost and shown.exit_code != 0:
+            self._record(key, Result(shown.exit_code or 1, "Error", "it died", started_at=self.now, finished_at=self.now))
+            return
+        self.probed[key] = Probed(exists=pod is not None)
+
+    # ── fairness ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _settle(self) -> None:
+        """The tape is over: whatever can happen happens, until nothing can."""
+        self.workflow = replace(self.workflow, suspend=False)
+        self.is_dirty = True
+        while self._step():
+            assert self.turns < TURNS, self.story("does not come to an end")
+        assert self.run.phase.is_finished, self.story("nothing happens any more, and the workflow has not ended")
+        alive = [key for key, pod in self.pods.items() if pod.stage is not Seen.ENDED and key not in self.records]
+        assert not alive, self.story(f"the workflow has ended, and these run on: {alive}")
+
+    def _step(self) -> bool:
+        self.now += 1.0
+        for key in [*self.pods, *self.cache]:
+            self._deliver(key)
+        if self.is_dirty or (self.wake_at is not None and self.wake_at <= self.now):
+            self._turn()
+            return True
+        if any([self._advance(pod) for pod in list(self.pods.values())]):
+            return True
+        if self.wake_at is not None and not self.run.phase.is_finished:
+            self.now = self.wake_at
+            return True
+        return False
+
+    # ── what must always hold ──────────────────────────────────────────────────────────────────────────────────────
+
+    def _decide(self, seen: Observations) -> Decision:
+        """One decision, which must be repeatable, leave its arguments alone, and start nothing twice."""
+        before = repr((self.run, seen))
+        decision = decide(self.workflow, self.graph, self.run, seen, self.now)
+        assert repr(decide(self.workflow, self.graph, self.run, seen, self.now)) == repr(decision), self.story("two decisions about the same differ")
+        assert repr((self.run, seen)) == before, self.story("a decision changed what it was given")
+        again = decide(self.workflow, self.graph, decision.run, seen, self.now)
+        twice = _starts(decision) & _starts(again)
+        assert not twice, self.story(f"{twice} would be started twice")
+        return decision
+
+    def _check_starts(self, orders: list[Order], stops: list[AttemptId]) -> None:
+        for order in orders:
+            task, key = order.task, (order.task, order.attempt)
+            self._note(f"Start {key}")
+            assert not self._committed(task), self.story(f"{task} has committed, and is started again")
+            assert key not in self.records, self.story(f"{key} has a record, and is started again")
+            assert key not in self.pods or self.pods[key].leaving is False, self.story(f"{key} is leaving, and is started again")
+            for parent in self.graph.parents[step_of(task)]:
+                assert self._committed(parent), self.story(f"{task} starts before {parent} has committed")
+            for name, source in self.workflow.steps[step_of(task)].inputs.items():
+                committed = self._committed(source.step)
+                assert committed and committed.outputs[source.output] == order.inputs[name], self.story(f"{task}.{name} is not what {source.from_} committed")
+        limit = self.workflow.parallelism
+        if orders and limit is not None:
+            busy = {key for key, pod in self.pods.items() if not pod.leaving and pod.stage is not Seen.ENDED and key not in self.records}
+            busy |= set(self.creating) | {(order.task, order.attempt) for order in orders}
+            assert len(busy - set(stops)) <= limit, self.story(f"{busy} are more than {limit}")
+
+    def _committed(self, task: str) -> Result | None:
+        return next((result for (name, _), result in self.records.items() if name == task and result.is_success), None)
+
+    def _phases(self) -> dict[str, str]:
+        return {name: f"{task.phase}#{task.attempt}" for name, task in self.run.tasks.items()}
+
+    def _note(self, line: str) -> None:
+        self.log.append(f"{self.now - 1_000_000:7.0f}  {line}")
+
+    def story(self, what: str) -> str:
+        """What went wrong, and everything that led there."""
+        return "\n".join([what, f"state: {self.run.phase} {self._phases()}", *self.log[-80:]])
+
+
+def _starts(decision: Decision) -> set[AttemptId]:
+    return {(action.order.task, action.order.attempt) for action in decision.actions if isinstance(action, Start)}
+
+
+def outcome(world: World) -> Iterator[tuple[str, object]]:
+    """What must be the same whatever the infrastructure did: the final phases, and what was left behind."""
+    yield "workflow", world.run.phase
+    for name in world.workflow.steps:
+        task = world.run.tasks.get(name, PENDING)
+        yield name, (task.phase, dict(task.parameters), dict(task.artifacts))
