@@ -27,7 +27,9 @@ class WorkflowBuilder:
     name: str
     spec: Mapping[str, Any] = field(default_factory=dict)
     steps: tuple[Mapping[str, Any], ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=lambda: {"uid": "uid-1", "namespace": "default", "generation": 1})
+    metadata: Mapping[str, Any] = field(
+        default_factory=lambda: {"uid": "uid-1", "namespace": "default", "generation": 1}
+    )
 
     def having(self, **fields: Any) -> WorkflowBuilder:
         """Fields of `spec`: ``params``, ``parallelism``, ``timeout``, ``suspend``, ``cancel``, ``defaults``."""
@@ -49,10 +51,19 @@ class WorkflowBuilder:
         **fields: Any,
     ) -> WorkflowBuilder:
         """A container step."""
-        return self.kind(name, "container", {"image": "image", "command": list(command)}, inputs=inputs, outputs=outputs, **fields)
+        return self.kind(
+            name, "container", {"image": "image", "command": list(command)}, inputs=inputs, outputs=outputs, **fields
+        )
 
     def kind(
-        self, name: str, kind: str, body: Mapping[str, Any], *, inputs: str | Mapping[str, str] = "", outputs: str | Mapping[str, Any] = "", **fields: Any
+        self,
+        name: str,
+        kind: str,
+        body: Mapping[str, Any],
+        *,
+        inputs: str | Mapping[str, str] = "",
+        outputs: str | Mapping[str, Any] = "",
+        **fields: Any,
     ) -> WorkflowBuilder:
         """A step of any kind."""
         raw: Resource = {"name": name, kind: deepcopy(dict(body)), **fields}
@@ -79,7 +90,9 @@ class WorkflowBuilder:
         """A tune step; a sequence in `space` is a choice. `trial` are the fields of its trial's step, a container unless it says otherwise."""
         body: Resource = {
             "metric": {"name": metric, "goal": goal},
-            "space": {key: value if isinstance(value, Mapping) else {"choice": list(value)} for key, value in space.items()},
+            "space": {
+                key: value if isinstance(value, Mapping) else {"choice": list(value)} for key, value in space.items()
+            },
             "step": dict(trial or {"container": {"image": "image", "command": ["trial"]}}),
         }
         if trial_outputs and "outputs" not in body["step"]:

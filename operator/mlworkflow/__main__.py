@@ -80,7 +80,7 @@ async def run(settings: Settings) -> None:
                     clusterwide=not settings.namespaces,
                     namespaces=list(settings.namespaces),
                     standalone=True,
-                    identity=names.FIELD_MANAGER,  # else kopf asks for the user's name, which a container need not have
+                    identity=names.FIELD_MANAGER,  # type: ignore[arg-type]  # else kopf asks for a user name, which a container need not have
                 )
                 for task in background:
                     task.cancel()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -75,6 +76,13 @@ def wait_for(ready: Callable[[], Any], timeout: float = 60, otherwise: Callable[
     pytest.fail(f"not within {timeout} s: {otherwise()}")
 
 
+def mlwf(cluster: Cluster, *args: str, home: Path | None = None, timeout: float = 300) -> str:
+    environ = {**cluster.environ, **({"MLWF_HOME": str(home)} if home else {})}
+    done = subprocess.run([Path(sys.executable).parent / "mlwf", *args], env=environ, capture_output=True, text=True, timeout=timeout)
+    assert done.returncode == 0, f"mlwf {' '.join(args)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
     if given := os.environ.get("KUBECONFIG"):
@@ -103,6 +111,7 @@ def operator(cluster: Cluster, images: None) -> Iterator[str]:
     cluster.helm(
         "upgrade", "--install", RELEASE, str(ROOT / "charts/mlworkflow"), "--namespace", SYSTEM, "--create-namespace",
         "--set", "store.persistence.enabled=false", "--wait", "--timeout", "3m",
+        "--set-string", f"operator.podAnnotations.started={time.time()}",  # a new Pod, should there be a newer image under the old tag
     )  # fmt: skip
     yield SYSTEM
     if not os.environ.get("MLWF_KEEP"):

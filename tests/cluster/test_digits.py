@@ -10,17 +10,10 @@ from typing import Any
 
 import pytest
 
-from .conftest import ROOT, SYSTEM, Cluster, wait_for
+from .conftest import ROOT, SYSTEM, Cluster, mlwf, wait_for
 
 DIGITS = (ROOT / "examples/digits.yaml").read_text()
 TASKS = {"prep", "tune/0", "tune/1", "tune/2", "train", "evaluate"}
-
-
-def mlwf(cluster: Cluster, *args: str, home: Path | None = None, timeout: float = 300) -> str:
-    environ = {**cluster.environ, **({"MLWF_HOME": str(home)} if home else {})}
-    done = subprocess.run([sys.executable, "-m", "mlworkflow.cli", *args], env=environ, capture_output=True, text=True, timeout=timeout)
-    assert done.returncode == 0, f"mlwf {' '.join(args)}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,14 @@ def main() -> int:
     parser.add_argument("command", choices=["prepare", "up", "down"])
     command = parser.parse_args().command
     try:
-        tools = docker(start=command != "down")
-        if command == "prepare":
-            tools.prepare()
-        elif command == "up":
-            cluster.up(tools)
-        else:
+        tools = docker()
+        if command == "down":
+            tools.check()
             cluster.down(tools)
+        else:
+            tools.prepare()
+        if command == "up":
+            cluster.up(tools)
     except NodeError as error:
         say(f"error: {error}")
         return error.exit_code

@@ -15,7 +15,8 @@ _EXAMPLE = "digits"
 
 def up(tools: Docker) -> None:
     """Every step may be repeated: what is there already is kept, what changed is built and rolled out."""
-    if _NAME not in tools.ask("kind", "get", "clusters").split():
+    is_new = _NAME not in tools.ask("kind", "get", "clusters").split()
+    if is_new:
         config = str(REPOSITORY / "kind-config.yaml")
         image = ("--image", tools.node_image) if tools.node_image else ()
         tools.show("kind", "create", "cluster", "--name", _NAME, "--config", config, *image, "--wait", "180s")
@@ -23,11 +24,15 @@ def up(tools: Docker) -> None:
         target = ("--target", one.target) if one.target else ()
         what = ("--quiet", "--tag", one.tag, "--file", str(REPOSITORY / one.dockerfile), *target)
         tools.show("docker", "build", *what, *tools.build_arguments, str(REPOSITORY))
-    for tag in (*tools.extra_images, *(one.tag for one in OWN.values())):
-        tools.show("kind", "load", "docker-image", "--name", _NAME, tag)
+    ours = [one.tag for one in OWN.values()]  # in one go: they share most of their layers
+    tools.show("kind", "load", "docker-image", "--name", _NAME, *tools.extra_images, *ours)
     chart = ("mlworkflow", str(REPOSITORY / "charts/mlworkflow"))
     place = ("--kube-context", _CONTEXT, "--namespace", _NAMESPACE, "--create-namespace")
     tools.show("helm", "upgrade", "--install", *chart, *place, "--wait", "--timeout", "5m")
+    if not is_new:  # the tag is the same, so nothing else would make the Pod take the new image
+        restart = f"kubectl --context {_CONTEXT} --namespace {_NAMESPACE} rollout"
+        tools.show(*restart.split(), "restart", "deployment/mlworkflow")
+        tools.show(*restart.split(), "status", "deployment/mlworkflow", "--timeout", "5m")
     _run_example(tools)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from node import families, images, mounts, prerequisites
 from node.bases import BASES
-from node.constants import CACHE
+from node.constants import BUSYBOX_IMAGE, CACHE, MINIO_IMAGE
 from node.errors import Missing, NodeError
 from node.shell import run, say, wait_until
 
@@ -36,6 +36,11 @@ class Docker:
         self.environment = dict(os.environ)
 
     def prepare(self) -> None:
+        """Have everything that creating a cluster takes."""
+        self.check()
+
+    def check(self) -> None:
+        """Name what is missing before anything is begun."""
         for name, where in _HOW.items():
             if shutil.which(name, path=self.environment["PATH"]) is None:
                 raise Missing(f"no `{name}` on PATH: {where}")
@@ -67,7 +72,7 @@ class OfflineDocker(Docker):
         self.environment["DOCKER_BUILDKIT"] = "0"  # Debian's Docker has no buildx; our Dockerfiles need none
         self.environment["KUBECONFIG"] = str(_WORK / "kubeconfig")
         self.environment["PATH"] = f"{_WORK}/bin:{families.search_path()}"
-        self.extra_images = tuple(base.tag for base in BASES.values())
+        self.extra_images = (MINIO_IMAGE, BUSYBOX_IMAGE)
 
     def prepare(self) -> None:
         prerequisites.need_root()
@@ -86,7 +91,7 @@ class OfflineDocker(Docker):
             families.program(program)
         for name in BASES:
             self._load(name)
-        super().prepare()
+        self.check()
 
     def _start(self) -> None:
         """Start the Docker that an earlier run of the tool left stopped; the tool itself would pack everything anew."""
@@ -120,10 +125,7 @@ class OfflineDocker(Docker):
         self.ask("docker", "tag", tag, marker)
 
 
-def docker(*, start: bool) -> Docker:
-    """The Docker to use, prepared if it is going to be needed."""
+def docker() -> Docker:
+    """The Docker to use, not yet prepared."""
     tool = os.environ.get("MLWF_KIND_TOOL", "")
-    found: Docker = OfflineDocker(Path(tool).resolve()) if tool and Path(tool).exists() else Docker()
-    if start:
-        found.prepare()
-    return found
+    return OfflineDocker(Path(tool).resolve()) if tool and Path(tool).exists() else Docker()

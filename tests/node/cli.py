@@ -43,10 +43,12 @@ def _images(options: argparse.Namespace) -> None:
 
 
 def _status(_: argparse.Namespace) -> None:
-    for name, state in cluster.status().items():
+    states = cluster.status()
+    for name, state in states.items():
         print(f"{name:12} {state}")
-    for left in cluster.leftovers():
-        print(f"holds        {left}")
+    if "running" not in states.values():  # of a running node all of this would be true, and no news
+        for left in cluster.leftovers():
+            print(f"left over    {left}")
 
 
 def _env(_: argparse.Namespace) -> None:

@@ -43,7 +43,7 @@ def wait_until(what: str, is_true: Callable[[], bool], *, seconds: float, hint: 
 
 @contextlib.contextmanager
 def locked(path: Path, doing: str) -> Iterator[None]:
-    """Hold a file lock, so that two sessions that want the same thing take turns; the kernel frees it on any death."""
+    """Hold a file lock, so that two processes that want the same thing take turns; the kernel frees it on any death."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w") as file:
         try:

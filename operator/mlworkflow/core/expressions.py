@@ -27,7 +27,7 @@ _STRING = re.compile(
     r"""|[bB]?(?:\"\"\"(?:\\.|[^\\])*?\"\"\"|'''(?:\\.|[^\\])*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""",
     re.ASCII,
 )
-_STEP = re.compile(r"""(?<![.\w])steps\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*(?:"([^"]*)"|'([^']*)')\s*\])""")
+_STEP = re.compile(r"""(?<![.\w])steps\s*(?:\.\s*([A-Za-z_]\w*)\b(?!\s*\()|\[\s*(?:"([^"]*)"|'([^']*)')\s*\])""")
 _OUTPUT = re.compile(r"""\s*\.\s*outputs\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*(?:"([^"]*)"|'([^']*)')\s*\])""")
 _PATH = re.compile(r"""[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[(?:"[^"\\]*"|'[^'\\]*')\])*""", re.ASCII)
 _KEY = re.compile(r"""[^.\[\]"']+|"[^"]*"|'[^']*'""")
@@ -107,7 +107,11 @@ def parse(source: str) -> Expression:
     except ValueError as error:
         raise ExpressionError(f"'{source}' is not valid CEL: {_first_line(error)}") from None
     roots = frozenset(program.variables()) - (frozenset(_BOUND.findall(outside_strings(source))) - ROOTS)
-    path = tuple(key[1:-1] if key[0] in "\"'" else key for key in _KEY.findall(source)) if _PATH.fullmatch(source) and source not in _WORDS else ()
+    path = (
+        tuple(key[1:-1] if key[0] in "\"'" else key for key in _KEY.findall(source))
+        if _PATH.fullmatch(source) and source not in _WORDS
+        else ()
+    )
     return Expression(source, program, roots, tuple(_step_references(source)), path)
 
 
@@ -212,7 +216,9 @@ def _as_json(value: Any, source: str) -> Any:
         return [_as_json(item, source) for item in value]
     if isinstance(value, dict):
         # CEL's maps have no order, and the same expression must give the same text.
-        return dict(sorted(((str(key), _as_json(item, source)) for key, item in value.items()), key=lambda item: item[0]))
+        return dict(
+            sorted(((str(key), _as_json(item, source)) for key, item in value.items()), key=lambda item: item[0])
+        )
     if isinstance(value, datetime.datetime):
         return value.isoformat()
     if isinstance(value, datetime.timedelta):

@@ -38,7 +38,9 @@ class _Steps(Mapping[str, Any]):
         return view
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(spelling for name in self._workflow.steps for spelling in (name, name.replace("-", "_"))))
+        return iter(
+            dict.fromkeys(spelling for name in self._workflow.steps for spelling in (name, name.replace("-", "_")))
+        )
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -94,7 +94,11 @@ def trial_number(task: str) -> int | None:
 def value_named(task: Task, name: str) -> float | None:
     """A number that a task left: a metric it emitted, or an output parameter."""
     value: Any = task.metrics.get(name, task.parameters.get(name))
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) else None
+    return (
+        float(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        else None
+    )
 
 
 def trials_of(step: str, tasks: Mapping[str, Task]) -> dict[int, Task]:

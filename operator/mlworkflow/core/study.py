@@ -26,6 +26,9 @@ def study_of(step: Step, names: Mapping[str, Any]) -> Tune:
         study = msgspec.convert(body, Tune)
     except msgspec.ValidationError as error:
         raise ExpressionError(f"evaluated, {schema_problem(error, 'tune')}") from None
+    for field in study.trials.__struct_fields__:
+        if not isinstance(getattr(study.trials, field), int):  # text that looks like an expression passes the schema
+            raise ExpressionError(f"evaluated, tune.trials.{field} is not a whole number")
     if problems := step.kind.check(study):
         raise ExpressionError(f"evaluated, tune.{problems[0][0]}: {problems[0][1]}")
     return study
@@ -54,7 +57,8 @@ def _points(dimension: Dimension) -> list[Any]:
     if dimension.int is not UNSET:
         return list(range(dimension.int.min, dimension.int.max + 1, dimension.int.step))
     span = dimension.float
-    assert span is not UNSET and span.step is not UNSET
+    assert span is not UNSET
+    assert span.step is not UNSET
     low, step = Decimal(str(span.min)), Decimal(str(span.step))  # 0.1 + 0.2 is 0.3 to the person who wrote 0.1
     return [float(low + step * index) for index in range(int((Decimal(str(span.max)) - low) / step) + 1)]
 

@@ -62,7 +62,10 @@ def _expressions(step: Step, workflow: Workflow, path: str, *, in_trial: bool = 
         yield Problem(f"{path}.when", f"is not an expression: write ${{{{ {step.when} }}}}")
     for field in sorted(set(Common.__struct_fields__) - set(graph.EVALUATED)):
         for where, _ in walk(getattr(step.common, field), field):
-            yield Problem(f"{path}.{where}", f"an expression is not evaluated here; it is in params, when, {', '.join(graph.EVALUATED)} and the kind's own fields")
+            yield Problem(
+                f"{path}.{where}",
+                f"an expression is not evaluated here; it is in params, when, {', '.join(graph.EVALUATED)} and the kind's own fields",
+            )
     for where, text in graph.strings_of(step):
         try:
             split(text)

@@ -28,6 +28,7 @@ class ContainerEnd:
 
     exit_code: int
     reason: str
+    message: str = ""
 
 
 class Driver(Protocol):

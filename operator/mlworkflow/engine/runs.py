@@ -76,14 +76,16 @@ class EngineRuns:
         self._engine.wake(key.uid)
 
     async def _with_log(self, live: Live, key: AttemptKey, result: Result) -> Result:
-        """The log of a container that no agent started, read once now that it has ended."""
+        """What no agent could keep of a container that none started: its log, read once now, and the words of who ran it."""
         attempt = (key.task, key.attempt)
-        log = await self._engine.driver.log(key.namespace, key.uid, attempt, live.run.tasks[key.task].handle)
-        if not log:
-            return result
-        logs = await records.put(self._engine.store, key.namespace, log)
-        message = result.message if result.is_success else f"{result.message}\n{records.tail(log)}".strip()
-        return replace(result, logs=logs, message=message)
+        driver = self._engine.driver
+        log = await driver.log(key.namespace, key.uid, attempt, live.run.tasks[key.task].handle)
+        logs = await records.put(self._engine.store, key.namespace, log) if log else None
+        if result.is_success:
+            return replace(result, logs=logs)
+        end = driver.container_end(key.uid, attempt)
+        said = [result.message, end.message if end else "", records.tail(log)]
+        return replace(result, logs=logs, message="\n".join(text for text in said if text))
 
     def metrics(self, key: AttemptKey, points: Sequence[Point]) -> bool:
         live = self._current(key)

@@ -5,7 +5,7 @@ by adopting the object. In the same way the repetition of a delete can raise Not
 resourceVersion Conflict.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -171,9 +171,11 @@ class KubeClient:
                     yield watch_event(line)
         splitter.finish()
 
-    async def stream(self, path: str, params: Params | None = None) -> AsyncGenerator[bytes, None]:
+    async def stream(
+        self, path: str, params: Params | None = None, headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[bytes, None]:
         """The body of a GET as it comes, for as long as it lasts: a followed log. Use in `contextlib.aclosing`."""
-        async with self._transport.stream("get", path, params, None) as content:
+        async with self._transport.stream("get", path, params, None, headers) as content:
             async for piece in content.iter_any():
                 yield piece
 

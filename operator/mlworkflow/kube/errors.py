@@ -98,7 +98,7 @@ def error_from_status(status: Json, code: int = 0, retry_after: float | None = N
     """The error for a Kubernetes Status, from a response (with its HTTP `code`) or from an ERROR event of a watch."""
     code = code or int(status.get("code") or 500)
     reason = status.get("reason") or "Unknown"
-    message = status.get("message") or "no message"
+    message = status.get("message") or status.get("error") or "no message"  # `error`: our gateway, through the proxy
     details = status.get("details") or {}
     if code == 429:
         return Throttled(code, reason, message, details, retry_after or details.get("retryAfterSeconds"))

@@ -123,7 +123,7 @@ def _exit_code(containers: dict[str, Any]) -> int | None:
 
 def _main_end(containers: dict[str, Any]) -> ContainerEnd | None:
     ended = _terminated(containers, MAIN)
-    return ContainerEnd(ended["exitCode"], ended.get("reason", "")) if ended else None
+    return ContainerEnd(ended["exitCode"], ended.get("reason", ""), ended.get("message", "").strip()) if ended else None
 
 
 def _terminated(containers: dict[str, Any], name: str) -> dict[str, Any] | None:

@@ -141,14 +141,19 @@ class Transport:
 
     @asynccontextmanager
     async def stream(
-        self, verb: str, path: str, params: Params | None, inactivity: float | None
+        self,
+        verb: str,
+        path: str,
+        params: Params | None,
+        inactivity: float | None,
+        headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[aiohttp.StreamReader]:
         """The body of a GET as it comes; `inactivity` seconds without a byte are an error. Raises ApiError."""
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT, sock_read=inactivity)
         code = 0
         try:
             async with self._session.get(
-                self.config.server + path, params=params, timeout=timeout, allow_redirects=False
+                self.config.server + path, params=params, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
                 code = response.status
                 if code >= 300:

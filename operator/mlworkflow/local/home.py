@@ -2,18 +2,21 @@
 
 store/                     the artifact store
 runs/<name>.<n>.json       the n-th run of the workflow <name>
+runs/.<name>.<n>.lock      locked for as long as the run is under way
 work/<uid>/<task>/<n>/     what an attempt sees
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mlworkflow.store.directory import DirectoryStore
 from mlworkflow.store.signing import BlobSigner
@@ -60,8 +63,39 @@ class Home:
         matching = [run for run in self._read() if name in (run.id, run.name)]
         return max(matching, key=lambda run: run.number, default=None)
 
-    def next_number(self, name: str) -> int:
-        return max((run.number for run in self._read() if run.name == name), default=0) + 1
+    def claim(self, name: str) -> tuple[int, BinaryIO]:
+        """The number of a new run, and its lock: while that is open, the run is under way and the number is no one else's."""
+        number = max((run.number for run in self._read() if run.name == name), default=0) + 1
+        (self.root / "runs").mkdir(parents=True, exist_ok=True)
+        while True:
+            lock = self._lock(name, number).open("ab")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.close()
+            else:
+                if not (self.root / "runs" / f"{name}.{number}.json").exists():
+                    return number, lock
+                lock.close()
+            number += 1
+
+    def release(self, run: LocalRun, lock: BinaryIO) -> None:
+        """The run is over."""
+        self._lock(run.name, run.number).unlink(missing_ok=True)
+        lock.close()
+
+    def is_under_way(self, run: LocalRun) -> bool:
+        """Whether a process is running it; one that was killed leaves its run unfinished."""
+        try:
+            lock = self._lock(run.name, run.number).open("rb")
+        except FileNotFoundError:
+            return False
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
 
     def save(self, run: LocalRun) -> None:
         """Write a run, whole or not at all."""
@@ -72,14 +106,19 @@ class Home:
         scratch.replace(folder / f"{run.id}.json")
 
     def delete(self, run: LocalRun) -> None:
-        """Forget a run and its records; artifacts stay, other runs may share them."""
+        """Forget a run, its records and its folders; artifacts stay, other runs may share them."""
         for key in list(self.store.list(f"{NAMESPACE}/runs/{run.uid}/")):
             self.store.delete(key)
+        shutil.rmtree(self.root / "work" / run.uid, ignore_errors=True)
+        self._lock(run.name, run.number).unlink(missing_ok=True)
         (self.root / "runs" / f"{run.id}.json").unlink(missing_ok=True)
 
     def work(self, uid: str, task: str, attempt: int) -> Path:
         """The folder of an attempt."""
         return self.root / "work" / uid / task / str(attempt)
+
+    def _lock(self, name: str, number: int) -> Path:
+        return self.root / "runs" / f".{name}.{number}.lock"
 
     def _read(self) -> Iterator[LocalRun]:
         for path in (self.root / "runs").glob("*.json"):

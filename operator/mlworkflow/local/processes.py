@@ -94,10 +94,16 @@ class ProcessDriver:
             mine.process.terminate()
         asyncio.get_running_loop().call_later(mine.grace, self._kill, mine)
 
+    def kill(self) -> None:
+        """End whatever still runs, at once."""
+        for mine in [process for attempts in self._processes.values() for process in attempts.values()]:
+            self._kill(mine)
+
     def _kill(self, mine: _Process) -> None:
         if mine.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(mine.process.pid, signal.SIGKILL)
+            for group in (*groups_in_session(mine.process.pid), mine.process.pid):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(group, signal.SIGKILL)
 
     async def wait_ended(self) -> None:
         """Return when no process is left."""
@@ -119,6 +125,20 @@ class ProcessDriver:
 
     def identify(self, namespace: str, pod: str, pod_uid: str) -> tuple[str, AttemptId] | None:
         return None  # local tokens name their attempt themselves
+
+
+def groups_in_session(session: int) -> set[int]:
+    """The process groups of a session other than its leader's: an agent gives the user's command one of its own.
+
+    Empty where there is no ``/proc``, as on macOS.
+    """
+    groups = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            _, _, group, its_session = stat.read_text(errors="replace").rpartition(")")[2].split()[:4]
+            if int(its_session) == session:
+                groups.add(int(group))
+    return groups - {session}
 
 
 def _variables(order: Order) -> dict[str, str]:

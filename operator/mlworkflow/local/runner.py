@@ -36,19 +36,24 @@ class LocalRunner:
         self._home = home
         self._on_change = on_change
         self._wake = asyncio.Event()
-        self.run = LocalRun(
-            self._workflow.name, home.next_number(self._workflow.name), {**resource, "metadata": metadata, "status": {}}
-        )
+        self._driver: ProcessDriver | None = None
+        number, self._lock = home.claim(self._workflow.name)
+        self.run = LocalRun(self._workflow.name, number, {**resource, "metadata": metadata, "status": {}})
 
     def cancel(self) -> None:
         """End it as `spec.cancel` would."""
         self._workflow = replace(self._workflow, cancel=True)
         self._wake.set()
 
+    def kill(self) -> None:
+        """End every process at once, with what it has started."""
+        if self._driver:
+            self._driver.kill()
+
     async def execute(self) -> LocalRun:
-        """Run to the end; the run with its final status."""
+        """Run to the end, once; the run with its final status."""
         tokens = LocalTokens()
-        driver = ProcessDriver(self._home, tokens, self._awake)
+        driver = self._driver = ProcessDriver(self._home, tokens, self._awake)
         engine = Engine(self._home.store, driver, self._awake, time.time)
         app = make_app(runs=EngineRuns(engine), store=self._home.store, authenticator=tokens, blobs=self._home.signer)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
@@ -60,7 +65,9 @@ class LocalRunner:
             await self._turns(engine)
             await driver.wait_ended()
         finally:
+            driver.kill()
             await runner.cleanup()
+            self._home.release(self.run, self._lock)
         return self.run
 
     async def _turns(self, engine: Engine) -> None:

@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from tests.builders import a_workflow
 from tests.unit.core.world import Case, Does, Fate
 
-_ENDINGS = st.sampled_from([Does.SUCCEED] * 8 + [Does.SUCCEED_BARE, Does.SUCCEED_BARE, Does.FAIL, Does.FAIL, Does.DIE, Does.REFUSED, Does.STUCK, Does.HANG])
+_ENDINGS = st.sampled_from(
+    [Does.SUCCEED] * 8
+    + [Does.SUCCEED_BARE, Does.SUCCEED_BARE, Does.FAIL, Does.FAIL, Does.DIE, Does.REFUSED, Does.STUCK, Does.HANG]
+)
 _LINKS = st.sampled_from(["after", "after", "input", "input", "param", "when", "division"])
 _NUMBERS = st.sampled_from([0.0, 0.25, 1.0, 2.0])
 _SHAPES = st.sampled_from(["chain", "fan", "diamond", "any", "any"])
@@ -21,7 +24,7 @@ def cases(draw: st.DrawFn, *, timed: bool = False) -> Case:
     count = draw(st.integers(1, 7))
     shape = draw(_SHAPES)
     tunes = [draw(st.integers(0, 5)) == 0 for _ in range(count)]
-    builder = a_workflow("world").having(defaults={"pendingTimeout": "1h"})
+    builder = a_workflow("world").having(defaults={"pendingTimeout": "1h"}, params={"zero": 0})
     if limit := draw(st.integers(0, 3)):
         builder = builder.having(parallelism=limit)
     if timed:
@@ -30,6 +33,8 @@ def cases(draw: st.DrawFn, *, timed: bool = False) -> Case:
     for index in range(count):
         name = f"s-{index}"
         fields: dict[str, Any] = {"inputs": {}, "after": [], "params": {}}
+        if draw(st.integers(0, 15)) == 0:
+            fields["params"]["never"] = "${{ 1 / params.zero }}"  # cannot start, ever
         for parent in _parents(draw, shape, index, count):
             _link(draw(_LINKS), f"s-{parent}", tunes[parent], fields)
         retries = draw(st.integers(0, 2))
@@ -80,10 +85,23 @@ def _tune(draw: st.DrawFn, builder: Any, name: str, fields: dict[str, Any], fate
     for number in range(trials):
         fates[f"{name}/{number}"] = _fate(draw, retry["limit"])
     hangs = any(Does.HANG in fates[f"{name}/{number}"].does for number in range(trials))
-    trial = {"container": {"image": "image", "command": ["trial"]}, "retry": retry, **({"timeout": "2h"} if hangs else {})}
+    trial = {
+        "container": {"image": "image", "command": ["trial"]},
+        "retry": retry,
+        **({"timeout": "2h"} if hangs else {}),
+    }
     budget = {"max": trials, "parallel": draw(st.integers(1, 3)), "maxFailed": draw(st.integers(0, 2))}
     goal = draw(st.sampled_from(["maximize", "minimize"]))
-    return builder.tune(name, {"p": list(range(trials))}, metric="n", goal=goal, trials=budget, trial=trial, trial_outputs="n:number? model", **fields)
+    return builder.tune(
+        name,
+        {"p": list(range(trials))},
+        metric="n",
+        goal=goal,
+        trials=budget,
+        trial=trial,
+        trial_outputs="n:number? model",
+        **fields,
+    )
 
 
 def _fate(draw: st.DrawFn, retries: int) -> Fate:

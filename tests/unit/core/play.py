@@ -11,6 +11,7 @@ from mlworkflow.core.decide import Decision, decide
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Seen
 from mlworkflow.core.state import PENDING, Phase, Run, Task
+
 from tests.builders import WorkflowBuilder, artifact
 
 T = TypeVar("T", Start, Stop, Probe, Publish)
@@ -20,6 +21,7 @@ class Play:
     """State, clock and world of one workflow, all of them in the test's hands."""
 
     def __init__(self, workflow: WorkflowBuilder, now: float = 1000.0) -> None:
+        self.workflow: Workflow
         self.workflow, self.graph = workflow.checked()
         self.run = Run()
         self.now = now
@@ -40,12 +42,14 @@ class Play:
         self.decision = decide(self.workflow, self.graph, self.run, seen, self.now)
         self.run = self.decision.run
         for order in self.orders:
-            self.attempts[(order.task, order.attempt)] = Attempt(order.task, order.attempt, f"{order.task}-pod", Seen.WAITING, self.now, reason="Creating")
+            self.attempts[(order.task, order.attempt)] = Attempt(
+                order.task, order.attempt, f"{order.task}-pod", Seen.WAITING, self.now, reason="Creating"
+            )
         return self
 
     def change(self, **fields: Any) -> Play:
         """The user edits `spec` (parsed fields)."""
-        self.workflow: Workflow = replace(self.workflow, **fields)
+        self.workflow = replace(self.workflow, **fields)
         return self
 
     def runs(self, task: str, attempt: int | None = None) -> Play:
@@ -73,13 +77,27 @@ class Play:
         self.refused[key] = message
         return self
 
-    def succeeds(self, task: str, attempt: int | None = None, metrics: dict[str, float] | None = None, without: str = "", **parameters: Any) -> Play:
+    def succeeds(
+        self,
+        task: str,
+        attempt: int | None = None,
+        metrics: dict[str, float] | None = None,
+        without: str = "",
+        **parameters: Any,
+    ) -> Play:
         """A committed success, with an artifact for every output that is one (`without` apart)."""
         step = self.workflow.steps[task.partition("/")[0]]
-        names = [name for name, output in (step.trial or step).outputs.items() if output.is_artifact and name != without]
+        names = [
+            name for name, output in (step.trial or step).outputs.items() if output.is_artifact and name != without
+        ]
         key = self._key(task, attempt)
         self.results[key] = Result(
-            0, outputs={name: artifact(f"{task}.{name}") for name in names}, parameters=parameters, metrics=metrics or {}, started_at=self.now, finished_at=self.now
+            0,
+            outputs={name: artifact(f"{task}.{name}") for name in names},
+            parameters=parameters,
+            metrics=metrics or {},
+            started_at=self.now,
+            finished_at=self.now,
         )
         self.attempts.pop(key, None)
         return self
@@ -95,7 +113,9 @@ class Play:
         """What the engine worked out is committed."""
         for action in self.asked(Publish):
             files = {name: artifact(data.decode()) for name, data in action.files.items()}
-            self.results[(action.task, action.attempt)] = Result(0, outputs={**action.reuse, **files}, parameters=action.parameters)
+            self.results[(action.task, action.attempt)] = Result(
+                0, outputs={**action.reuse, **files}, parameters=action.parameters
+            )
         return self
 
     def restarts(self) -> Play:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.expressions import is_expression, parse, render, split, walk
 
@@ -59,7 +58,9 @@ NAMES: dict[str, Any] = {
         pytest.param(r"${{ r'\' }}", "\\", id="a raw string may end with a backslash"),
         pytest.param(r"${{ r'\}}' + 'x' }}", r"\}}x", id="a raw string with a backslash holds the closing mark"),
         pytest.param('${{ """a\n"b" }}""" }}', 'a\n"b" }}', id="a string of three quotes"),
-        pytest.param('${{ {"d": 4, "b": 2, "c": 3, "a": 1} }}', {"a": 1, "b": 2, "c": 3, "d": 4}, id="a map that is made"),
+        pytest.param(
+            '${{ {"d": 4, "b": 2, "c": 3, "a": 1} }}', {"a": 1, "b": 2, "c": 3, "d": 4}, id="a map that is made"
+        ),
         pytest.param("${{ timestamp('2024-01-01T00:00:00Z') }}", "2024-01-01T00:00:00+00:00", id="a time is text"),
         pytest.param("${{ duration('90s') }}", 90.0, id="a duration is seconds"),
         pytest.param("${{ params.big }}", 2**70, id="an integer beyond 64 bits that is only passed on stays exact"),
@@ -70,7 +71,9 @@ def test_an_expression_gives(text: str, value: object) -> None:
     assert (given, type(given)) == (value, type(value))
 
 
-@pytest.mark.parametrize("text", ["", "{{ }}", "{{", "}}", "$ {{ x }}", "${x}", "$${", "a\\nb\n\t", "'\"", "😀 ünï", "\\${", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "{{ }}", "{{", "}}", "$ {{ x }}", "${x}", "$${", "a\\nb\n\t", "'\"", "😀 ünï", "\\${", "\x00"]
+)
 def test_text_without_a_mark_is_passed_byte_for_byte(text: str) -> None:
     assert render(text, NAMES) == text
 
@@ -87,7 +90,10 @@ def test_a_map_that_an_expression_makes_has_its_keys_in_order_every_time() -> No
 
 
 def test_expressions_are_evaluated_at_every_depth() -> None:
-    assert render({"a": [{"b": "${{ params.n }}"}, 3], "c": ("x${{ params.n }}",)}, NAMES) == {"a": [{"b": 2}, 3], "c": ["x2"]}
+    assert render({"a": [{"b": "${{ params.n }}"}, 3], "c": ("x${{ params.n }}",)}, NAMES) == {
+        "a": [{"b": 2}, 3],
+        "c": ["x2"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -103,7 +109,9 @@ def test_expressions_are_evaluated_at_every_depth() -> None:
         pytest.param("${{ a b }}", "is not valid CEL", id="two words"),
         pytest.param("${{ 9223372036854775808 }}", "is not valid CEL", id="a literal beyond 64 bits"),
         pytest.param("${{ params.nothing }}", "there is no 'nothing' here", id="a name that is not there"),
-        pytest.param("${{ params.nothing + 1 }}", "there is no 'nothing' here", id="a name that is not there in arithmetic"),
+        pytest.param(
+            "${{ params.nothing + 1 }}", "there is no 'nothing' here", id="a name that is not there in arithmetic"
+        ),
         pytest.param("${{ params.n.deeper }}", "there is no 'deeper' here", id="a field of a number"),
         pytest.param("${{ nothing }}", "there is no 'nothing' here", id="a root that is not there"),
         pytest.param("${{ params.f * 2 }}", "write double(x) or int(x)", id="an int and a float do not mix"),
@@ -156,4 +164,9 @@ def test_walk_gives_every_string_with_a_mark_and_its_path() -> None:
 
 
 def test_split_is_the_text_in_order() -> None:
-    assert [part if isinstance(part, str) else part.source for part in split("a${{ b }}c${{ d }}")] == ["a", "b", "c", "d"]
+    assert [part if isinstance(part, str) else part.source for part in split("a${{ b }}c${{ d }}")] == [
+        "a",
+        "b",
+        "c",
+        "d",
+    ]

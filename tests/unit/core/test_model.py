@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from msgspec import UNSET
-
 from mlworkflow.core.errors import SpecError
 from mlworkflow.core.model import Workflow
+from msgspec import UNSET
+
 from tests.builders import a_workflow
 
 _OK = a_workflow().step("a")
@@ -30,20 +30,87 @@ def problems_of(resource: dict[str, Any]) -> dict[str, str]:
         pytest.param({"name": "B", "container": {}}, "spec.steps[1].name", "match", id="an upper case name"),
         pytest.param({"name": "a_b", "container": {}}, "spec.steps[1].name", "match", id="an underscore in a name"),
         pytest.param({"name": "x" * 64, "container": {}}, "spec.steps[1].name", "length", id="a long name"),
-        pytest.param({"name": "b", "container": {}, "imaeg": "x"}, "spec.steps[1]", "unknown field `imaeg`", id="an unknown field"),
-        pytest.param({"name": "b", "container": {"cmd": []}}, "spec.steps[1].container", "unknown field `cmd`", id="an unknown field of the kind"),
-        pytest.param({"name": "b", "container": {"command": "ls"}}, "spec.steps[1].container.command", "Expected `array`", id="text for a list"),
-        pytest.param({"name": "b", "container": {"command": ["a", 1]}}, "spec.steps[1].container.command[1]", "Expected `str`", id="a number in a command"),
-        pytest.param({"name": "b", "container": {}, "retry": {"limit": -1}}, "spec.steps[1].retry.limit", ">= 0", id="a negative limit"),
-        pytest.param({"name": "b", "container": {}, "retry": {"backoff": "10"}}, "spec.steps[1].retry.backoff", "match", id="a backoff without a unit"),
-        pytest.param({"name": "b", "container": {}, "timeout": "soon"}, "spec.steps[1].timeout", "match", id="no duration"),
-        pytest.param({"name": "b", "container": {}, "inputs": {"x": {"from": "a"}}}, "spec.steps[1].inputs[...].from", "match", id="an input without an output"),
-        pytest.param({"name": "b", "container": {}, "outputs": {"x": {"type": "int"}}}, "spec.steps[1].outputs[...].type", "Invalid enum", id="an unknown type"),
-        pytest.param({"name": "b", "container": {"agent": True}}, "spec.steps[1].container.command", "is needed", id="an agent without a command"),
-        pytest.param({"name": "b", "train": {}}, "spec.steps[1].train", "missing field `estimator`", id="a train step without an estimator"),
-        pytest.param({"name": "b", "train": {"estimator": "x", "cv": 1}}, "spec.steps[1].train.cv", "at least 2 folds", id="one fold"),
-        pytest.param({"name": "b", "prep": {"source": {}, "target": "y"}}, "spec.steps[1].prep.source", "exactly one of", id="no source"),
-        pytest.param({"name": "b", "evaluate": {"gate": {"acc": {}}}}, "spec.steps[1].evaluate.gate.acc", "`min` or `max`", id="a gate without bounds"),
+        pytest.param(
+            {"name": "b", "container": {}, "imaeg": "x"},
+            "spec.steps[1]",
+            "unknown field `imaeg`",
+            id="an unknown field",
+        ),
+        pytest.param(
+            {"name": "b", "container": {"cmd": []}},
+            "spec.steps[1].container",
+            "unknown field `cmd`",
+            id="an unknown field of the kind",
+        ),
+        pytest.param(
+            {"name": "b", "container": {"command": "ls"}},
+            "spec.steps[1].container.command",
+            "Expected `array`",
+            id="text for a list",
+        ),
+        pytest.param(
+            {"name": "b", "container": {"command": ["a", 1]}},
+            "spec.steps[1].container.command[1]",
+            "Expected `str`",
+            id="a number in a command",
+        ),
+        pytest.param(
+            {"name": "b", "container": {}, "retry": {"limit": -1}},
+            "spec.steps[1].retry.limit",
+            ">= 0",
+            id="a negative limit",
+        ),
+        pytest.param(
+            {"name": "b", "container": {}, "retry": {"backoff": "10"}},
+            "spec.steps[1].retry.backoff",
+            "match",
+            id="a backoff without a unit",
+        ),
+        pytest.param(
+            {"name": "b", "container": {}, "timeout": "soon"}, "spec.steps[1].timeout", "match", id="no duration"
+        ),
+        pytest.param(
+            {"name": "b", "container": {}, "inputs": {"x": {"from": "a"}}},
+            "spec.steps[1].inputs[...].from",
+            "match",
+            id="an input without an output",
+        ),
+        pytest.param(
+            {"name": "b", "container": {}, "outputs": {"x": {"type": "int"}}},
+            "spec.steps[1].outputs[...].type",
+            "Invalid enum",
+            id="an unknown type",
+        ),
+        pytest.param(
+            {"name": "b", "container": {"agent": True}},
+            "spec.steps[1].container.command",
+            "is needed",
+            id="an agent without a command",
+        ),
+        pytest.param(
+            {"name": "b", "train": {}},
+            "spec.steps[1].train",
+            "missing field `estimator`",
+            id="a train step without an estimator",
+        ),
+        pytest.param(
+            {"name": "b", "train": {"estimator": "x", "cv": 1}},
+            "spec.steps[1].train.cv",
+            "at least 2 folds",
+            id="one fold",
+        ),
+        pytest.param(
+            {"name": "b", "prep": {"source": {}, "target": "y"}},
+            "spec.steps[1].prep.source",
+            "exactly one of",
+            id="no source",
+        ),
+        pytest.param(
+            {"name": "b", "evaluate": {"gate": {"acc": {}}}},
+            "spec.steps[1].evaluate.gate.acc",
+            "`min` or `max`",
+            id="a gate without bounds",
+        ),
     ],
 )
 def test_a_mistake_in_a_step_names_its_field(step: dict[str, Any], path: str, words: str) -> None:
@@ -61,17 +128,40 @@ def _tune(**fields: Any) -> dict[str, Any]:
     [
         pytest.param({"space": {}}, "space", "length", id="an empty space"),
         pytest.param({"space": {"p": {}}}, "space.p", "exactly one of", id="a dimension without values"),
-        pytest.param({"space": {"p": {"choice": [1], "int": {"min": 0, "max": 1}}}}, "space.p", "exactly one of", id="two kinds of dimension"),
+        pytest.param(
+            {"space": {"p": {"choice": [1], "int": {"min": 0, "max": 1}}}},
+            "space.p",
+            "exactly one of",
+            id="two kinds of dimension",
+        ),
         pytest.param({"space": {"p": {"int": {"min": 3, "max": 1}}}}, "space.p", "above max", id="min above max"),
-        pytest.param({"space": {"p": {"int": {"min": 0, "max": 1, "log": True}}}}, "space.p", "min > 0", id="a logarithm of 0"),
-        pytest.param({"space": {"p": {"float": {"min": 0, "max": 1}}}}, "space.p.float.step", "a grid needs", id="a grid without a step"),
+        pytest.param(
+            {"space": {"p": {"int": {"min": 0, "max": 1, "log": True}}}}, "space.p", "min > 0", id="a logarithm of 0"
+        ),
+        pytest.param(
+            {"space": {"p": {"float": {"min": 0, "max": 1}}}},
+            "space.p.float.step",
+            "a grid needs",
+            id="a grid without a step",
+        ),
         pytest.param({"algorithm": {}}, "algorithm", "exactly one of", id="no algorithm"),
         pytest.param({"trials": {"max": 0}}, "trials.max", "at least 1", id="no trials"),
-        pytest.param({"trials": {"parallel": 0}}, "trials.parallel", "at least 1", id="no trials at once, which would never end"),
+        pytest.param(
+            {"trials": {"parallel": 0}}, "trials.parallel", "at least 1", id="no trials at once, which would never end"
+        ),
         pytest.param({"trials": {"maxFailed": -1}}, "trials.maxFailed", "at least 0", id="fewer than no failures"),
-        pytest.param({"metric": {"name": "${{ params.m }}"}}, "metric.name", "cannot be an expression", id="a computed metric"),
-        pytest.param({"step": {"container": {}, "name": "x"}}, "step.name", "belongs to the tune step", id="a name of a trial"),
-        pytest.param({"step": {"container": {}, "after": ["a"]}}, "step.after", "belongs to the tune step", id="an order of a trial"),
+        pytest.param(
+            {"metric": {"name": "${{ params.m }}"}}, "metric.name", "cannot be an expression", id="a computed metric"
+        ),
+        pytest.param(
+            {"step": {"container": {}, "name": "x"}}, "step.name", "belongs to the tune step", id="a name of a trial"
+        ),
+        pytest.param(
+            {"step": {"container": {}, "after": ["a"]}},
+            "step.after",
+            "belongs to the tune step",
+            id="an order of a trial",
+        ),
         pytest.param({"step": {}}, "step", "exactly one of", id="a trial without a kind"),
     ],
 )
@@ -97,7 +187,11 @@ def test_a_trial_cannot_tune() -> None:
         pytest.param({"spec": {"steps": [{}], "parallelism": 0}}, "spec.parallelism", id="no Pod at once"),
         pytest.param({"spec": {"steps": [{}], "timeout": "1y"}}, "spec.timeout", id="no duration"),
         pytest.param({"spec": {"steps": ["x"]}}, "spec.steps[0]", id="a step that is text"),
-        pytest.param({"spec": {"steps": [{}], "defaults": {"inputs": {}}}}, "spec.defaults", id="a default of what is each step's own"),
+        pytest.param(
+            {"spec": {"steps": [{}], "defaults": {"inputs": {}}}},
+            "spec.defaults",
+            id="a default of what is each step's own",
+        ),
     ],
 )
 def test_a_mistake_in_the_workflow_names_its_field(change: dict[str, Any], path: str) -> None:
@@ -105,19 +199,27 @@ def test_a_mistake_in_the_workflow_names_its_field(change: dict[str, Any], path:
 
 
 def test_problems_of_all_steps_are_found_in_one_pass() -> None:
-    assert set(problems_of(a_workflow("").raw({"name": "a"}).raw({"container": {}}).resource())) == {"metadata.name", "spec.steps[0]", "spec.steps[1].name"}
+    assert set(problems_of(a_workflow("").raw({"name": "a"}).raw({"container": {}}).resource())) == {
+        "metadata.name",
+        "spec.steps[0]",
+        "spec.steps[1].name",
+    }
 
 
 def test_defaults_hold_where_a_step_says_nothing() -> None:
     defaults = {"image": "d", "timeout": "1h", "retry": {"limit": 5}, "labels": {"a": "b"}}
-    workflow = a_workflow().having(defaults=defaults).step("a").step("b", timeout="1m", retry={"backoff": "1s"}).parsed()
+    workflow = (
+        a_workflow().having(defaults=defaults).step("a").step("b", timeout="1m", retry={"backoff": "1s"}).parsed()
+    )
     a, b = workflow.steps["a"], workflow.steps["b"]
     assert (a.common.image, a.timeout, a.retry.limit) == ("d", 3600, 5)
     assert (b.common.image, b.timeout, b.retry.limit, b.common.labels) == ("d", 60, 2, {"a": "b"})
 
 
 def test_a_trial_has_the_common_fields_of_its_tune_step_and_of_the_defaults() -> None:
-    workflow = a_workflow().having(defaults={"image": "d", "timeout": "1h"}).tune("t", {"p": [1]}, retry={"limit": 1}).parsed()
+    workflow = (
+        a_workflow().having(defaults={"image": "d", "timeout": "1h"}).tune("t", {"p": [1]}, retry={"limit": 1}).parsed()
+    )
     trial = workflow.steps["t"].trial
     assert trial is not None
     assert (trial.common.image, trial.timeout, trial.retry.limit) == ("d", 3600, 1)

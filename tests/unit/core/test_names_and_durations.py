@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-
 from mlworkflow.core.duration import PATTERN, human, seconds
 from mlworkflow.core.names import pod_name
 
@@ -40,12 +39,24 @@ def test_pod_names_of_10_000_tasks_with_a_long_workflow_name_are_all_different()
         pytest.param(("a-b", "u", "c", 0), ("a", "u", "b-c", 0), id="a dash in the workflow or in the step"),
     ],
 )
-def test_pod_names_differ_where_attempts_differ(one: tuple[str, str, str, int], other: tuple[str, str, str, int]) -> None:
+def test_pod_names_differ_where_attempts_differ(
+    one: tuple[str, str, str, int], other: tuple[str, str, str, int]
+) -> None:
     assert pod_name(*one) != pod_name(*other)
 
 
 @pytest.mark.parametrize(
-    ("text", "span"), [("90s", 90), ("1h30m", 5400), ("250ms", 0.25), ("1.5m", 90), ("2d", 172800), ("0s", 0), ("1m1ms", 60.001), (90, 90)]
+    ("text", "span"),
+    [
+        ("90s", 90),
+        ("1h30m", 5400),
+        ("250ms", 0.25),
+        ("1.5m", 90),
+        ("2d", 172800),
+        ("0s", 0),
+        ("1m1ms", 60.001),
+        (90, 90),
+    ],
 )
 def test_a_duration_is_seconds(text: str | int, span: float) -> None:
     assert seconds(text) == pytest.approx(span)
@@ -57,7 +68,16 @@ def test_what_is_no_duration_does_not_match(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("span", "text"), [(0.42, "0.4s"), (9.99, "10.0s"), (12.3, "12s"), (59.7, "1m00s"), (185, "3m05s"), (3599.9, "1h00m"), (7800, "2h10m")]
+    ("span", "text"),
+    [
+        (0.42, "0.4s"),
+        (9.99, "10.0s"),
+        (12.3, "12s"),
+        (59.7, "1m00s"),
+        (185, "3m05s"),
+        (3599.9, "1h00m"),
+        (7800, "2h10m"),
+    ],
 )
 def test_a_span_reads_as_a_person_would_say_it(span: float, text: str) -> None:
     assert human(span) == text

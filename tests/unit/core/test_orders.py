@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from mlworkflow.core import orders
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.state import Phase, Task
+
 from tests.builders import WorkflowBuilder, a_workflow, artifact
 
 _DONE = Task(Phase.SUCCEEDED, parameters={"n": 3, "s": "é\n"}, artifacts={"o": artifact("o")})
@@ -43,16 +43,28 @@ def test_a_command_is_text_whatever_its_expressions_give() -> None:
 
 def test_the_values_of_environment_variables_are_text_and_sources_stay() -> None:
     source = {"name": "S", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
-    assert order(_A.step("c", env=[{"name": "N", "value": "${{ steps.a_b.outputs.n }}"}, source])).env == ({"name": "N", "value": "3"}, source)
+    assert order(_A.step("c", env=[{"name": "N", "value": "${{ steps.a_b.outputs.n }}"}, source])).env == (
+        {"name": "N", "value": "3"},
+        source,
+    )
 
 
 def test_an_image_is_evaluated_once() -> None:
-    assert order(_A.param("tag", "${{ 1 }}").kind("c", "container", {"image": "i:${{ params.tag }}", "command": ["x"]})).image == "i:${{ 1 }}"
+    assert (
+        order(
+            _A.param("tag", "${{ 1 }}").kind("c", "container", {"image": "i:${{ params.tag }}", "command": ["x"]})
+        ).image
+        == "i:${{ 1 }}"
+    )
     assert order(_A.kind("c", "container", {"command": ["x"]}, image="d:${{ steps.a_b.outputs.n }}")).image == "d:3"
 
 
 def test_an_expression_knows_the_workflow() -> None:
-    found = order(_A.meta(uid="u", namespace="ns").step("c", ["${{ workflow.name }}/${{ workflow.namespace }}/${{ workflow.uid }}"]))
+    found = order(
+        _A.meta(uid="u", namespace="ns").step(
+            "c", ["${{ workflow.name }}/${{ workflow.namespace }}/${{ workflow.uid }}"]
+        )
+    )
     assert found.command == ("w/ns/u",)
 
 
@@ -82,11 +94,16 @@ def test_a_value_that_does_not_fit_its_field_is_named() -> None:
         order(_A.kind("c", "prep", body))
 
 
-_TRAIN = {"train": {"estimator": "x", "params": {"depth": 1, "seed": 2}}, "params": {"depth": 0, "own": "${{ trial.number }}"}}
+_TRAIN = {
+    "train": {"estimator": "x", "params": {"depth": 1, "seed": 2}},
+    "params": {"depth": 0, "own": "${{ trial.number }}"},
+}
 
 
 def test_the_parameters_of_a_trial_go_into_its_params_and_those_of_a_train_step() -> None:
-    builder = _A.tune("t", {"depth": [3, 5]}, trial=_TRAIN, inputs={"train": "a-b.o"}, params={"of": "tune", "depth": -1})
+    builder = _A.tune(
+        "t", {"depth": [3, 5]}, trial=_TRAIN, inputs={"train": "a-b.o"}, params={"of": "tune", "depth": -1}
+    )
     found = order(builder, "t/1")
     assert dict(found.params) == {"of": "tune", "depth": 5, "own": 1}
     assert found.spec["params"] == {"depth": 5, "seed": 2}

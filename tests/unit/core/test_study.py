@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 import pytest
-
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.kinds.tune import Tune
 from mlworkflow.core.study import study_of, trial_count, trial_params
+
 from tests.builders import a_workflow
 
 
@@ -25,11 +25,25 @@ def drawn(body: Tune) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("space", "points"),
     [
-        pytest.param({"a": {"choice": [1, "x", None, [2]]}}, [{"a": 1}, {"a": "x"}, {"a": None}, {"a": [2]}], id="a choice of any values"),
-        pytest.param({"a": {"int": {"min": 1, "max": 6, "step": 2}}}, [{"a": 1}, {"a": 3}, {"a": 5}], id="integers with a step"),
+        pytest.param(
+            {"a": {"choice": [1, "x", None, [2]]}},
+            [{"a": 1}, {"a": "x"}, {"a": None}, {"a": [2]}],
+            id="a choice of any values",
+        ),
+        pytest.param(
+            {"a": {"int": {"min": 1, "max": 6, "step": 2}}}, [{"a": 1}, {"a": 3}, {"a": 5}], id="integers with a step"
+        ),
         pytest.param({"a": {"int": {"min": 2, "max": 2}}}, [{"a": 2}], id="a single integer"),
-        pytest.param({"a": {"float": {"min": 0.1, "max": 0.5, "step": 0.1}}}, [{"a": x} for x in (0.1, 0.2, 0.3, 0.4, 0.5)], id="decimals as written"),
-        pytest.param({"a": {"float": {"min": 0, "max": 1, "step": 0.4}}}, [{"a": x} for x in (0.0, 0.4, 0.8)], id="a step that does not end at the end"),
+        pytest.param(
+            {"a": {"float": {"min": 0.1, "max": 0.5, "step": 0.1}}},
+            [{"a": x} for x in (0.1, 0.2, 0.3, 0.4, 0.5)],
+            id="decimals as written",
+        ),
+        pytest.param(
+            {"a": {"float": {"min": 0, "max": 1, "step": 0.4}}},
+            [{"a": x} for x in (0.0, 0.4, 0.8)],
+            id="a step that does not end at the end",
+        ),
         pytest.param(
             {"a": {"choice": [1, 2]}, "b": {"choice": ["x", "y"]}},
             [{"a": 1, "b": "x"}, {"a": 1, "b": "y"}, {"a": 2, "b": "x"}, {"a": 2, "b": "y"}],
@@ -45,11 +59,18 @@ def test_a_grid_has_no_more_trials_than_may() -> None:
     assert [point["a"] for point in drawn(study({"a": {"choice": [1, 2, 3]}}, most=2))] == [1, 2]
 
 
-_RANDOM = {"i": {"int": {"min": 1, "max": 10, "step": 3}}, "f": {"float": {"min": 0.0, "max": 1.0}}, "c": {"choice": ["a", "b"]}}
+_RANDOM = {
+    "i": {"int": {"min": 1, "max": 10, "step": 3}},
+    "f": {"float": {"min": 0.0, "max": 1.0}},
+    "c": {"choice": ["a", "b"]},
+}
 
 
 def test_a_trial_depends_on_the_seed_and_its_number_alone() -> None:
-    few, many = drawn(study(_RANDOM, {"random": {"seed": 7}}, most=5)), drawn(study(_RANDOM, {"random": {"seed": 7}}, most=50))
+    few, many = (
+        drawn(study(_RANDOM, {"random": {"seed": 7}}, most=5)),
+        drawn(study(_RANDOM, {"random": {"seed": 7}}, most=50)),
+    )
     assert many[:5] == few
     assert drawn(study(_RANDOM, {"random": {"seed": 8}}, most=5)) != few
 
@@ -80,7 +101,12 @@ def test_a_logarithmic_integer_stays_on_its_steps_up_to_the_end() -> None:
 
 
 def test_expressions_of_a_study_are_evaluated() -> None:
-    workflow = a_workflow().param("most", 2).tune("t", {"p": ["${{ params.most }}", 1, 2]}, trials={"max": "${{ params.most }}"}).parsed()
+    workflow = (
+        a_workflow()
+        .param("most", 2)
+        .tune("t", {"p": ["${{ params.most }}", 1, 2]}, trials={"max": "${{ params.most }}"})
+        .parsed()
+    )
     assert drawn(study_of(workflow.steps["t"], {"params": workflow.params})) == [{"p": 2}, {"p": 1}]
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from hypothesis import given, note
 from hypothesis import strategies as st
-
 from mlworkflow.core.state import Phase
+
 from tests.unit.core.cases import cases
 from tests.unit.core.profiles import examples
 from tests.unit.core.world import Case, World, outcome
 
-tapes = st.binary(max_size=240)
+tapes = st.binary(min_size=80, max_size=240)
 
 
 def _told(world: World) -> World:

@@ -16,8 +16,6 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from msgspec import json
-
 from mlworkflow.core import status, validate
 from mlworkflow.core.actions import Order, Probe, Publish, Start, Stop
 from mlworkflow.core.decide import Decision, decide
@@ -26,6 +24,7 @@ from mlworkflow.core.names import Reason
 from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Seen
 from mlworkflow.core.state import PENDING, Phase, Run, step_of
 from mlworkflow.core.values import ArtifactRef
+from msgspec import json
 
 TURNS = 2000
 LOSSES = 3
@@ -88,7 +87,17 @@ class Pod:
 
     def shown(self) -> Attempt:
         reason = "Evicted" if self.lost else "Error" if self.exit_code else ""
-        return Attempt(*self.key, f"pod-{self.order.task}-{self.order.attempt}", self.stage, self.created_at, self.exit_code, reason, "", self.lost, self.leaving)
+        return Attempt(
+            *self.key,
+            f"pod-{self.order.task}-{self.order.attempt}",
+            self.stage,
+            self.created_at,
+            self.exit_code,
+            reason,
+            "",
+            self.lost,
+            self.leaving,
+        )
 
 
 class Tape:
@@ -219,7 +228,11 @@ class World:
 
     def _crash(self) -> None:
         """The operator is killed; the next one has a status from any time before, the attempts that exist, and the records."""
-        if any(lost + self.crashes >= LOSSES for lost in self.lost.values()) or self.crashes >= LOSSES or self.run.phase.is_finished:
+        if (
+            any(lost + self.crashes >= LOSSES for lost in self.lost.values())
+            or self.crashes >= LOSSES
+            or self.run.phase.is_finished
+        ):
             return
         self.crashes += 1
         old = self.written[len(self.written) - 1 - self.tape.below(len(self.written))]
@@ -266,7 +279,9 @@ class World:
 
     def _failures(self, task: str) -> int:
         """How often a task has failed by its own fault."""
-        own = (result for (name, _), result in self.records.items() if name == task and result.reason != Reason.TERMINATED)
+        own = (
+            result for (name, _), result in self.records.items() if name == task and result.reason != Reason.TERMINATED
+        )
         return sum(not result.is_success for result in own)
 
     def _commit(self, pod: Pod, does: Does | None) -> bool:
@@ -275,11 +290,19 @@ class World:
             return False
         task = self.run.tasks.get(pod.order.task, PENDING)
         if task.phase is not Phase.RUNNING or task.attempt != pod.order.attempt:
+            assert self._is_over(pod.key), self.story(
+                f"{pod.key} is the newest attempt of a task that goes on, and cannot commit"
+            )
             self._note(f"{pod.key} is superseded")
             del self.pods[pod.key]
             return True
         self._record(pod.key, self._result(pod.order, does))
         return True
+
+    def _is_over(self, key: AttemptId) -> bool:
+        """Whether nobody waits for an attempt any more."""
+        task = self.run.tasks.get(key[0], PENDING)
+        return task.is_finished or key[1] < task.attempt
 
     def _result(self, order: Order, does: Does | None) -> Result:
         if does is None:
@@ -289,8 +312,16 @@ class World:
         is_bare = does is Does.SUCCEED_BARE
         lineage = repr((order.task, sorted(order.inputs.items()), order.params, order.spec))
         digest = hashlib.sha256(lineage.encode()).hexdigest()
-        outputs = {name: ArtifactRef(f"sha256:{digest}", 1) for name, output in order.outputs.items() if output.is_artifact and not (is_bare and output.optional)}
-        numbers = {name: self.case.fate(order.task).number for name, output in order.outputs.items() if output.type == "number" and not (is_bare and output.optional)}
+        outputs = {
+            name: ArtifactRef(f"sha256:{digest}", 1)
+            for name, output in order.outputs.items()
+            if output.is_artifact and not (is_bare and output.optional)
+        }
+        numbers = {
+            name: self.case.fate(order.task).number
+            for name, output in order.outputs.items()
+            if output.type == "number" and not (is_bare and output.optional)
+        }
         return Result(0, outputs=outputs, parameters=numbers, started_at=self.now, finished_at=self.now)
 
     def _record(self, key: AttemptId, result: Result) -> None:
@@ -329,7 +360,9 @@ class World:
         self.probed, self.refused = {}, {}
         self.run, self.wake_at, self.is_settled = decision.run, decision.wake_at, True
         orders = [action.order for action in decision.actions if isinstance(action, Start)]
-        self._check_starts(orders, [(action.task, action.attempt) for action in decision.actions if isinstance(action, Stop)])
+        self._check_starts(
+            orders, [(action.task, action.attempt) for action in decision.actions if isinstance(action, Stop)]
+        )
         self.creating.update({(order.task, order.attempt): order for order in orders})
         if self.tape.below(8) != 7:  # else this status was coalesced with a later one
             self.written.append(self.run)
@@ -358,7 +391,9 @@ class World:
             self._note(f"{key} is created")
             self.pods.setdefault(key, Pod(order, self.now))
             self._deliver(key)
-            self.is_dirty = False if not self.refused else self.is_dirty  # a new attempt's own news comes when it starts
+            self.is_dirty = (
+                False if not self.refused else self.is_dirty
+            )  # a new attempt's own news comes when it starts
         return True
 
     def _carry_out(self, action: Stop | Probe | Publish) -> None:
@@ -366,6 +401,9 @@ class World:
         self._note(f"{type(action).__name__} {key}")
         match action:
             case Stop():
+                assert self._is_over(key), self.story(
+                    f"{key} is the newest attempt of a task that goes on, and is stopped"
+                )
                 self.creating.pop(key, None)
                 if pod := self.pods.get(key):
                     pod.leaving = True
@@ -375,8 +413,20 @@ class World:
             case Publish():
                 if key not in self.records:
                     text = repr((sorted(action.files.items()), sorted(action.reuse.items())))
-                    files = {name: ArtifactRef(f"sha256:{hashlib.sha256(text.encode()).hexdigest()}", 1) for name in action.files}
-                    self._record(key, Result(0, outputs={**action.reuse, **files}, parameters=action.parameters, started_at=self.now, finished_at=self.now))
+                    files = {
+                        name: ArtifactRef(f"sha256:{hashlib.sha256(text.encode()).hexdigest()}", 1)
+                        for name in action.files
+                    }
+                    self._record(
+                        key,
+                        Result(
+                            0,
+                            outputs={**action.reuse, **files},
+                            parameters=action.parameters,
+                            started_at=self.now,
+                            finished_at=self.now,
+                        ),
+                    )
                 self.is_dirty = True
 
     def _probe(self, key: AttemptId) -> None:
@@ -385,7 +435,9 @@ class World:
             return
         shown = self.cache.get(key)
         if shown and shown.seen is Seen.ENDED and not shown.lost and shown.exit_code != 0:
-            self._record(key, Result(shown.exit_code or 1, "Error", "it died", started_at=self.now, finished_at=self.now))
+            self._record(
+                key, Result(shown.exit_code or 1, "Error", "it died", started_at=self.now, finished_at=self.now)
+            )
             return
         self.probed[key] = Probed(exists=pod is not None)
 
@@ -408,7 +460,8 @@ class World:
         if self.is_dirty or (self.wake_at is not None and self.wake_at <= self.now):
             self._turn()
             return True
-        if any([self._advance(pod) for pod in list(self.pods.values())]):
+        moved = [self._advance(pod) for pod in list(self.pods.values())]  # each of them, not up to the first that moves
+        if any(moved):
             return True
         if self.wake_at is not None and not self.run.phase.is_finished:
             self.now = self.wake_at
@@ -421,7 +474,9 @@ class World:
         """One decision, which must be repeatable, leave its arguments alone, and start nothing twice."""
         before = repr((self.run, seen))
         decision = decide(self.workflow, self.graph, self.run, seen, self.now)
-        assert repr(decide(self.workflow, self.graph, self.run, seen, self.now)) == repr(decision), self.story("two decisions about the same differ")
+        assert repr(decide(self.workflow, self.graph, self.run, seen, self.now)) == repr(decision), self.story(
+            "two decisions about the same differ"
+        )
         assert repr((self.run, seen)) == before, self.story("a decision changed what it was given")
         again = decide(self.workflow, self.graph, decision.run, seen, self.now)
         twice = _starts(decision) & _starts(again)
@@ -434,15 +489,23 @@ class World:
             self._note(f"Start {key}")
             assert not self._committed(task), self.story(f"{task} has committed, and is started again")
             assert key not in self.records, self.story(f"{key} has a record, and is started again")
-            assert key not in self.pods or self.pods[key].leaving is False, self.story(f"{key} is leaving, and is started again")
+            assert key not in self.pods or self.pods[key].leaving is False, self.story(
+                f"{key} is leaving, and is started again"
+            )
             for parent in self.graph.parents[step_of(task)]:
                 assert self._committed(parent), self.story(f"{task} starts before {parent} has committed")
             for name, source in self.workflow.steps[step_of(task)].inputs.items():
                 committed = self._committed(source.step)
-                assert committed and committed.outputs[source.output] == order.inputs[name], self.story(f"{task}.{name} is not what {source.from_} committed")
+                assert committed is not None, self.story(f"{task} starts before {source.step} has committed")
+                is_pinned = committed.outputs[source.output] == order.inputs[name]
+                assert is_pinned, self.story(f"{task}.{name} is not what {source.from_} committed")
         limit = self.workflow.parallelism
         if orders and limit is not None:
-            busy = {key for key, pod in self.pods.items() if not pod.leaving and pod.stage is not Seen.ENDED and key not in self.records}
+            busy = {
+                key
+                for key, pod in self.pods.items()
+                if not pod.leaving and pod.stage is not Seen.ENDED and key not in self.records
+            }
             busy |= set(self.creating) | {(order.task, order.attempt) for order in orders}
             assert len(busy - set(stops)) <= limit, self.story(f"{busy} are more than {limit}")
 

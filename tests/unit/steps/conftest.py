@@ -128,7 +128,7 @@ def forest(run_step: RunStep, digits: Finished) -> Finished:
 @pytest.fixture(scope="session")
 def bike_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bike table as CSV: the real one where MLWF_BIKE_TABLE names it, else one that is made here."""
-    from tests.unit.steps.bike import make_bike
+    from bike import make_bike
 
     if "MLWF_BIKE_TABLE" in os.environ:
         return Path(os.environ["MLWF_BIKE_TABLE"])

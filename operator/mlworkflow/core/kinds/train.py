@@ -26,7 +26,7 @@ class Train(Fields, frozen=True):
         Json,
         Meta(
             description="An estimator by its import path (`sklearn.ensemble.RandomForestClassifier`), `{use: path, params: {…}}`, or "
-            "`{pipeline: [{name, use, params}, …]}`; a pipeline's part may be `{columns: [{use, params, on: [column, …]}], remainder: passthrough}`."
+            "`{pipeline: [{name, use, params}, …]}`; a pipeline's part may be `{columns: [{use, params, select: [column, …]}], remainder: passthrough}`."
         ),
     ]
     params: Annotated[

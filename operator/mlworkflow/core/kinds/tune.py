@@ -40,8 +40,8 @@ class Algorithm(Fields, frozen=True):
 class IntRange(Fields, frozen=True):
     """Whole numbers from `min` to `max`, both included."""
 
-    min: int
-    max: int
+    min: Annotated[int, Meta(description="The lowest value.")]
+    max: Annotated[int, Meta(description="The highest value.")]
     step: Annotated[int, Meta(ge=1, description="Distance between neighbours.")] = 1
     log: Annotated[bool, Meta(description="Draw evenly in the logarithm (needs min > 0).")] = False
 
@@ -49,8 +49,8 @@ class IntRange(Fields, frozen=True):
 class FloatRange(Fields, frozen=True):
     """Real numbers from `min` to `max`."""
 
-    min: float
-    max: float
+    min: Annotated[float, Meta(description="The lowest value.")]
+    max: Annotated[float, Meta(description="The highest value.")]
     step: Annotated[
         Annotated[float, Meta(gt=0)] | UnsetType, Meta(description="Distance between neighbours; a grid needs it.")
     ] = UNSET

@@ -32,7 +32,9 @@ def accept_ends(turn: Turn) -> None:
 
 def _judge(turn: Turn, name: str, attempt: Attempt, tail: str) -> None:
     if attempt.lost:
-        turn.lose(name, attempt.reason or Reason.POD_LOST, attempt.message or f"{attempt.handle} was ended from outside")
+        turn.lose(
+            name, attempt.reason or Reason.POD_LOST, attempt.message or f"{attempt.handle} was ended from outside"
+        )
     elif attempt.exit_code == 0:
         turn.lose(name, Reason.COMMIT_MISSING, f"{attempt.handle} ended with exit code 0, but its result never arrived")
     else:

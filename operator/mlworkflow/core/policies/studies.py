@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from mlworkflow.core import orders
 from mlworkflow.core.actions import Publish

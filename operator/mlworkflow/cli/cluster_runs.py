@@ -1,0 +1,211 @@
+"""The workflows of a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from typing import Any
+
+from mlworkflow.cli.errors import CliError, NoSuchRun, Refused, Usage
+from mlworkflow.cli.places import Place
+from mlworkflow.cli.reader import Reader, is_out_of_reach
+from mlworkflow.cli.runs import NoLog, Resource, Run
+from mlworkflow.core import names
+from mlworkflow.core.pods import MAIN
+from mlworkflow.kube.backoff import Backoff
+from mlworkflow.kube.client import KubeClient, log_params
+from mlworkflow.kube.config import ConfigError, load_config
+from mlworkflow.kube.errors import AlreadyExists, ApiError, Forbidden, Gone, NotFound, Unauthorized, Unavailable
+from mlworkflow.kube.paths import MLWORKFLOWS, PODS
+
+_PATIENCE = Backoff(base=0.2, cap=2.0, attempts=3)
+_AGAIN = 1.0
+
+
+@asynccontextmanager
+async def connected(place: Place, flags: str) -> AsyncIterator[ClusterRuns]:
+    """The workflows of the cluster that a place names. Raises CliError."""
+    try:
+        config = load_config(kubeconfig=place.kubeconfig, context=place.context)
+    except ConfigError as error:
+        raise Usage(str(error), "name a kubeconfig with --kubeconfig or KUBECONFIG, or use --local") from None
+    async with KubeClient(config, backoff=_PATIENCE) as client:
+        yield ClusterRuns(client, place.namespace, flags, place.operator_namespace)
+
+
+class ClusterRuns:
+    """Implements `Runs`. `namespace` None: the context's."""
+
+    is_local = False
+
+    def __init__(self, client: KubeClient, namespace: str | None, flags: str, operator_namespace: str | None) -> None:
+        self._client = client
+        self._given = namespace
+        self.namespace = namespace or client.config.namespace
+        self.flags = flags
+        self._reader = Reader(client, self.namespace, operator_namespace)
+
+    async def submit(self, resource: Resource) -> Run:
+        """Create a workflow. Raises CliError."""
+        metadata = resource.get("metadata") or {}
+        asked = metadata.get("namespace")
+        if asked and self._given and asked != self._given:
+            raise Usage(f"the file says namespace {asked}, and -n says {self._given}")
+        namespace = asked or self.namespace
+        body = {**resource, "metadata": {**metadata, "namespace": namespace}}
+        with _translated(self._client.config.server):
+            try:
+                return _run(await self._client.create(MLWORKFLOWS.path(namespace), body))
+            except AlreadyExists:
+                name = metadata.get("name")
+                raise CliError(
+                    f"there is a workflow '{name}' in the namespace {namespace} already",
+                    f"delete it first (mlwf delete {name}{self.flags}), or use metadata.generateName instead of a name",
+                ) from None
+
+    async def list(self, everywhere: bool = False) -> list[Run]:
+        found: list[Run] = []
+        with _translated(self._client.config.server):
+            async for page in self._client.pages(MLWORKFLOWS.path(None if everywhere else self.namespace)):
+                # items of a list have no kind of their own
+                found += [_run({"apiVersion": names.API_VERSION, "kind": names.KIND, **item}) for item in page["items"]]
+        return sorted(found, key=lambda run: run.resource["metadata"].get("creationTimestamp") or "")
+
+    async def get(self, name: str) -> Run:
+        with _translated(self._client.config.server):
+            try:
+                return _run(await self._client.get(self._path(name)))
+            except NotFound as error:
+                if not error.details.get("name"):
+                    raise  # no such resource at all
+                raise NoSuchRun(
+                    f"there is no workflow '{name}' in the namespace {self.namespace}", "mlwf list -A shows all there are"
+                ) from None
+
+    async def watch(self, name: str) -> AsyncGenerator[Run, None]:
+        before: Mapping[str, Any] | None = None
+        run = await self.get(name)
+        uid = run.uid
+        while True:
+            if run.uid != uid:
+                raise NoSuchRun(f"{name} was deleted, and there is another of this name now")
+            if run.status != before:
+                before = run.status
+                yield run
+            if run.phase.is_finished:
+                return
+            async with aclosing(self._changes(run)) as changes:
+                async for run in changes:
+                    if run.uid != uid or run.status != before:
+                        break
+                else:
+                    await asyncio.sleep(_AGAIN)
+                    run = await self._patient_get(name)
+
+    async def _changes(self, run: Run) -> AsyncGenerator[Run, None]:
+        """Versions after `run`, until the watch ends, for whatever reason."""
+        query = {
+            "fieldSelector": f"metadata.name={run.id}",
+            "resourceVersion": run.resource["metadata"]["resourceVersion"],
+        }
+        try:
+            async with aclosing(self._client.watch(MLWORKFLOWS.path(run.namespace), query)) as events:
+                async for event in events:
+                    if event.type == "DELETED":
+                        raise NoSuchRun(f"{run.id} was deleted")
+                    if event.type != "BOOKMARK":
+                        yield _run(event.object)
+        except (Unavailable, Gone):
+            return
+        except ApiError as error:
+            raise _refusal(error, self._client.config.server) from None
+
+    async def _patient_get(self, name: str) -> Run:
+        """As `get`; a server that is away is waited for: whoever watches a training watches it for hours."""
+        while True:
+            try:
+                return _run(await self._client.get(self._path(name)))
+            except Unavailable:
+                await asyncio.sleep(_AGAIN)
+            except ApiError:
+                return await self.get(name)
+
+    async def record(self, run: Run, task: str, attempt: int) -> Mapping[str, Any] | None:
+        with _translated(self._client.config.server):
+            try:
+                query: dict[str, str | int] = {"task": task, "attempt": attempt}
+                return dict(await self._reader.json(f"runs/{run.uid}/record", query))
+            except NotFound:
+                return None
+
+    async def artifact(self, run: Run, digest: str) -> AsyncGenerator[bytes, None]:
+        with _translated(self._client.config.server):
+            try:
+                async with aclosing(self._reader.stream(f"artifacts/{digest}")) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            except NotFound:
+                raise Refused("the store does not have it any more", "its retention may be over") from None
+
+    async def live_log(self, run: Run, task: str, attempt: int, follow: bool) -> AsyncGenerator[bytes, None]:
+        pod = names.pod_name(str(run.resource["metadata"]["name"]), run.uid, task, attempt)
+        path, query = PODS.path(run.namespace, pod, "log"), log_params(MAIN, follow=follow)
+        with _translated(self._client.config.server):
+            while True:
+                try:
+                    async with aclosing(self._client.stream(path, query)) as pieces:
+                        async for piece in pieces:
+                            yield piece
+                    return
+                except NotFound:
+                    raise NoLog(f"{run.id}: the Pod of attempt {attempt} of {task} is gone, and it left no log") from None
+                except ApiError as error:
+                    if error.status != 400:
+                        raise
+                    if not follow:  # the container has not started
+                        raise NoLog(f"{run.id}: {task} has not started yet: {error.message}") from None
+                await asyncio.sleep(_AGAIN)
+
+    async def change(self, run: Run, spec: Mapping[str, Any]) -> None:
+        with _translated(self._client.config.server):
+            await self._client.merge_patch(MLWORKFLOWS.path(run.namespace, run.id), {"spec": dict(spec)})
+
+    async def delete(self, run: Run) -> None:
+        with _translated(self._client.config.server):
+            path = MLWORKFLOWS.path(run.namespace, run.id)
+            await self._client.delete(path, uid=run.uid, propagation="Background")
+
+    def _path(self, name: str) -> str:
+        if not name or "/" in name or name in (".", ".."):
+            raise Usage(f"'{name}' is no name of a workflow")
+        return MLWORKFLOWS.path(self.namespace, name)
+
+
+def _run(resource: Resource) -> Run:
+    metadata = {key: value for key, value in resource["metadata"].items() if key != "managedFields"}
+    return Run(str(metadata["name"]), {**resource, "metadata": metadata})
+
+
+@contextmanager
+def _translated(server: str) -> Iterator[None]:
+    try:
+        yield
+    except ApiError as error:
+        raise _refusal(error, server) from None
+
+
+def _refusal(error: ApiError, server: str) -> CliError:
+    """The server's own words, and what to do."""
+    match error:
+        case Unauthorized():
+            return Refused(f"{server} does not know you: {error.message}", "log in again, as for kubectl")
+        case Forbidden():
+            return Refused(f"not allowed: {error.message}", "ask for the role mlworkflow-view or mlworkflow-edit (docs/install.md)")
+        case NotFound() if not error.details.get("name"):
+            return Refused("this cluster has no MLWorkflows", "install the operator: docs/install.md")
+        case Unavailable() if error.status == 0:
+            return Refused(f"no answer from {server}: {error.message}", "is the cluster up? kubectl cluster-info")
+        case _ if is_out_of_reach(error):
+            return Refused(f"the cluster cannot do it now: {error.message}", "try again in a moment")
+    return Refused(error.message or str(error))

@@ -1,0 +1,127 @@
+"""The runs of a folder on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from mlworkflow.cli.errors import CliError, NoSuchRun, Refused, Usage
+from mlworkflow.cli.runs import NoLog, Run
+from mlworkflow.core.state import Phase
+from mlworkflow.local.home import NAMESPACE, Home, LocalRun
+from mlworkflow.store.errors import InvalidKey, NotFound, StoreError
+from mlworkflow.store.layout import AttemptKey, cas_key, record_key
+from mlworkflow.store.records import read_record
+
+LOG = "agent.log"
+_LOOK_AGAIN = 0.2
+INTERRUPTED = "interrupted: the process that ran it is gone"
+
+
+class LocalRuns:
+    """Implements `Runs`."""
+
+    is_local = True
+
+    def __init__(self, home: Home, flags: str) -> None:
+        self._home = home
+        self.flags = flags
+
+    async def list(self, everywhere: bool = False) -> list[Run]:
+        return [self._shown(run) for run in self._home.runs()]
+
+    async def get(self, name: str) -> Run:
+        return self._shown(self._find(name))
+
+    async def watch(self, name: str) -> AsyncGenerator[Run, None]:
+        found = self._find(name)
+        before: Run | None = None
+        while True:
+            run = self._shown(self._find(found.id))
+            if before is None or run.status != before.status:
+                yield run
+                before = run
+            if run.phase.is_finished:
+                return
+            await asyncio.sleep(_LOOK_AGAIN)
+
+    async def record(self, run: Run, task: str, attempt: int) -> Mapping[str, Any] | None:
+        import msgspec
+
+        with _translated():
+            found = read_record(self._home.store, AttemptKey(NAMESPACE, run.uid, task, attempt))
+        return None if found is None else dict(msgspec.to_builtins(found))
+
+    async def artifact(self, run: Run, digest: str) -> AsyncGenerator[bytes, None]:
+        with _translated():
+            for piece in self._home.store.read(cas_key(NAMESPACE, digest)):
+                yield piece
+
+    async def live_log(self, run: Run, task: str, attempt: int, follow: bool) -> AsyncGenerator[bytes, None]:
+        path = self._home.work(run.uid, task, attempt) / LOG
+        if not path.exists():
+            raise NoLog(f"{run.id}: attempt {attempt} of {task} left no log")
+        with path.open("rb") as file:
+            while True:
+                is_over = not follow or self._is_over(run, task, attempt)  # asked before reading: nothing is missed
+                while piece := file.read(1 << 16):
+                    yield piece
+                if is_over:
+                    return
+                await asyncio.sleep(_LOOK_AGAIN)
+
+    async def change(self, run: Run, spec: Mapping[str, Any]) -> None:
+        raise Usage(
+            f"{run.id} is a local run: it is stopped with Ctrl-C where it runs, and cannot be suspended",
+            "for a workflow in a cluster, leave out --local, or name the cluster with --context or -n",
+        )
+
+    async def delete(self, run: Run) -> None:
+        found = self._find(run.id)
+        if self._home.is_under_way(found):
+            raise CliError(f"{run.id} is still running", "stop it with Ctrl-C where it runs")
+        with _translated():
+            self._home.delete(found)
+
+    def _find(self, name: str) -> LocalRun:
+        found = self._home.run(name)
+        if found is None:
+            known = list(dict.fromkeys(run.name for run in reversed(self._home.runs())))[:10]
+            raise NoSuchRun(
+                f"there is no local run '{name}' in {self._home.root}",
+                f"there are: {', '.join(known)}" if known else "start one: mlwf run FILE",
+            )
+        return found
+
+    def _is_over(self, run: Run, task: str, attempt: int) -> bool:
+        """Whether an attempt has ended: it has a record, or another has taken its place, or nobody runs it."""
+        with _translated():
+            if self._home.store.stat(record_key(NAMESPACE, run.uid, task, attempt)) is not None:
+                return True
+        now = self._shown(self._find(run.id))
+        return now.phase.is_finished or int(now.task(task).get("attempts") or 0) != attempt + 1
+
+    def _shown(self, run: LocalRun) -> Run:
+        """A run as it is told: one whose process was killed did not live to say so itself."""
+        shown = Run(run.id, run.resource)
+        if shown.phase.is_finished or self._home.is_under_way(run):
+            return shown
+        steps = [
+            {**step, "phase": str(Phase.CANCELLED)} if step.get("phase") == Phase.RUNNING else step for step in shown.steps
+        ]
+        status = {**shown.status, "phase": str(Phase.CANCELLED), "message": INTERRUPTED, "steps": steps}
+        return Run(run.id, {**run.resource, "status": status})
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except NotFound:
+        raise Refused("the store does not have it any more", "it was deleted, or the folder was moved") from None
+    except InvalidKey as error:
+        raise Usage(str(error)) from None
+    except StoreError as error:
+        raise Refused(f"the store: {error}") from None

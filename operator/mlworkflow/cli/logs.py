@@ -1,0 +1,92 @@
+"""The output of steps: from where an attempt runs while it runs, from its record once it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from mlworkflow.cli.errors import CliError
+from mlworkflow.cli.runs import NoLog, Run, Runs
+from mlworkflow.core.state import Phase, step_of
+
+
+async def log_of(runs: Runs, run: Run, task: str, attempt: int | None, follow: bool) -> AsyncIterator[bytes]:
+    """The output of one attempt (None: the last); with `follow` until it ends. Raises CliError where there is none."""
+    if follow:
+        run = await _started(runs, run, task)
+    status = run.task(task)
+    attempts = int(status.get("attempts") or 0)
+    number = attempts - 1 if attempt is None else attempt
+    if not 0 <= number < attempts:
+        had = f"attempts 0 to {attempts - 1}" if attempts else "not been started yet"
+        raise CliError(f"{run.id}: {task} has {had}")
+    if status["phase"] == Phase.RUNNING and number == attempts - 1:
+        try:
+            async for piece in runs.live_log(run, task, number, follow):
+                yield piece
+            return
+        except NoLog:
+            run = await runs.get(run.id)  # it may just have ended
+    async for piece in _kept(runs, run, task, number):
+        yield piece
+
+
+async def all_logs(runs: Runs, run: Run, follow: bool) -> AsyncIterator[bytes]:
+    """The output of every task, one after the other as they started, each under its name; with `follow` to the run's end."""
+    seen: set[str] = set()
+    while True:
+        fresh = [(task, status) for task, status in run.tasks() if task not in seen and not _has_no_process(run, task)]
+        for task, _ in sorted(fresh, key=lambda item: item[1].get("startedAt") or ""):
+            seen.add(task)
+            yield f"==> {task} <==\n".encode()
+            try:
+                async for piece in log_of(runs, run, task, None, follow):
+                    yield piece
+            except NoLog as error:
+                yield f"({error})\n".encode()
+        if not follow or (run.phase.is_finished and not fresh):
+            return
+        run = await (runs.get(run.id) if fresh else _news(runs, run))
+
+
+async def _started(runs: Runs, run: Run, task: str) -> Run:
+    """The run once the task has started, or ended without."""
+    while not run.phase.is_finished and not _is_started(run, task):
+        run = await _news(runs, run)
+    return run
+
+
+async def _news(runs: Runs, run: Run) -> Run:
+    """The run when it differs from what we know."""
+    latest = run
+    async for latest in runs.watch(run.id):
+        if latest.status != run.status:
+            break
+    return latest
+
+
+def _is_started(run: Run, task: str) -> bool:
+    try:
+        return bool(run.task(task).get("attempts"))
+    except CliError:
+        if step_of(task) != task or not run.steps:
+            return False  # a trial yet to come, or no status yet
+        raise
+
+
+def _has_no_process(run: Run, task: str) -> bool:
+    """A tune step itself runs nothing: its trials do."""
+    step: dict[str, Any] = next((step for step in run.resource["spec"]["steps"] if step["name"] == task), {})
+    return "tune" in step
+
+
+async def _kept(runs: Runs, run: Run, task: str, attempt: int) -> AsyncIterator[bytes]:
+    if _has_no_process(run, task):
+        raise CliError(f"{task} is a tune step: its trials have logs", f"try: mlwf logs {run.id} {task}/0{runs.flags}")
+    record = await runs.record(run, task, attempt)
+    if record is None:
+        async for piece in runs.live_log(run, task, attempt, False):  # it never committed, but may have left something
+            yield piece
+    elif logs := record.get("logs"):
+        async for piece in runs.artifact(run, logs["digest"]):
+            yield piece

@@ -1,0 +1,89 @@
+"""Artifacts and records of a cluster: through the API server's proxy to the gateway, so that no port is opened for them.
+
+The gateway wants a token of the namespace that is read, with the audience `mlworkflow-read` (contract, section 5).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from mlworkflow.cli.errors import CliError
+from mlworkflow.kube.client import KubeClient
+from mlworkflow.kube.errors import ApiError, Forbidden, NotFound
+from mlworkflow.kube.paths import Resource
+
+AUDIENCE = "mlworkflow-read"
+HEADER = "X-Mlworkflow-Token"
+SERVICES = Resource("", "v1", "services")
+SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
+PART_OF = "app.kubernetes.io/part-of=mlworkflow"
+FALLBACK = "mlworkflow-system"
+_SUFFIX = "-gateway"
+
+
+class Reader:
+    """Reads one namespace's artifacts. `operator_namespace` None: found by the labels of the gateway's Service."""
+
+    def __init__(self, client: KubeClient, namespace: str, operator_namespace: str | None) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._operator_namespace = operator_namespace
+        self._gateway = ""
+        self._token = ""
+
+    async def json(self, path: str, params: Mapping[str, str | int] | None = None) -> Any:
+        """A small answer. Raises NotFound where there is nothing, ApiError."""
+        return json.loads(b"".join([piece async for piece in self.stream(path, params)]))
+
+    async def stream(self, path: str, params: Mapping[str, str | int] | None = None) -> AsyncGenerator[bytes, None]:
+        """An answer as it comes. Raises ApiError."""
+        if not self._gateway:
+            self._gateway = await self._find_gateway()
+            self._token = await self._make_token()
+        url = f"{self._gateway}/proxy/v1/read/{self._namespace}/{path}"
+        async with aclosing(self._client.stream(url, params, {HEADER: self._token})) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _make_token(self) -> str:
+        request = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "metadata": {},
+            "spec": {"audiences": [AUDIENCE], "expirationSeconds": 600},
+        }
+        try:
+            made = await self._client.create(SERVICE_ACCOUNTS.path(self._namespace, "default", "token"), request)
+        except Forbidden:
+            raise CliError(
+                f"you may not read artifacts of the namespace {self._namespace}",
+                f"needed: create on serviceaccounts/token in {self._namespace} (docs/cli.md)",
+            ) from None
+        return str(made["status"]["token"])
+
+    async def _find_gateway(self) -> str:
+        """The path of the gateway's Service on the API server, with its port."""
+        places = [self._operator_namespace] if self._operator_namespace else [None, FALLBACK]
+        found: list[tuple[str, str]] = []
+        for place in places:
+            try:
+                listed = await self._client.list(SERVICES.path(place), {"labelSelector": PART_OF})
+            except (Forbidden, NotFound):
+                continue  # not everybody may list Services everywhere
+            names = ((item["metadata"]["namespace"], item["metadata"]["name"]) for item in listed["items"])
+            found = [(namespace, name) for namespace, name in names if name.endswith(_SUFFIX)]
+            if found:
+                break
+        if len({namespace for namespace, _ in found}) > 1:
+            where = ", ".join(sorted(namespace for namespace, _ in found))
+            raise CliError(f"there is more than one operator: in {where}", "say which: --operator-namespace NAME")
+        namespace, name = found[0] if found else (self._operator_namespace or FALLBACK, f"mlworkflow{_SUFFIX}")
+        return SERVICES.path(namespace, f"{name}:http")
+
+
+def is_out_of_reach(error: ApiError) -> bool:
+    """Whether the gateway could not be asked at all, as opposed to having said no."""
+    return error.status in (0, 502, 503, 504)

@@ -1,0 +1,175 @@
+"""Runs as text for people. Pure: `now` is a parameter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mlworkflow.cli.artifacts import Artifact
+from mlworkflow.cli.runs import Run
+from mlworkflow.core.duration import human
+from mlworkflow.core.state import Phase
+from mlworkflow.core.status import moment
+
+_WIDTH = 100
+_LOOKED_AT = ("report", "scores", "metrics", "model", "trials")
+_ENDING = {"report": ".html", "scores": ".json"}
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell, three spaces apart; the last may be of any width."""
+    lines = [headings, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    padded = ("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+    return "\n".join(line.rstrip() for line in padded)
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """A run as one flat object, for `list`."""
+    fields = ("phase", "progress", "startedAt", "finishedAt", "duration", "message")
+    about = {"id": run.id, "name": run.resource["metadata"]["name"], "namespace": run.namespace}
+    return {**about, **{field: run.status.get(field, "") for field in fields}, "phase": str(run.phase)}
+
+
+def run_table(runs: Sequence[Run], now: float, *, namespaces: bool = False) -> str:
+    """What `list` shows."""
+    rows = [
+        [
+            *([run.namespace] if namespaces else []),
+            run.id,
+            str(run.phase),
+            run.status.get("progress", ""),
+            took(run.status, now),
+            age(run, now),
+            _cut(first_line(run.status.get("message", ""))),
+        ]
+        for run in runs
+    ]
+    return table([*(["NAMESPACE"] if namespaces else []), "NAME", "PHASE", "PROGRESS", "DURATION", "AGE", "MESSAGE"], rows)
+
+
+def run_page(run: Run, now: float) -> str:
+    """What `get` shows: a run and its steps."""
+    status = run.status
+    words = [run.id, str(run.phase), status.get("progress", ""), took(status, now)]
+    lines = ["   ".join(word for word in words if word)]
+    if status.get("message"):
+        lines.append(status["message"])
+    if run.steps:
+        lines += ["", table(["STEP", "PHASE", "ATTEMPTS", "DURATION", "OUTPUTS"], list(_step_rows(run, now)))]
+    return "\n".join(lines)
+
+
+def _step_rows(run: Run, now: float) -> Iterator[list[str]]:
+    for step in run.steps:
+        yield [step["name"], phase_of(step), str(step.get("attempts") or ""), took(step, now), told(step)]
+        for trial in step.get("trials") or []:
+            value = "" if trial.get("value") is None else f"value={number(trial['value'])}"
+            told_of = _cut(first_line(trial.get("message", ""))) or value
+            name = f"{step['name']}/{trial.get('number') or 0}"
+            yield [name, phase_of(trial), str(trial.get("attempts") or ""), took(trial, now), told_of]
+
+
+def artifact_table(artifacts: Sequence[Artifact]) -> str:
+    """What `artifacts` shows."""
+    rows = [[f"{one.task}.{one.name}", one.type, size(one.size), one.digest] for one in artifacts]
+    return table(["ARTIFACT", "TYPE", "SIZE", "DIGEST"], rows)
+
+
+def told(step: Mapping[str, Any]) -> str:
+    """A step in a few words: what went wrong, how far its trials are, or what it left."""
+    reason, message = step.get("reason", ""), first_line(step.get("message", ""))
+    if reason or message:
+        return _cut(": ".join(word for word in (reason, message) if word))
+    if step.get("trials") and phase_of(step) == Phase.RUNNING:
+        done = sum(Phase(phase_of(trial)).is_finished for trial in step["trials"])
+        return f"{done}/{len(step['trials'])} trials"
+    return _cut(" ".join(f"{name}={_value(value)}" for name, value in (step.get("outputs") or {}).items()))
+
+
+def ending(run: Run, flags: str, now: float) -> str:
+    """What is said of a run that has ended: what it left and how to get it, or why it failed."""
+    lines = [f"{run.id} {str(run.phase).lower()} in {took(run.status, now) or '0.0s'}"]
+    if run.phase is Phase.FAILED:
+        lines += _cause(run, flags)
+    for step in run.steps:
+        if step.get("outputs") and not step.get("reason"):
+            lines.append(f"  {step['name']}: {' '.join(f'{key}={_value(value)}' for key, value in step['outputs'].items())}")
+    lines += [f"  {name:9}{command}" for name, command in _downloads(run, flags)]
+    return "\n".join(lines)
+
+
+def _cause(run: Run, flags: str) -> Iterator[str]:
+    if run.status.get("message"):
+        yield run.status["message"]
+    failed = [step for step in run.steps if phase_of(step) == Phase.FAILED]
+    if failed:
+        first = min(failed, key=lambda step: step.get("finishedAt") or "~")
+        message = str(first.get("message", "")).strip()
+        yield from (f"  | {line}" for line in message.splitlines()[1:])
+        if first.get("attempts"):
+            yield f"  the whole log: mlwf logs {run.id} {first['name']}{flags}"
+
+
+def _downloads(run: Run, flags: str) -> Iterator[tuple[str, str]]:
+    for wanted in _LOOKED_AT:
+        for step in run.steps:
+            if wanted in (step.get("artifacts") or {}):
+                place = f" {wanted}{_ENDING[wanted]}" if wanted in _ENDING else ""
+                yield wanted, f"mlwf download {run.id} {step['name']}.{wanted}{place}{flags}"
+
+
+def phase_of(task: Mapping[str, Any]) -> str:
+    return str(task.get("phase") or Phase.PENDING)
+
+
+def took(status: Mapping[str, Any], now: float) -> str:
+    """How long something has taken so far."""
+    started = moment(status.get("startedAt") or "")
+    finished = moment(status.get("finishedAt") or "")
+    if started is None:
+        return ""
+    return human(max(0.0, (now if finished is None else finished) - started))
+
+
+def age(run: Run, now: float) -> str:
+    created = moment(run.resource["metadata"].get("creationTimestamp") or "")
+    if created is None:
+        return ""
+    seconds = max(0.0, now - created)
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f}{unit}"
+    return f"{seconds:.0f}s"
+
+
+def size(count: int) -> str:
+    """Bytes as a person reads them: ``812 B``, ``47.1 KiB``."""
+    if count < 1024:
+        return f"{count} B"
+    value = float(count)
+    for unit in ("KiB", "MiB", "GiB"):
+        value /= 1024
+        if value < 1024:
+            return f"{value:.1f} {unit}"
+    return f"{value / 1024:.1f} TiB"
+
+
+def number(value: float) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def first_line(text: str) -> str:
+    return text.strip().partition("\n")[0]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, float):
+        return number(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _cut(text: str) -> str:
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= _WIDTH else f"{one_line[: _WIDTH - 1]}…"

@@ -1,0 +1,48 @@
+"""A workflow file on its way to be run: read, its parameters set, and refused at once where it cannot work."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mlworkflow.cli.documents import workflows
+from mlworkflow.cli.errors import CliError, Usage
+from mlworkflow.cli.lint import lint
+from mlworkflow.cli.params import overridden, retyped
+
+
+def prepared(source: str, params: Sequence[str]) -> list[dict[str, Any]]:
+    """The workflows of a file with the parameters of the command line; what lint says of them is on standard error.
+
+    Raises CliError where one of them cannot run.
+    """
+    found, errors = [], 0
+    for document in workflows(source):
+        resource = overridden(document.resource, params)
+        findings = lint(replace(document, resource=resource))
+        for line in [*findings, *retyped(document.resource, params)]:
+            print(line, file=sys.stderr)
+        errors += sum(finding.severity == "error" for finding in findings)
+        found.append(resource)
+    if errors:
+        raise CliError(f"nothing was started: {errors} problem{'s' if errors > 1 else ''} in {source}")
+    return found
+
+
+def prepared_for_here(source: str, params: Sequence[str]) -> dict[str, Any]:
+    """The one workflow of a file, for a local run. Raises CliError."""
+    found = prepared(source, params)
+    if len(found) > 1:
+        raise Usage(f"{source} holds {len(found)} workflows, and `run` runs one", "put each into a file of its own")
+    resource, metadata = found[0], dict(found[0]["metadata"])
+    if resource["spec"].get("suspend"):
+        raise CliError("spec.suspend is true, and nobody could resume a local run", "remove it from the file")
+    metadata.setdefault("name", str(metadata.pop("generateName", "")).rstrip("-."))
+    return {**resource, "metadata": metadata}
+
+
+def namespace_of(resource: Mapping[str, Any]) -> str | None:
+    """The namespace that a file asks for."""
+    return (resource.get("metadata") or {}).get("namespace")

@@ -1,0 +1,52 @@
+"""Every example by `mlwf run`, as a newcomer would run it, each in a home of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bike import make_bike
+
+ROOT = Path(__file__).parents[3]
+
+
+def mlwf(home: Path, *args: str) -> str:
+    environ = {**os.environ, "MLWF_HOME": str(home), "MLWF_LOCAL": "1"}
+    done = subprocess.run([Path(sys.executable).parent / "mlwf", *args], env=environ, cwd=ROOT, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def outputs(home: Path, name: str) -> dict[str, Any]:
+    return {step["name"]: step.get("outputs", {}) for step in json.loads(mlwf(home, "get", name, "-o", "json"))["status"]["steps"]}
+
+
+def test_digits(tmp_path: Path) -> None:
+    said = mlwf(tmp_path, "run", "examples/digits.yaml")
+    assert outputs(tmp_path, "digits")["evaluate"]["accuracy"] >= 0.93
+    assert "evaluate.report" in said
+    assert "train.model" in said
+    mlwf(tmp_path, "download", "digits", "evaluate.report", str(tmp_path / "report.html"))
+    assert "accuracy" in (tmp_path / "report.html").read_text()
+
+
+def test_any_language(tmp_path: Path) -> None:
+    mlwf(tmp_path, "run", "examples/any-language.yaml")
+
+
+def test_bike(tmp_path: Path) -> None:
+    real = os.environ.get("MLWF_BIKE_TABLE")
+    table = Path(real) if real else tmp_path / "bike.csv"
+    if not real:
+        make_bike().to_csv(table, index=False)
+    mlwf(tmp_path, "run", "examples/bike.yaml", "-p", f"table={table}")
+    steps = outputs(tmp_path, "bike")
+    assert steps["evaluate-random"]["rmse"] < steps["evaluate-by-time"]["rmse"]
+    if real:
+        assert steps["evaluate-random"]["rmse"] <= 48
+        assert steps["evaluate-by-time"]["rmse"] == pytest.approx(68.6, abs=4)
