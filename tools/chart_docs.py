@@ -3,7 +3,7 @@
 
 values.yaml is the one source: a comment right above a value documents it, a line that begins with `##` opens a section.
 `chart_docs.py` writes both files, `chart_docs.py --check` only says whether they are current (exit code 1 if not).
-A value without documentation, or one that the schema does not know, is an error. tests/unit/chart runs the check.
+A value without documentation, or one that the schema does not know, is an error. tests/cluster/chart runs the check.
 """
 
 import dataclasses

@@ -6,8 +6,10 @@ imported, only when `load` is called.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+TYPE_CHECKING = False  # not imported from typing: that would cost every step's agent several milliseconds
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
 
 __all__ = ["load"]
 
@@ -17,6 +19,8 @@ def load(path: str | Path) -> Any:
 
     Raises `mlworkflow_steps.errors.StepFailure` where the directory is no bundle or names a type that is not trusted.
     """
+    from pathlib import Path
+
     from mlworkflow_steps.models.bundle import Bundle
 
     return Bundle.read(Path(path)).load_model()

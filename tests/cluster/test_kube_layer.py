@@ -1,10 +1,10 @@
-"""The client and the reflector against a real API server, whichever KUBECONFIG names."""
+"""The client and the reflector against a real API server, the cluster under test."""
 
 import asyncio
-import os
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from mlworkflow.kube.client import KubeClient
@@ -14,7 +14,8 @@ from mlworkflow.kube.objects import Json
 from mlworkflow.kube.paths import NAMESPACES, PODS
 from mlworkflow.kube.reflector import Reflector
 
-pytestmark = pytest.mark.skipif("KUBECONFIG" not in os.environ, reason="KUBECONFIG names no cluster")
+from .conftest import Cluster
+
 COUNT = 50
 
 
@@ -27,8 +28,8 @@ def a_pod(name: str, label: str = "ours") -> Json:
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[KubeClient]:
-    async with KubeClient(load_config()) as client:
+async def client(cluster: Cluster) -> AsyncIterator[KubeClient]:
+    async with KubeClient(load_config(kubeconfig=Path(cluster.kubeconfig))) as client:
         yield client
 
 

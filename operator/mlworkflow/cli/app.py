@@ -280,7 +280,7 @@ def _change(place: Place, name: str, spec: dict[str, Any], word: str, output: Fo
         return found
 
     found = _ask(place, change)
-    done = f"has {str(found.phase).lower()} already" if found.phase.is_finished else word
+    done = f"is over already: {found.phase}" if found.phase.is_finished else word
     _show(output, {"id": found.id, "result": done}, lambda: f"{found.id} {done}")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -42,6 +44,8 @@ class Stopper:
 
 async def run_locally(home: Path, resource: Mapping[str, Any], view: View) -> tuple[Run, signal.Signals | None]:
     """The run at its end, and the signal that ended it, if one did. Raises SpecError with nothing started."""
+    # What the gateway and the engine log is for operators; here it would come between the lines of the view.
+    logging.basicConfig(level=logging.INFO if os.environ.get("MLWF_DEBUG") else logging.CRITICAL)
     runner = LocalRunner(Home(home), resource, lambda run: view.show(Run(run.id, run.resource)))
     with view:
         task = asyncio.create_task(runner.execute())

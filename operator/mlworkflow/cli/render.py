@@ -108,8 +108,10 @@ def _cause(run: Run, flags: str) -> Iterator[str]:
         first = min(failed, key=lambda step: step.get("finishedAt") or "~")
         message = str(first.get("message", "")).strip()
         yield from (f"  | {line}" for line in message.splitlines()[1:])
+        trials = [trial for trial in first.get("trials") or [] if phase_of(trial) == Phase.FAILED]
+        task = f"{first['name']}/{trials[0].get('number') or 0}" if trials else first["name"]
         if first.get("attempts"):
-            yield f"  the whole log: mlwf logs {run.id} {first['name']}{flags}"
+            yield f"  the whole log: mlwf logs {run.id} {task}{flags}"
 
 
 def _downloads(run: Run, flags: str) -> Iterator[tuple[str, str]]:

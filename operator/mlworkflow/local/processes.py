@@ -24,6 +24,8 @@ from mlworkflow.store.layout import AttemptKey
 
 LOG = "agent.log"
 TAIL = 1 << 16
+PATIENCE = "60"
+"""Seconds that an agent waits for a gateway that is away: here it is away only if the runner was killed."""
 
 
 @dataclass(slots=True)
@@ -71,7 +73,7 @@ class ProcessDriver:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "mlworkflow_steps.agent", "run",
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env={**os.environ, **_variables(order), "MLWF_ROOT": str(folder), "MLWF_GATEWAY": self.gateway, "MLWF_TOKEN_FILE": str(token)},
+                env={"MLWF_PATIENCE": PATIENCE, **os.environ, **_variables(order), "MLWF_ROOT": str(folder), "MLWF_GATEWAY": self.gateway, "MLWF_TOKEN_FILE": str(token)},
             )  # fmt: skip
         grace = order.step.common.termination_grace_period_seconds
         running = Attempt(*key, handle=str(process.pid), seen=Seen.RUNNING, created_at=time.time())

@@ -102,6 +102,11 @@ def test_a_failure_ends_with_the_first_cause_and_the_last_lines() -> None:
     )
 
 
+def test_a_failed_tune_step_points_to_the_log_of_a_trial() -> None:
+    shown = run("Failed", {**TUNE, "phase": "Failed", "reason": "TrialsFailed", "message": "1 of 3 trials failed"})
+    assert render.ending(shown, "", NOW).splitlines()[-1] == "  the whole log: mlwf logs digits.2 tune/1"
+
+
 def test_artifacts() -> None:
     assert render.artifact_table([Artifact("tune/0", "model", "directory", 48213, DIGEST)]) == (
         f"ARTIFACT       TYPE        SIZE       DIGEST\ntune/0.model   directory   47.1 KiB   {DIGEST}"

@@ -130,6 +130,8 @@ class World:
         self.pods: dict[AttemptId, Pod] = {}
         self.records: dict[AttemptId, Result] = {}
         self.lost: Counter[str] = Counter()
+        self.judged: set[AttemptId] = set()
+        """Failures that left no record: their probe was answered before they ended."""
         self.crashes = 0
         # the operator
         self.run = Run()
@@ -156,8 +158,8 @@ class World:
         """One event of the tape's choice."""
         self.now += 1.0
         events: tuple[tuple[int, Callable[[], None]], ...] = (
-            (6, self._deliver_one),
-            (6, self._advance_one),
+            (4, self._deliver_one),
+            (10, self._advance_one),
             (5, self._turn),
             (2, self._turn_again),
             (2, self._sleep),
@@ -221,6 +223,8 @@ class World:
 
     def _hide_one(self) -> None:
         """The cache misses an attempt for a while."""
+        if not self.is_settled:  # a driver that has just listed everything
+            return
         if key := self._pick(self.cache):
             self._note(f"{key} is hidden")
             del self.cache[key]
@@ -228,6 +232,8 @@ class World:
 
     def _crash(self) -> None:
         """The operator is killed; the next one has a status from any time before, the attempts that exist, and the records."""
+        if self.tape.below(3) != 2:  # rare, so that there is something to forget
+            return
         if (
             any(lost + self.crashes >= LOSSES for lost in self.lost.values())
             or self.crashes >= LOSSES
@@ -235,7 +241,7 @@ class World:
         ):
             return
         self.crashes += 1
-        old = self.written[len(self.written) - 1 - self.tape.below(len(self.written))]
+        old = self.written[self.tape.below(len(self.written))]
         text = json.encode(status.written(self.workflow, self.graph, old, {}, self.now))
         self.run = status.read(json.decode(text), self.workflow)
         self.written = [old]
@@ -279,10 +285,10 @@ class World:
 
     def _failures(self, task: str) -> int:
         """How often a task has failed by its own fault."""
-        own = (
-            result for (name, _), result in self.records.items() if name == task and result.reason != Reason.TERMINATED
-        )
-        return sum(not result.is_success for result in own)
+        failed = {
+            key for key, record in self.records.items() if not record.is_success and record.reason != Reason.TERMINATED
+        }
+        return sum(name == task for name, _ in failed | self.judged)
 
     def _commit(self, pod: Pod, does: Does | None) -> bool:
         """The gateway's fence: only the current attempt of a task commits, and only once the operator knows what is current."""
@@ -358,6 +364,10 @@ class World:
         self.turns += 1
         decision = self._decide(seen)
         self.probed, self.refused = {}, {}
+        for name, task in decision.run.tasks.items():
+            before = self.run.tasks.get(name, PENDING)
+            if task.failures > before.failures and (name, before.attempt) not in self.records:
+                self.judged.add((name, before.attempt))
         self.run, self.wake_at, self.is_settled = decision.run, decision.wake_at, True
         orders = [action.order for action in decision.actions if isinstance(action, Start)]
         self._check_starts(

@@ -6,12 +6,12 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from mlworkflow.schema.editor import editor_schema
 from mlworkflow.schema.resource import references_in
 
-jsonschema = pytest.importorskip("jsonschema")
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("**/*.yaml"))
 GOOD: dict[str, Any] = yaml.safe_load("""
 apiVersion: mlworkflow.io/v1alpha1

@@ -38,6 +38,15 @@ def _check(body: Container) -> list[tuple[str, str]]:
     return []
 
 
+_EXAMPLE = """\
+name: count
+inputs: {words: {from: collect.words}}
+container:
+  image: busybox:1.36
+  command: [sh, -c, 'mkdir -p "$MLWF_OUT/params" && wc -w < "$MLWF_IN/words" > "$MLWF_OUT/params/total"']
+outputs: {total: {type: integer}}
+"""
+
 KIND = Kind(
     name="container",
     order=90,
@@ -45,4 +54,5 @@ KIND = Kind(
     body=Container,
     text_fields=frozenset({"image", "command", "args", "workingDir"}),
     check=_check,
+    example=_EXAMPLE,
 )

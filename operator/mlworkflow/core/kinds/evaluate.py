@@ -42,6 +42,13 @@ def _check(body: Evaluate) -> list[tuple[str, str]]:
     ]
 
 
+_EXAMPLE = """\
+name: evaluate
+inputs: {model: {from: train.model}, test: {from: prep.test}}
+evaluate:
+  gate: {accuracy: {min: 0.9}}
+"""
+
 KIND = Kind(
     name="evaluate",
     order=40,
@@ -52,4 +59,5 @@ KIND = Kind(
     outputs={"report": "file", "scores": "file", "passed": "boolean"},
     open_parameters=True,
     check=_check,
+    example=_EXAMPLE,
 )

@@ -80,6 +80,14 @@ def _check(body: Prep) -> list[tuple[str, str]]:
     return problems
 
 
+_EXAMPLE = """\
+name: prep
+prep:
+  source: {sklearn: digits}
+  target: target
+  split: {test: 0.3, stratify: true}
+"""
+
 KIND = Kind(
     name="prep",
     order=10,
@@ -98,4 +106,5 @@ KIND = Kind(
     open_parameters=True,
     text_fields=frozenset({"target"}),
     check=_check,
+    example=_EXAMPLE,
 )

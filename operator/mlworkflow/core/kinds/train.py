@@ -58,6 +58,19 @@ def _check(body: Train) -> list[tuple[str, str]]:
     return []
 
 
+_EXAMPLE = """\
+name: train
+inputs: {train: {from: prep.train}}
+train:
+  estimator:
+    pipeline:
+      - {name: scale, use: sklearn.preprocessing.StandardScaler}
+      - {name: forest, use: sklearn.ensemble.RandomForestClassifier, params: {n_estimators: 100}}
+  params: {max_depth: 8}
+  cv: 5
+  seed: 7
+"""
+
 KIND = Kind(
     name="train",
     order=20,
@@ -69,4 +82,5 @@ KIND = Kind(
     open_parameters=True,
     takes_trial_params="params",
     check=_check,
+    example=_EXAMPLE,
 )

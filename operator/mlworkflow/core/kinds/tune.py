@@ -125,6 +125,20 @@ def _check(body: Tune) -> list[tuple[str, str]]:
     return problems
 
 
+_EXAMPLE = """\
+name: tune
+inputs: {train: {from: prep.train}}
+tune:
+  metric: {name: cv_accuracy, goal: maximize}
+  algorithm: {random: {seed: 7}}
+  space:
+    max_depth: {int: {min: 2, max: 12}}
+    max_features: {choice: [sqrt, log2, null]}
+  trials: {max: 20, parallel: 4}
+  step:
+    train: {estimator: sklearn.ensemble.RandomForestClassifier, cv: 3}
+"""
+
 KIND = Kind(
     name="tune",
     order=30,
@@ -132,4 +146,5 @@ KIND = Kind(
     body=Tune,
     outputs={"trials": "file", "best": "json", "trial_count": "integer", "failed_count": "integer"},
     check=_check,
+    example=_EXAMPLE,
 )

@@ -115,7 +115,7 @@ def run(*command: str, text: str = "") -> str:
 def runner(name: str) -> Callable[..., str]:
     found = program(name)
     if found is None:
-        pytest.skip(f"no {name} here")
+        pytest.fail(f"no {name} here, and `python3 tests/node build {name}` did not make one", pytrace=False)
     return functools.partial(run, found)
 
 

@@ -1,0 +1,189 @@
+"""Workflows of a cluster, against an API server that is not one, and the real gateway behind its proxy."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from mlworkflow.core.names import pod_name
+from mlworkflow.core.observation import Result
+
+from tests.component.cli.conftest import Shell
+from tests.component.cli.fake_cluster import NAMESPACE, FakeCluster
+
+STEPS: list[dict[str, Any]] = [{"name": "train", "container": {"image": "x", "command": ["run"]}}]
+
+
+def status(phase: str, step: str | None = None, **fields: Any) -> dict[str, Any]:
+    ran = {"name": "train", "phase": step or phase, "attempts": 1, "startedAt": "2026-11-25T12:00:00Z", **fields}
+    return {"phase": phase, "progress": "1/1", "startedAt": "2026-11-25T12:00:00Z", "steps": [ran]}
+
+
+class Remote:
+    """`mlwf` with a kubeconfig."""
+
+    def __init__(self, shell: Shell, cluster: FakeCluster) -> None:
+        self.shell, self.cluster = shell, cluster
+
+    async def __call__(self, *words: str, code: int = 0) -> str:
+        return await asyncio.to_thread(self.shell, *words, code=code)
+
+    async def json(self, *words: str, code: int = 0) -> Any:
+        return await asyncio.to_thread(self.shell.json, *words, code=code)
+
+
+@pytest_asyncio.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[FakeCluster]:
+    cluster = FakeCluster(tmp_path)
+    async with cluster.served() as url:
+        config = {
+            "current-context": "c",
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": NAMESPACE}}],
+            "clusters": [{"name": "c", "cluster": {"server": url}}],
+            "users": [{"name": "u", "user": {}}],
+        }
+        (tmp_path / "kubeconfig").write_text(json.dumps(config))
+        yield cluster
+
+
+@pytest.fixture
+def mlwf(tmp_path: Path, cluster: FakeCluster) -> Remote:
+    return Remote(Shell(tmp_path, {"KUBECONFIG": str(tmp_path / "kubeconfig")}), cluster)
+
+
+async def test_submit_list_get_stop_suspend_resume_delete(mlwf: Remote) -> None:
+    file = mlwf.shell.write("w", STEPS, params={"a": 1})
+    assert await mlwf("submit", file, "-p", "a=2") == "w submitted to the namespace ml; watch it: mlwf watch w\n"
+    workflow = mlwf.cluster.workflows["w"]
+    assert workflow["spec"]["params"] == {"a": 2}
+    assert "there is a workflow 'w' in the namespace ml already" in await mlwf("submit", file, code=1)
+    assert [run["id"] for run in await mlwf.json("list")] == ["w"]
+    assert (await mlwf("list", "-A")).splitlines()[1].split()[:3] == ["ml", "w", "Pending"]
+    got = await mlwf.json("get", "w")
+    assert (got["id"], got["kind"]) == ("w", "MLWorkflow")
+    assert "managedFields" not in got["metadata"]
+    for command, field, value in (("suspend", "suspend", True), ("resume", "suspend", False), ("stop", "cancel", True)):
+        assert (await mlwf(command, "w")).startswith("w ")
+        assert mlwf.cluster.workflows["w"]["spec"][field] is value
+    mlwf.cluster.put("w", status("Cancelled"))
+    assert await mlwf("stop", "w") == "w is over already: Cancelled\n"
+    assert await mlwf("delete", "w") == "w deleted\n"
+    assert mlwf.cluster.workflows == {}
+    assert "there is no workflow 'w' in the namespace ml" in await mlwf("get", "w", code=1)
+
+
+async def test_a_workflow_that_cannot_run_is_not_submitted(mlwf: Remote) -> None:
+    file = mlwf.shell.write("w", [{**STEPS[0], "after": ["nobody"]}])
+    assert "nothing was started: 1 problem" in await mlwf("submit", file, code=1)
+    assert mlwf.cluster.calls == []
+
+
+@pytest.mark.parametrize(("phase", "code"), [("Succeeded", 0), ("Failed", 1)])
+async def test_submit_and_wait_follows_it_to_its_end(mlwf: Remote, phase: str, code: int) -> None:
+    process = mlwf.shell.start("submit", mlwf.shell.write("w", STEPS), "--wait")
+    while not any("watch=true" in call for call in mlwf.cluster.calls):
+        await asyncio.sleep(0.05)
+    mlwf.cluster.put("w", status("Running"))
+    mlwf.cluster.put("w", status(phase, outputs={"accuracy": 0.9}))
+    out, err = await asyncio.to_thread(process.communicate, timeout=30)
+    assert (process.returncode, err) == (code, "")
+    assert f"train {phase}" in out
+    assert f"w {phase.lower()} in" in out
+
+
+async def test_watching_ends_when_the_workflow_is_deleted(mlwf: Remote) -> None:
+    mlwf.cluster.put("w", status("Running"))
+    process = mlwf.shell.start("watch", "w")
+    while not any("watch=true" in call for call in mlwf.cluster.calls):
+        await asyncio.sleep(0.05)
+    mlwf.cluster.remove("w")
+    _, err = await asyncio.to_thread(process.communicate, timeout=30)
+    assert process.returncode == 1
+    assert "w was deleted" in err
+
+
+async def test_artifacts_come_through_the_gateway(mlwf: Remote, tmp_path: Path) -> None:
+    model = mlwf.cluster.keep(b"m" * 3_000_000)
+    report = mlwf.cluster.keep(b"<h1>bad</h1>")
+    mlwf.cluster.put("w", status("Failed", reason="GateFailed", message="accuracy 0.8 is below 0.9"), steps=STEPS)
+    mlwf.cluster.record("w", "train", Result(exit_code=1, reason="GateFailed", outputs={"report": report, "model": model}))
+    listed = await mlwf.json("artifacts", "w")
+    assert [(one["task"], one["name"], one["size"]) for one in listed] == [("train", "model", 3_000_000), ("train", "report", 12)]
+    assert "verified" in await mlwf("download", "w", "train.model", str(tmp_path / "m"))
+    assert (tmp_path / "m").read_bytes() == b"m" * 3_000_000
+    proxied = [call for call in mlwf.cluster.calls if "/proxy/" in call]
+    prefix = "GET /api/v1/namespaces/operators/services/mlworkflow-gateway:http/proxy/v1/read/ml/"
+    assert all(call.startswith(prefix) for call in proxied)
+    mlwf.cluster.store.delete(f"ml/cas/sha256/{model.digest[7:9]}/{model.digest[9:]}")
+    assert "the store does not have it any more" in await mlwf("download", "w", "train.model", "-", code=1)
+
+
+@pytest.mark.parametrize(
+    ("services", "refused", "words", "told"),
+    [
+        ([], set(), [], "namespaces/mlworkflow-system/services/mlworkflow-gateway:http/"),
+        ([], {"/services"}, ["--operator-namespace", "ops"], ""),
+        ([("a", "one-gateway"), ("b", "two-gateway")], set(), ["--operator-namespace", "b"], "namespaces/b/services/two-gateway:http/"),
+        ([("a", "one-gateway"), ("b", "two-gateway")], set(), [], "more than one operator: in a, b"),
+        ([("a", "x-gateway")], {"/token"}, [], "you may not read artifacts of the namespace ml"),
+    ],
+)
+async def test_the_gateway_is_found(
+    mlwf: Remote, services: list[tuple[str, str]], refused: set[str], words: list[str], told: str
+) -> None:
+    cluster = mlwf.cluster
+    cluster.services, cluster.refused = services, refused
+    artifact = cluster.keep(b"x")
+    cluster.put("w", status("Succeeded", artifacts={"model": {"digest": artifact.digest, "size": 1, "type": "file"}}), steps=STEPS)
+    out, err = await asyncio.to_thread(_any_end, mlwf.shell, "download", "w", "train.model", "-", *words)
+    assert told in "\n".join([out, err, *cluster.calls])
+    assert "Traceback" not in err
+
+
+async def test_logs_of_what_runs_come_from_the_pod_and_later_from_the_record(mlwf: Remote) -> None:
+    cluster = mlwf.cluster
+    pod = pod_name("w", "uid-w", "train", 0)
+    cluster.put("w", status("Running"), steps=STEPS)
+    cluster.logs[pod] = [b"early\n", b"late\n"]
+    assert await mlwf("logs", "w", "train") == "early\nlate\n"
+    assert await mlwf("logs", "w", "train", "-f") == "early\nlate\n"
+    del cluster.logs[pod]
+    cluster.put("w", status("Succeeded"))
+    assert "is gone, and it left no log" in await mlwf("logs", "w", "train", code=1)
+    cluster.record("w", "train", Result(exit_code=0, logs=cluster.keep(b"kept\n")))
+    assert await mlwf("logs", "w") == "==> train <==\nkept\n"
+
+
+async def test_the_clusters_refusals_are_told_in_a_line(mlwf: Remote) -> None:
+    mlwf.cluster.refused = {"mlworkflows"}
+    assert "not allowed: you cannot get" in await mlwf("list", code=1)
+    mlwf.cluster.refused = set()
+    assert "no context 'nope'" in await mlwf("list", "--context", "nope", code=2)
+    config = mlwf.shell.folder / "kubeconfig"
+    config.write_text(config.read_text().replace("http://127.0.0.1", "http://127.0.0.1:1/"))
+    assert "no answer from" in await mlwf("list", code=1)
+    config.write_text("nonsense")
+    assert "is not a kubeconfig" in await mlwf("list", code=2)
+
+
+async def test_a_run_of_this_machine_is_hinted_at(mlwf: Remote) -> None:
+    file = mlwf.shell.write("here", [{"name": "one", "container": {"command": ["true"]}}])
+    assert "here.1 succeeded" in await mlwf("run", file, "-q")
+    assert "add --local" in await mlwf("get", "here", code=1)
+    assert (await mlwf.json("get", "here", "--local"))["id"] == "here.1"
+
+
+async def test_a_file_for_another_namespace(mlwf: Remote) -> None:
+    file = mlwf.shell.folder / mlwf.shell.write("w", STEPS)
+    file.write_text(file.read_text().replace('"name": "w"', '"name": "w", "namespace": "other"'))
+    assert "the file says namespace other, and -n says ml" in await mlwf("submit", str(file), "-n", "ml", code=2)
+
+
+def _any_end(shell: Shell, *words: str) -> tuple[str, str]:
+    out, err = shell.start(*words).communicate(timeout=60)
+    return out, err
