@@ -80,7 +80,8 @@ class ClusterRuns:
                 if not error.details.get("name"):
                     raise  # no such resource at all
                 raise NoSuchRun(
-                    f"there is no workflow '{name}' in the namespace {self.namespace}", "mlwf list -A shows all there are"
+                    f"there is no workflow '{name}' in the namespace {self.namespace}",
+                    "mlwf list -A shows all there are",
                 ) from None
 
     async def watch(self, name: str) -> AsyncGenerator[Run, None]:
@@ -159,7 +160,9 @@ class ClusterRuns:
                             yield piece
                     return
                 except NotFound:
-                    raise NoLog(f"{run.id}: the Pod of attempt {attempt} of {task} is gone, and it left no log") from None
+                    raise NoLog(
+                        f"{run.id}: the Pod of attempt {attempt} of {task} is gone, and it left no log"
+                    ) from None
                 except ApiError as error:
                     if error.status != 400:
                         raise
@@ -201,7 +204,9 @@ def _refusal(error: ApiError, server: str) -> CliError:
         case Unauthorized():
             return Refused(f"{server} does not know you: {error.message}", "log in again, as for kubectl")
         case Forbidden():
-            return Refused(f"not allowed: {error.message}", "ask for the role mlworkflow-view or mlworkflow-edit (docs/install.md)")
+            return Refused(
+                f"not allowed: {error.message}", "ask for the role mlworkflow-view or mlworkflow-edit (docs/install.md)"
+            )
         case NotFound() if not error.details.get("name"):
             return Refused("this cluster has no MLWorkflows", "install the operator: docs/install.md")
         case Unavailable() if error.status == 0:

@@ -47,7 +47,7 @@ class BadFile(CliError):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document of a file: `resource` has JSON types only; `duplicates` are (line, message) of keys that are there twice."""
+    """One document: `resource` has JSON types only; `duplicates` are (line, message) of keys that are there twice."""
 
     source: str
     resource: dict[str, Any]

@@ -1,7 +1,7 @@
 """Everything that can be said of a workflow before it runs: what makes it fail, and what will probably surprise.
 
-Beyond the operator's own checks, expressions are tried out: with the file's parameters, where nothing else is needed, and
-with a sample of every declared output, because CEL fails on ``1 * 0.5`` only when it gets there.
+Beyond the operator's own checks, expressions are tried out: with the file's parameters, where nothing else is needed,
+and with a sample of every declared output, because CEL fails on ``1 * 0.5`` only when it gets there.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def lint(document: Document) -> list[Finding]:
     """All findings of one document, in the order of its lines."""
 
     def finding(problem: Problem, severity: Literal["error", "warning"] = "error") -> Finding:
-        return Finding(document.source, document.line(problem.path), document.name, problem.path, problem.message, severity)
+        return Finding(
+            document.source, document.line(problem.path), document.name, problem.path, problem.message, severity
+        )
 
     found = [Finding(document.source, line, document.name, "", message) for line, message in document.duplicates]
     try:
@@ -66,7 +68,9 @@ def lint(document: Document) -> list[Finding]:
     else:
         found += [finding(problem, "warning") for problem in _surprises(workflow)]
     found += [finding(problem, "warning") for problem in _foreign(document.resource)]
-    found += [Finding(document.source, line, document.name, "", text, "warning") for line, text in _letters(document.node)]
+    found += [
+        Finding(document.source, line, document.name, "", text, "warning") for line, text in _letters(document.node)
+    ]
     return sorted(dict.fromkeys(found), key=lambda finding: (finding.line, finding.severity, finding.path))
 
 
@@ -114,7 +118,9 @@ def _surprises(workflow: Workflow) -> Iterator[Problem]:
     scopes = [orders.names(workflow, _sampled(workflow, sample)) for sample in _SAMPLES]
     for path, expression in _expressions(workflow):
         if _DIVISION.search(outside_strings(expression.source)):
-            yield Problem(path, f"'{expression.source}' drops what follows the point (7 / 2 is 3): write double(7) / 2.0")
+            yield Problem(
+                path, f"'{expression.source}' drops what follows the point (7 / 2 is 3): write double(7) / 2.0"
+            )
         if "steps" in expression.roots and "trial" not in expression.roots:
             for scope in scopes:
                 try:

@@ -15,7 +15,14 @@ from mlworkflow.core.state import Phase
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-_STYLES = {"Running": "cyan", "Succeeded": "green", "Failed": "red", "Cancelled": "yellow", "Skipped": "dim", "Pending": "dim"}
+_STYLES = {
+    "Running": "cyan",
+    "Succeeded": "green",
+    "Failed": "red",
+    "Cancelled": "yellow",
+    "Skipped": "dim",
+    "Pending": "dim",
+}
 _BELOW = 6  # lines of the terminal that the table leaves free
 
 
@@ -138,7 +145,7 @@ class Live(Quiet):
 
 
 def _fitting(run: Run, height: int) -> tuple[list[Mapping[str, Any]], int]:
-    """The steps that a table of this height has room for, in their order, and how many it has not: what runs goes first."""
+    """The steps that a table of this height has room for, in their order, and how many are left out; what runs stays."""
     steps = run.steps
     if len(steps) <= height:
         return steps, 0

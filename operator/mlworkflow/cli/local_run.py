@@ -1,4 +1,4 @@
-"""`mlwf run`: a workflow from its file to its end on this machine, shown while it runs, and ended cleanly with Ctrl-C."""
+"""`mlwf run`: a workflow from its file to its end on this machine, shown as it runs, ended cleanly with Ctrl-C."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopper:
-    """The first signal asks for a clean end, the second kills, the third waits for nothing; `signal` is the first one."""
+    """The first signal asks for a clean end, the second kills, the third waits for nothing; `signal` is the first."""
 
     def __init__(self, runner: LocalRunner, task: asyncio.Task[Any]) -> None:
         self._runner = runner

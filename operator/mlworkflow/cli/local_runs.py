@@ -109,7 +109,8 @@ class LocalRuns:
         if shown.phase.is_finished or self._home.is_under_way(run):
             return shown
         steps = [
-            {**step, "phase": str(Phase.CANCELLED)} if step.get("phase") == Phase.RUNNING else step for step in shown.steps
+            {**step, "phase": str(Phase.CANCELLED)} if step.get("phase") == Phase.RUNNING else step
+            for step in shown.steps
         ]
         status = {**shown.status, "phase": str(Phase.CANCELLED), "message": INTERRUPTED, "steps": steps}
         return Run(run.id, {**run.resource, "status": status})

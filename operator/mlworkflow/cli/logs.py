@@ -32,7 +32,7 @@ async def log_of(runs: Runs, run: Run, task: str, attempt: int | None, follow: b
 
 
 async def all_logs(runs: Runs, run: Run, follow: bool) -> AsyncIterator[bytes]:
-    """The output of every task, one after the other as they started, each under its name; with `follow` to the run's end."""
+    """The output of every task, in the order of their starts, each under its name; with `follow` to the run's end."""
     seen: set[str] = set()
     while True:
         fresh = [(task, status) for task, status in run.tasks() if task not in seen and not _has_no_process(run, task)]

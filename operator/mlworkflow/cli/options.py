@@ -18,7 +18,9 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A run: `digits`, or l
 File = Annotated[str, typer.Argument(metavar="FILE", help="A YAML file; `-` is standard input.")]
 Params = Annotated[
     list[str] | None,
-    typer.Option("-p", "--param", metavar="NAME=VALUE", help="A parameter of the workflow; JSON if it parses, else text."),
+    typer.Option(
+        "-p", "--param", metavar="NAME=VALUE", help="A parameter of the workflow; JSON if it parses, else text."
+    ),
 ]
 Output = Annotated[Format, typer.Option("-o", "--output", help="How to answer.", show_default=True)]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Show nothing while it runs.")]
@@ -47,7 +49,11 @@ def at_a_place(*left_out: str) -> Callable[[Callable[..., None]], Callable[..., 
         def with_place(**given: Any) -> None:
             command(place=Place(**{name: given.pop(name) for name in options}), **given)
 
-        own = [parameter for name, parameter in inspect.signature(command, eval_str=True).parameters.items() if name != "place"]
+        own = [
+            parameter
+            for name, parameter in inspect.signature(command, eval_str=True).parameters.items()
+            if name != "place"
+        ]
         added = [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_DEFAULTS[name], annotation=option)
             for name, option in options.items()

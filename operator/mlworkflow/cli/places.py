@@ -2,7 +2,7 @@
 
 1. ``--local`` or ``--home``: this machine. ``--context``, ``--kubeconfig``, ``-n`` or ``-A``: a cluster.
 2. else ``MLWF_LOCAL=1``: this machine.
-3. else a cluster where one is configured ($KUBECONFIG, ~/.kube/config, or this is a Pod), and this machine where none is.
+3. else a cluster where one is configured ($KUBECONFIG, ~/.kube/config, or this is a Pod), else this machine.
 
 `run` and `lint` are always local, `submit` never is.
 """
@@ -66,7 +66,9 @@ def has_cluster(environ: Mapping[str, str]) -> bool:
     named = [Path(name) for name in environ.get("KUBECONFIG", "").split(os.pathsep) if name]
     if named:
         return any(path.is_file() for path in named)
-    return "KUBERNETES_SERVICE_HOST" in environ or (Path(environ.get("HOME", "~")).expanduser() / ".kube/config").is_file()
+    return (
+        "KUBERNETES_SERVICE_HOST" in environ or (Path(environ.get("HOME", "~")).expanduser() / ".kube/config").is_file()
+    )
 
 
 @asynccontextmanager

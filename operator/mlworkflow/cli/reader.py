@@ -1,4 +1,4 @@
-"""Artifacts and records of a cluster: through the API server's proxy to the gateway, so that no port is opened for them.
+"""Artifacts and records of a cluster: by the API server's proxy to the gateway, so that no port is opened for them.
 
 The gateway wants a token of the namespace that is read, with the audience `mlworkflow-read` (contract, section 5).
 """

@@ -46,7 +46,9 @@ def run_table(runs: Sequence[Run], now: float, *, namespaces: bool = False) -> s
         ]
         for run in runs
     ]
-    return table([*(["NAMESPACE"] if namespaces else []), "NAME", "PHASE", "PROGRESS", "DURATION", "AGE", "MESSAGE"], rows)
+    return table(
+        [*(["NAMESPACE"] if namespaces else []), "NAME", "PHASE", "PROGRESS", "DURATION", "AGE", "MESSAGE"], rows
+    )
 
 
 def run_page(run: Run, now: float) -> str:
@@ -95,7 +97,9 @@ def ending(run: Run, flags: str, now: float) -> str:
         lines += _cause(run, flags)
     for step in run.steps:
         if step.get("outputs") and not step.get("reason"):
-            lines.append(f"  {step['name']}: {' '.join(f'{key}={_value(value)}' for key, value in step['outputs'].items())}")
+            lines.append(
+                f"  {step['name']}: {' '.join(f'{key}={_value(value)}' for key, value in step['outputs'].items())}"
+            )
     lines += [f"  {name:9}{command}" for name, command in _downloads(run, flags)]
     return "\n".join(lines)
 

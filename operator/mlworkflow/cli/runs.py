@@ -63,7 +63,7 @@ class Run:
         if not number:
             return step
         trials = {int(trial.get("number") or 0): trial for trial in step.get("trials") or []}
-        trial = trials.get(trial_number(name) or 0)
+        trial: Mapping[str, Any] | None = trials.get(trial_number(name) or 0)
         if trial is None:
             raise CliError(f"{self.id} has no trial '{name}'", f"step '{step_of(name)}' has {len(trials)} so far")
         return trial
@@ -86,7 +86,7 @@ class Runs(Protocol):
         """Raises NoSuchRun."""
 
     def watch(self, name: str) -> AsyncGenerator[Run, None]:
-        """The run as it is, and again whenever it changed, until it has ended. Raises NoSuchRun, also when it is deleted."""
+        """The run as it is, and again whenever it changed, until it has ended. NoSuchRun also when it is deleted."""
 
     async def record(self, run: Run, task: str, attempt: int) -> Mapping[str, Any] | None:
         """The commit record of an attempt, or None."""

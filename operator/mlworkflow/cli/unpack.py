@@ -14,8 +14,8 @@ class BadArchive(Exception):
 def unpack(archive: Path, root: Path) -> None:
     """Make `root`, which must not exist, from a tar.
 
-    The `data` filter of the standard library refuses what leads outside, and links are made last, so that nothing is ever
-    written through one. Raises BadArchive, with nothing but `root` touched; what is there then is not to be used.
+    The `data` filter of the standard library refuses what leads outside, and links are made last, so that nothing is
+    ever written through one. Raises BadArchive, with nothing but `root` touched; what is there then is not to be used.
     """
     root.mkdir()
     modes: list[tuple[Path, int]] = []

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from mlworkflow.core.model import Output, Step
+from mlworkflow.core.fields import Output
+from mlworkflow.core.model import Step
 from mlworkflow.core.values import ArtifactRef
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from mlworkflow.core import graph, names
 from mlworkflow.core.errors import ExpressionError, Problem, SpecError
 from mlworkflow.core.expressions import OPEN, ROOTS, outside_strings, split, walk
-from mlworkflow.core.model import Common, Step, Workflow
+from mlworkflow.core.fields import Common
+from mlworkflow.core.model import Step, Workflow
 
 
 def check(workflow: Workflow) -> graph.Graph:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlworkflow.core.model import Common, Output, Retry
+from mlworkflow.core.fields import Common, Output, Retry
 from mlworkflow.core.names import GROUP, KIND, PLURAL, VERSION
 from mlworkflow.schema.resource import SPEC, STATUS, Schema, objects
 from mlworkflow.schema.rules import NAME_RULE

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from mlworkflow.core.fields import SpecFields, StepFields
 from mlworkflow.core.kinds import KINDS
-from mlworkflow.core.model import SpecFields, StepFields
 from mlworkflow.core.status import StatusFields
 
 Schema: TypeAlias = dict[str, Any]

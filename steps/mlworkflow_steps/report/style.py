@@ -25,6 +25,7 @@ section{padding:20px 22px;margin-bottom:14px}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:6px 10px;border-bottom:1px solid var(--line);text-align:left;overflow-wrap:anywhere}
+td:first-child{overflow-wrap:normal}
 th{color:var(--soft);font-size:12px;font-weight:600}
 .number{text-align:right;white-space:nowrap}
 tbody tr:last-child td{border-bottom:0}

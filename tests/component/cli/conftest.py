@@ -26,7 +26,13 @@ class Shell:
 
     def start(self, *words: str, **options: Any) -> subprocess.Popen[str]:
         path = os.pathsep.join([str(ROOT / "operator"), str(ROOT / "steps")])
-        environ = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "PYTHONPATH": path, "LANG": "C.UTF-8", **self.environ}
+        environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "PYTHONPATH": path,
+            "LANG": "C.UTF-8",
+            **self.environ,
+        }
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(
             [sys.executable, "-c", MAIN, *words], cwd=self.folder, env=environ, text=True, **{**pipes, **options}

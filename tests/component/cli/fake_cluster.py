@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from mlworkflow.core.observation import Result
+from mlworkflow.core.pods import MAIN
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.gateway._auth import Reader
 from mlworkflow.gateway.app import make_app
@@ -47,6 +48,7 @@ class FakeCluster:
         self.calls: list[str] = []
         self.version = 10
         self.events: list[Json] = []
+        self.watched = asyncio.Event()
         self._changed = asyncio.Event()
         self._gateway = ""
 
@@ -68,7 +70,9 @@ class FakeCluster:
     def put(self, name: str, status: Json | None = None, **spec: Any) -> Json:
         """Create or change a workflow."""
         self.version += 1
-        old = self.workflows.get(name, {"apiVersion": "mlworkflow.io/v1alpha1", "kind": "MLWorkflow", "spec": {}, "status": {}})
+        old = self.workflows.get(
+            name, {"apiVersion": "mlworkflow.io/v1alpha1", "kind": "MLWorkflow", "spec": {}, "status": {}}
+        )
         metadata = {"name": name, "namespace": NAMESPACE, "uid": f"uid-{name}", "resourceVersion": str(self.version),
                     "creationTimestamp": "2026-11-25T12:00:00Z", "managedFields": [{}]}  # fmt: skip
         workflow = {**old, "metadata": metadata, "spec": {**old["spec"], **spec}, "status": status or old["status"]}
@@ -110,19 +114,27 @@ class FakeCluster:
         if path.endswith("/services"):
             assert request.query["labelSelector"] == "app.kubernetes.io/part-of=mlworkflow"
             wanted = path.split("/")[4] if "/namespaces/" in path else None
-            items = [{"metadata": {"namespace": place, "name": name}} for place, name in self.services if wanted in (None, place)]
+            items = [
+                {"metadata": {"namespace": place, "name": name}}
+                for place, name in self.services
+                if wanted in (None, place)
+            ]
             return web.json_response({"metadata": {}, "items": items})
         if path.endswith("/log"):
             return await self._log(request, path.split("/")[-2])
         if path.startswith(GROUP):
-            return await self._workflow(request, path.removeprefix(f"{GROUP}/namespaces/{NAMESPACE}/mlworkflows").strip("/"))
+            return await self._workflow(
+                request, path.removeprefix(f"{GROUP}/namespaces/{NAMESPACE}/mlworkflows").strip("/")
+            )
         return _status(404, "NotFound", "the server could not find the requested resource")
 
     async def _workflow(self, request: web.Request, name: str) -> web.StreamResponse:
         if request.path == f"{GROUP}/mlworkflows" or (not name and request.method == "GET"):
             if request.query.get("watch"):
                 return await self._watch(request)
-            return web.json_response({"metadata": {"resourceVersion": str(self.version)}, "items": list(self.workflows.values())})
+            return web.json_response(
+                {"metadata": {"resourceVersion": str(self.version)}, "items": list(self.workflows.values())}
+            )
         if request.method == "POST":
             body = await request.json()
             name = body["metadata"].get("name") or f"{body['metadata']['generateName']}x7k2p"
@@ -141,6 +153,7 @@ class FakeCluster:
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
+        self.watched.set()
         since = int(request.query["resourceVersion"])
         while True:
             changed = self._changed
@@ -151,7 +164,7 @@ class FakeCluster:
             await changed.wait()
 
     async def _log(self, request: web.Request, pod: str) -> web.StreamResponse:
-        assert request.query["container"] == "main"
+        assert request.query["container"] == MAIN
         if pod not in self.logs:
             return _status(404, "NotFound", f'pods "{pod}" not found', {"name": pod})
         response = web.StreamResponse()

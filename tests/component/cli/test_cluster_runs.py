@@ -86,8 +86,7 @@ async def test_a_workflow_that_cannot_run_is_not_submitted(mlwf: Remote) -> None
 @pytest.mark.parametrize(("phase", "code"), [("Succeeded", 0), ("Failed", 1)])
 async def test_submit_and_wait_follows_it_to_its_end(mlwf: Remote, phase: str, code: int) -> None:
     process = mlwf.shell.start("submit", mlwf.shell.write("w", STEPS), "--wait")
-    while not any("watch=true" in call for call in mlwf.cluster.calls):
-        await asyncio.sleep(0.05)
+    await asyncio.wait_for(mlwf.cluster.watched.wait(), 30)
     mlwf.cluster.put("w", status("Running"))
     mlwf.cluster.put("w", status(phase, outputs={"accuracy": 0.9}))
     out, err = await asyncio.to_thread(process.communicate, timeout=30)
@@ -99,8 +98,7 @@ async def test_submit_and_wait_follows_it_to_its_end(mlwf: Remote, phase: str, c
 async def test_watching_ends_when_the_workflow_is_deleted(mlwf: Remote) -> None:
     mlwf.cluster.put("w", status("Running"))
     process = mlwf.shell.start("watch", "w")
-    while not any("watch=true" in call for call in mlwf.cluster.calls):
-        await asyncio.sleep(0.05)
+    await asyncio.wait_for(mlwf.cluster.watched.wait(), 30)
     mlwf.cluster.remove("w")
     _, err = await asyncio.to_thread(process.communicate, timeout=30)
     assert process.returncode == 1
@@ -111,9 +109,14 @@ async def test_artifacts_come_through_the_gateway(mlwf: Remote, tmp_path: Path) 
     model = mlwf.cluster.keep(b"m" * 3_000_000)
     report = mlwf.cluster.keep(b"<h1>bad</h1>")
     mlwf.cluster.put("w", status("Failed", reason="GateFailed", message="accuracy 0.8 is below 0.9"), steps=STEPS)
-    mlwf.cluster.record("w", "train", Result(exit_code=1, reason="GateFailed", outputs={"report": report, "model": model}))
+    mlwf.cluster.record(
+        "w", "train", Result(exit_code=1, reason="GateFailed", outputs={"report": report, "model": model})
+    )
     listed = await mlwf.json("artifacts", "w")
-    assert [(one["task"], one["name"], one["size"]) for one in listed] == [("train", "model", 3_000_000), ("train", "report", 12)]
+    assert [(one["task"], one["name"], one["size"]) for one in listed] == [
+        ("train", "model", 3_000_000),
+        ("train", "report", 12),
+    ]
     assert "verified" in await mlwf("download", "w", "train.model", str(tmp_path / "m"))
     assert (tmp_path / "m").read_bytes() == b"m" * 3_000_000
     proxied = [call for call in mlwf.cluster.calls if "/proxy/" in call]
@@ -128,7 +131,12 @@ async def test_artifacts_come_through_the_gateway(mlwf: Remote, tmp_path: Path) 
     [
         ([], set(), [], "namespaces/mlworkflow-system/services/mlworkflow-gateway:http/"),
         ([], {"/services"}, ["--operator-namespace", "ops"], ""),
-        ([("a", "one-gateway"), ("b", "two-gateway")], set(), ["--operator-namespace", "b"], "namespaces/b/services/two-gateway:http/"),
+        (
+            [("a", "one-gateway"), ("b", "two-gateway")],
+            set(),
+            ["--operator-namespace", "b"],
+            "namespaces/b/services/two-gateway:http/",
+        ),
         ([("a", "one-gateway"), ("b", "two-gateway")], set(), [], "more than one operator: in a, b"),
         ([("a", "x-gateway")], {"/token"}, [], "you may not read artifacts of the namespace ml"),
     ],
@@ -139,7 +147,11 @@ async def test_the_gateway_is_found(
     cluster = mlwf.cluster
     cluster.services, cluster.refused = services, refused
     artifact = cluster.keep(b"x")
-    cluster.put("w", status("Succeeded", artifacts={"model": {"digest": artifact.digest, "size": 1, "type": "file"}}), steps=STEPS)
+    cluster.put(
+        "w",
+        status("Succeeded", artifacts={"model": {"digest": artifact.digest, "size": 1, "type": "file"}}),
+        steps=STEPS,
+    )
     out, err = await asyncio.to_thread(_any_end, mlwf.shell, "download", "w", "train.model", "-", *words)
     assert told in "\n".join([out, err, *cluster.calls])
     assert "Traceback" not in err

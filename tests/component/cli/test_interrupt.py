@@ -21,7 +21,9 @@ STUBBORN = 'trap "" TERM; touch $MARK; while true; do sleep 0.05; done'
 def started(mlwf: Shell, sh: Sh, script: str, *words: str) -> subprocess.Popen[str]:
     """A run whose only step has got going."""
     mark = mlwf.folder / "mark"
-    file = mlwf.write("w", [sh("one", script, env=[{"name": "MARK", "value": str(mark)}]), sh("two", "true", after=["one"])])
+    file = mlwf.write(
+        "w", [sh("one", script, env=[{"name": "MARK", "value": str(mark)}]), sh("two", "true", after=["one"])]
+    )
     process = mlwf.start("run", file, *words)
     deadline = time.monotonic() + 30
     while not mark.exists():

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ echo '<h1>fine</h1>' > "$MLWF_OUT/report"
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+def done(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """A folder in which a workflow has succeeded as ``w.1`` and ``w.2``, with another name the second time."""
     shell = Shell(tmp_path_factory.mktemp("done"))
     step = {
@@ -39,11 +39,15 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     trial = {"container": {"command": ["sh", "-ec", 'echo trial $MLWF_PARAM_X; mkdir -p $MLWF_OUT/params; echo $MLWF_PARAM_X > $MLWF_OUT/params/y; '
                                                     'echo $MLWF_PARAM_X > $MLWF_OUT/model']},
              "outputs": {"y": {"type": "number"}, "model": {}}}  # fmt: skip
-    tune = {"name": "tune", "after": ["write"], "tune": {"metric": {"name": "y"}, "space": {"x": {"choice": [1, 2]}}, "step": trial}}
+    tune = {
+        "name": "tune",
+        "after": ["write"],
+        "tune": {"metric": {"name": "y"}, "space": {"x": {"choice": [1, 2]}}, "step": trial},
+    }
     file = shell.write("w", [step, tune], params={"name": "you"})
     shell.first = shell("run", file)  # type: ignore[attr-defined]
     shell.second = shell.json("run", file, "-p", 'name="it\'s" {{x}} 🙂', "-q")  # type: ignore[attr-defined]
-    yield shell
+    return shell
 
 
 def test_a_run_is_told_line_by_line_and_ends_with_what_it_left(done: Shell) -> None:
@@ -60,7 +64,7 @@ def test_a_run_is_told_line_by_line_and_ends_with_what_it_left(done: Shell) -> N
 def test_a_parameter_arrives_byte_for_byte(done: Shell) -> None:
     assert done.second["id"] == "w.2"  # type: ignore[attr-defined]
     assert done.second["spec"]["params"] == {"name": '"it\'s" {{x}} 🙂'}  # type: ignore[attr-defined]
-    assert done("logs", "w", "write") == "hello \"it's\" {{x}} 🙂\n"
+    assert done("logs", "w", "write") == 'hello "it\'s" {{x}} 🙂\n'
     assert done("logs", "w.1", "write") == "hello you\n"
 
 
@@ -69,7 +73,17 @@ def test_list_and_get(done: Shell) -> None:
     assert table[0].split() == ["NAME", "PHASE", "PROGRESS", "DURATION", "AGE", "MESSAGE"]
     assert [line.split()[:3] for line in table[1:]] == [["w.1", "Succeeded", "2/2"], ["w.2", "Succeeded", "2/2"]]
     [first, second] = done.json("list")
-    assert set(first) == {"id", "name", "namespace", "phase", "progress", "startedAt", "finishedAt", "duration", "message"}
+    assert set(first) == {
+        "id",
+        "name",
+        "namespace",
+        "phase",
+        "progress",
+        "startedAt",
+        "finishedAt",
+        "duration",
+        "message",
+    }
     assert (first["id"], second["id"], second["name"], second["phase"]) == ("w.1", "w.2", "w", "Succeeded")
     page = done("get", "w").splitlines()
     assert page[0].startswith("w.2   Succeeded   2/2")
@@ -131,7 +145,9 @@ def test_an_artifact_that_is_not_what_it_was_is_refused(done: Shell, tmp_path: P
         told = done("download", "w", "write.report", str(tmp_path / "report"), code=1)
         assert "did not arrive as it was stored" in told
         stored.unlink()
-        assert "the store does not have it any more" in done("download", "w", "write.report", str(tmp_path / "report"), code=1)
+        assert "the store does not have it any more" in done(
+            "download", "w", "write.report", str(tmp_path / "report"), code=1
+        )
     finally:
         stored.write_bytes(good)
     assert list(tmp_path.iterdir()) == []
@@ -240,7 +256,11 @@ def test_logs_are_followed_while_a_step_runs(mlwf: Shell, sh: Sh) -> None:
     try:
         _until(lambda: "early" in mlwf.start("logs", "slow", "one").communicate()[0])
         assert "is still running" in mlwf("delete", "slow", code=1)
-        followers = [mlwf.start("logs", "slow", "-f"), mlwf.start("logs", "slow", "two", "-f"), mlwf.start("watch", "slow")]
+        followers = [
+            mlwf.start("logs", "slow", "-f"),
+            mlwf.start("logs", "slow", "two", "-f"),
+            mlwf.start("watch", "slow"),
+        ]
         assert followers[0].stdout
         assert [followers[0].stdout.readline() for _ in range(2)] == ["==> one <==\n", "early\n"]
         (mlwf.folder / "go").touch()
@@ -277,7 +297,9 @@ def _until(is_true: Callable[[], bool], seconds: float = 30) -> None:
 
 def test_help_answers_at_once_without_importing_what_it_does_not_need(mlwf: Shell) -> None:
     heavy = "aiohttp, rich, yaml, cel, kubernetes, kopf, msgspec"
-    script = f"import sys, mlworkflow.cli.app\nassert not {{name for name in '{heavy}'.split(', ') if name in sys.modules}}"
+    script = (
+        f"import sys, mlworkflow.cli.app\nassert not {{name for name in '{heavy}'.split(', ') if name in sys.modules}}"
+    )
     path = os.pathsep.join([str(Path(__file__).parents[3] / part) for part in ("operator", "steps")])
     subprocess.run([sys.executable, "-c", script], check=True, env={**os.environ, "PYTHONPATH": path})
     assert "Commands:" in mlwf("--help")

@@ -112,12 +112,25 @@ def test_expressions_of_trials_are_tried_too(tmp_path: Path) -> None:
     assert found.startswith("13: spec.steps[0].tune.step.params.x: 'params.trees + 0.5': the types do not fit")
 
 
-@pytest.mark.parametrize("spec", ["  3\n", "  steps: 3\n", "  steps: [3]\n", "  steps: [{name: x, tune: {}}]\n", "  steps: []\n"])
+@pytest.mark.parametrize(
+    "spec", ["  3\n", "  steps: 3\n", "  steps: [3]\n", "  steps: [{name: x, tune: {}}]\n", "  steps: []\n"]
+)
 def test_nonsense_is_a_finding_and_no_crash(tmp_path: Path, spec: str) -> None:
     assert findings(tmp_path, spec)
 
 
-@pytest.mark.parametrize("head", ["", "kind: MLWorkflow\n", "metadata: 3\n", HEAD.replace("w}", "../w}"), HEAD.replace("w}", "3}"), "metadata: [x]\n", "kind: 3\napiVersion: []\n"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        "",
+        "kind: MLWorkflow\n",
+        "metadata: 3\n",
+        HEAD.replace("w}", "../w}"),
+        HEAD.replace("w}", "3}"),
+        "metadata: [x]\n",
+        "kind: 3\napiVersion: []\n",
+    ],
+)
 def test_a_nonsensical_head_is_a_finding_and_no_crash(tmp_path: Path, head: str) -> None:
     assert findings(tmp_path, f"  steps:\n{STEP}", head)
 

@@ -31,7 +31,13 @@ def run(phase: str = "Running", *steps: dict[str, Any], **status: Any) -> Run:
         {
             "metadata": metadata,
             "spec": {"steps": [{"name": one["name"], **({"tune": {}} if "trials" in one else {})} for one in steps]},
-            "status": {"phase": phase, "progress": "1/2", "startedAt": "2026-11-25T12:00:00Z", "steps": list(steps), **status},
+            "status": {
+                "phase": phase,
+                "progress": "1/2",
+                "startedAt": "2026-11-25T12:00:00Z",
+                "steps": list(steps),
+                **status,
+            },
         },
     )
 
@@ -40,7 +46,13 @@ TUNE = step(
     "tune",
     "Running",
     trials=[
-        {"phase": "Succeeded", "attempts": 1, "startedAt": "2026-11-25T12:00:00Z", "finishedAt": "2026-11-25T12:00:02Z", "value": 0.93},
+        {
+            "phase": "Succeeded",
+            "attempts": 1,
+            "startedAt": "2026-11-25T12:00:00Z",
+            "finishedAt": "2026-11-25T12:00:02Z",
+            "value": 0.93,
+        },
         {"number": 1, "phase": "Failed", "attempts": 1, "reason": "Error", "message": "exit code 3\nboom"},
         {"number": 2, "phase": "Running", "attempts": 1, "startedAt": "2026-11-25T12:00:00Z"},
     ],
@@ -92,7 +104,9 @@ def test_a_success_ends_with_what_to_look_at() -> None:
 def test_a_failure_ends_with_the_first_cause_and_the_last_lines() -> None:
     late = step("late", "Failed", reason="DependencyFailed", message="x", finishedAt="2026-11-25T12:00:06Z")
     first = step("first", "Failed", reason="Error", message="exit code 3\none\ntwo\n")
-    shown = run("Failed", late, first, message="step 'first' failed: Error: exit code 3", finishedAt="2026-11-25T12:00:06Z")
+    shown = run(
+        "Failed", late, first, message="step 'first' failed: Error: exit code 3", finishedAt="2026-11-25T12:00:06Z"
+    )
     assert render.ending(shown, "", NOW) == (
         "digits.2 failed in 6.0s\n"
         "step 'first' failed: Error: exit code 3\n"
@@ -114,7 +128,15 @@ def test_artifacts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (5 << 30, "5.0 GiB"), (3 << 40, "3.0 TiB"), (1 << 60, "1048576.0 TiB")]
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (5 << 30, "5.0 GiB"),
+        (3 << 40, "3.0 TiB"),
+        (1 << 60, "1048576.0 TiB"),
+    ],
 )
 def test_sizes(count: int, text: str) -> None:
     assert render.size(count) == text
@@ -130,7 +152,12 @@ def test_plain_lines_say_each_change_once() -> None:
     stream = io.StringIO()
     view = Plain(stream, lambda: NOW)
     first = run("Running", step("prep", "Running"), step("train", "Pending"))
-    for shown in (first, first, run("Running", step("prep", outputs={"rows": 3}), TUNE), run("Succeeded", step("prep"), step("x", "Skipped"))):
+    for shown in (
+        first,
+        first,
+        run("Running", step("prep", outputs={"rows": 3}), TUNE),
+        run("Succeeded", step("prep"), step("x", "Skipped")),
+    ):
         view.show(shown)
     lines = [line.partition(" ")[2] for line in stream.getvalue().splitlines()]
     assert lines == [

@@ -55,11 +55,19 @@ def test_what_the_agent_packs_comes_back_as_it_was(tmp_path: Path) -> None:
         pytest.param([("x", tarfile.SYMTYPE, "/etc/passwd", 0o777)], id="absolute link"),
         pytest.param([("x", tarfile.SYMTYPE, "../../etc/passwd", 0o777)], id="link outside"),
         pytest.param(
-            [("d", tarfile.DIRTYPE, "", 0o755), ("d/l", tarfile.SYMTYPE, "..", 0o777), ("x", tarfile.SYMTYPE, "d/l/..", 0o777)],
+            [
+                ("d", tarfile.DIRTYPE, "", 0o755),
+                ("d/l", tarfile.SYMTYPE, "..", 0o777),
+                ("x", tarfile.SYMTYPE, "d/l/..", 0o777),
+            ],
             id="link outside by way of a link",
         ),
-        pytest.param([("x", tarfile.SYMTYPE, "..", 0o777), ("x/y", tarfile.REGTYPE, "x", 0o644)], id="file through a link"),
-        pytest.param([("x", tarfile.SYMTYPE, ".", 0o777), ("x", tarfile.REGTYPE, "x", 0o644)], id="link and file of one name"),
+        pytest.param(
+            [("x", tarfile.SYMTYPE, "..", 0o777), ("x/y", tarfile.REGTYPE, "x", 0o644)], id="file through a link"
+        ),
+        pytest.param(
+            [("x", tarfile.SYMTYPE, ".", 0o777), ("x", tarfile.REGTYPE, "x", 0o644)], id="link and file of one name"
+        ),
         pytest.param([("x", tarfile.LNKTYPE, "/etc/passwd", 0o644)], id="hard link"),
         pytest.param([("x", tarfile.CHRTYPE, "", 0o644)], id="device"),
         pytest.param([("x", tarfile.FIFOTYPE, "", 0o644)], id="pipe"),

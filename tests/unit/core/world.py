@@ -366,8 +366,10 @@ class World:
         self.probed, self.refused = {}, {}
         for name, task in decision.run.tasks.items():
             before = self.run.tasks.get(name, PENDING)
-            if task.failures > before.failures and (name, before.attempt) not in self.records:
-                self.judged.add((name, before.attempt))
+            key = (name, before.attempt)
+            has_died = (pod := self.pods.get(key)) is not None and pod.exit_code == 137
+            if has_died and task.failures > before.failures and key not in self.records:
+                self.judged.add(key)
         self.run, self.wake_at, self.is_settled = decision.run, decision.wake_at, True
         orders = [action.order for action in decision.actions if isinstance(action, Start)]
         self._check_starts(

@@ -1,0 +1,170 @@
+"""Commands on runs: seeing, changing and forgetting them. They import what they need when they are called."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mlworkflow.cli import errors
+from mlworkflow.cli.answers import ask, exit_as, show, view
+from mlworkflow.cli.formats import Format
+from mlworkflow.cli.options import Name, Output, Quiet, at_a_place
+from mlworkflow.cli.places import Place
+
+if TYPE_CHECKING:
+    from mlworkflow.cli.runs import Run, Runs
+
+
+@at_a_place("operator_namespace")
+def list_(place: Place, output: Output = Format.TABLE) -> None:
+    """List runs, oldest first."""
+    from mlworkflow.cli import render
+
+    found = ask(place, lambda runs: runs.list(place.everywhere))
+    if not found and output is Format.TABLE:
+        print("no runs yet: mlwf run FILE, or mlwf submit FILE", file=sys.stderr)
+        return
+    plain = [render.summary(one) for one in found]
+    show(output, plain, lambda: render.run_table(found, time.time(), namespaces=place.everywhere))
+
+
+@at_a_place("everywhere", "operator_namespace")
+def get(place: Place, name: Name, output: Output = Format.TABLE) -> None:
+    """Show a run and its steps."""
+    from mlworkflow.cli import render
+
+    found = ask(place, lambda runs: runs.get(name))
+    show(output, found.plain(), lambda: render.run_page(found, time.time()))
+
+
+@at_a_place("everywhere", "operator_namespace")
+def watch(place: Place, name: Name, quiet: Quiet = False, output: Output = Format.TABLE) -> None:
+    """Show a run until it has ended; exit 1 unless it succeeded."""
+    from mlworkflow.cli import live, render
+
+    async def follow(runs: Runs) -> tuple[Run, str]:
+        return await live.followed(runs, name, view(quiet, output)), runs.flags
+
+    found, flags = ask(place, follow)
+    show(output, found.plain(), lambda: render.ending(found, flags, time.time()))
+    exit_as(found)
+
+
+@at_a_place("everywhere")
+def logs(
+    place: Place,
+    name: Name,
+    step: Annotated[str | None, typer.Argument(help="A step, or a trial: `tune/3`. All, if it is left out.")] = None,
+    attempt: Annotated[int | None, typer.Option(help="An attempt, from 0. [default: the last]")] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until it has ended.")] = False,
+) -> None:
+    """Print what steps have printed, while they run and afterwards."""
+    from mlworkflow.cli import logs as reader
+
+    if attempt is not None and step is None:
+        raise errors.Usage("--attempt is of one step: mlwf logs NAME STEP --attempt N")
+
+    async def copy(runs: Runs) -> None:
+        found = await runs.get(name)
+        log = reader.log_of(runs, found, step, attempt, follow) if step else reader.all_logs(runs, found, follow)
+        async for piece in log:
+            sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+
+    ask(place, copy)
+
+
+@at_a_place("everywhere", "operator_namespace")
+def stop(place: Place, name: Name, output: Output = Format.TABLE) -> None:
+    """Stop a workflow: what runs is ended, and it ends as Cancelled."""
+    _change(place, name, {"cancel": True}, "stopping", output)
+
+
+@at_a_place("everywhere", "operator_namespace")
+def suspend(place: Place, name: Name, output: Output = Format.TABLE) -> None:
+    """Start no further steps of a workflow; what runs goes on."""
+    _change(place, name, {"suspend": True}, "suspended", output)
+
+
+@at_a_place("everywhere", "operator_namespace")
+def resume(place: Place, name: Name, output: Output = Format.TABLE) -> None:
+    """Let a suspended workflow go on."""
+    _change(place, name, {"suspend": False}, "resumed", output)
+
+
+@at_a_place("everywhere")
+def artifacts(
+    place: Place,
+    name: Name,
+    trials: Annotated[bool, typer.Option("--trials", help="What each trial of a tune step left, too.")] = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """List what a run left."""
+    from mlworkflow.cli import render
+    from mlworkflow.cli.artifacts import artifacts_of
+
+    async def collect(runs: Runs) -> Any:
+        return await artifacts_of(runs, await runs.get(name), trials=trials)
+
+    found = ask(place, collect)
+    show(output, [artifact.plain() for artifact in found], lambda: render.artifact_table(found))
+
+
+@at_a_place("everywhere")
+def download(
+    place: Place,
+    name: Name,
+    artifact: Annotated[
+        str, typer.Argument(metavar="STEP.ARTIFACT", help="`train.model`, `tune/3.model`, `train.logs`.")
+    ],
+    destination: Annotated[str | None, typer.Argument(metavar="DEST", help="Where to; `-` is standard output.")] = None,
+    output: Output = Format.TABLE,
+) -> None:
+    """Fetch an artifact, verified by its digest; a directory is unpacked."""
+    from mlworkflow.cli import render
+    from mlworkflow.cli.artifacts import find
+    from mlworkflow.cli.download import download as fetch
+
+    async def get_it(runs: Runs) -> Any:
+        found = await runs.get(name)
+        wanted = await find(runs, found, artifact)
+        return wanted, await fetch(wanted, runs.artifact(found, wanted.digest), destination)
+
+    wanted, path = ask(place, get_it)
+    if path is not None:
+        plain = {**wanted.plain(), "path": str(path)}
+        show(output, plain, lambda: f"{path} ({wanted.type}, {render.size(wanted.size)}, verified)")
+
+
+@at_a_place("everywhere", "operator_namespace")
+def delete(
+    place: Place,
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Runs.")],
+    output: Output = Format.TABLE,
+) -> None:
+    """Delete runs; what still runs of a workflow is ended. Artifacts stay, other runs may share them."""
+    from mlworkflow.cli import render
+
+    async def delete_all(runs: Runs) -> list[Run]:
+        found = [await runs.get(name) for name in names]
+        for one in found:
+            await runs.delete(one)
+        return found
+
+    deleted = ask(place, delete_all)
+    show(output, [render.summary(one) for one in deleted], lambda: "\n".join(f"{one.id} deleted" for one in deleted))
+
+
+def _change(place: Place, name: str, spec: dict[str, Any], word: str, output: Format) -> None:
+    async def change(runs: Runs) -> Run:
+        found = await runs.get(name)
+        if not found.phase.is_finished or runs.is_local:
+            await runs.change(found, spec)
+        return found
+
+    found = ask(place, change)
+    done = f"is over already: {found.phase}" if found.phase.is_finished else word
+    show(output, {"id": found.id, "result": done}, lambda: f"{found.id} {done}")
