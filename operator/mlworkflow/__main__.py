@@ -96,7 +96,7 @@ async def _work(driver: PodDriver, queue: WorkQueue[str], count: int, reconciler
     await run_workers(queue, count, reconciler.reconcile)
 
 
-async def serve(app: web.Application, port: int, host: str = "0.0.0.0") -> web.AppRunner:  # noqa: S104
+async def serve(app: web.Application, port: int, host: str = "0.0.0.0") -> web.AppRunner:
     """Serve an application; no access log, since it would show signed grants."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
     await runner.setup()

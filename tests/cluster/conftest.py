@@ -43,7 +43,9 @@ class Cluster:
         return self.run(self._helm, *args, timeout=timeout)
 
     def get(self, kind: str, namespace: str, *args: str) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = json.loads(self.kubectl("get", kind, "-n", namespace, "-o", "json", *args))["items"]
+        items: list[dict[str, Any]] = json.loads(self.kubectl("get", kind, "-n", namespace, "-o", "json", *args))[
+            "items"
+        ]
         return items
 
     def workflow(self, namespace: str, name: str) -> dict[str, Any]:
@@ -51,7 +53,14 @@ class Cluster:
         return found
 
     def apply(self, namespace: str, resource: dict[str, Any] | str) -> None:
-        self.kubectl("apply", "-n", namespace, "-f", "-", stdin=resource if isinstance(resource, str) else yaml.safe_dump(resource))
+        self.kubectl(
+            "apply",
+            "-n",
+            namespace,
+            "-f",
+            "-",
+            stdin=resource if isinstance(resource, str) else yaml.safe_dump(resource),
+        )
 
     def wait_phase(self, namespace: str, name: str, timeout: float = 120) -> dict[str, Any]:
         """The workflow once it has ended."""
@@ -60,7 +69,9 @@ class Cluster:
             workflow = self.workflow(namespace, name)
             return workflow if workflow.get("status", {}).get("phase") in ("Succeeded", "Failed", "Cancelled") else None
 
-        return wait_for(ended, timeout, lambda: f"{self.workflow(namespace, name).get('status')}\n{self.operator_log()}")
+        return wait_for(
+            ended, timeout, lambda: f"{self.workflow(namespace, name).get('status')}\n{self.operator_log()}"
+        )
 
     def operator_log(self, lines: int = 60) -> str:
         return self.kubectl("logs", "-n", SYSTEM, "deploy/mlworkflow", f"--tail={lines}", check=False)
@@ -78,7 +89,9 @@ def wait_for(ready: Callable[[], Any], timeout: float = 60, otherwise: Callable[
 
 def mlwf(cluster: Cluster, *args: str, home: Path | None = None, timeout: float = 300) -> str:
     environ = {**cluster.environ, **({"MLWF_HOME": str(home)} if home else {})}
-    done = subprocess.run([Path(sys.executable).parent / "mlwf", *args], env=environ, capture_output=True, text=True, timeout=timeout)
+    done = subprocess.run(
+        [Path(sys.executable).parent / "mlwf", *args], env=environ, capture_output=True, text=True, timeout=timeout
+    )
     assert done.returncode == 0, f"mlwf {' '.join(args)}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -93,7 +106,10 @@ def cluster() -> Cluster:
         kubeconfig = api.ensure_up()
         return Cluster(str(kubeconfig), str(api.binary("kubectl")), str(api.binary("helm")))
     except api.Missing as missing:
-        pytest.fail(f"the cluster tests cannot run here: {missing}\nRun fewer tiers: make test TIERS='unit component'", pytrace=False)
+        pytest.fail(
+            f"the cluster tests cannot run here: {missing}\nRun fewer tiers: make test TIERS='unit component'",
+            pytrace=False,
+        )
 
 
 @pytest.fixture(scope="session")

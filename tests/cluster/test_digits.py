@@ -44,7 +44,9 @@ def test_the_accuracy_is_what_the_example_promises(digits: Any) -> None:
     assert steps["tune"]["outputs"]["best"]["params"]["max_depth"] == 8
 
 
-def test_the_downloaded_model_predicts_with_the_reported_accuracy(cluster: Cluster, digits: Any, tmp_path: Path) -> None:
+def test_the_downloaded_model_predicts_with_the_reported_accuracy(
+    cluster: Cluster, digits: Any, tmp_path: Path
+) -> None:
     namespace, workflow = digits
     mlwf(cluster, "download", "digits", "train.model", str(tmp_path / "model"), "-n", namespace)
     mlwf(cluster, "download", "digits", "prep.test", str(tmp_path / "test.parquet"), "-n", namespace)
@@ -54,7 +56,11 @@ def test_the_downloaded_model_predicts_with_the_reported_accuracy(cluster: Clust
         "target = table.pop('target')\n"
         "print(json.dumps(float((model.predict(table) == target).mean())))"
     )
-    done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "model"), str(tmp_path / "test.parquet")], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "model"), str(tmp_path / "test.parquet")],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     steps = {step["name"]: step for step in workflow["status"]["steps"]}
     assert json.loads(done.stdout) == pytest.approx(steps["evaluate"]["outputs"]["accuracy"], abs=1e-9)
@@ -68,7 +74,9 @@ def test_a_local_run_gives_the_same_artifacts(cluster: Cluster, digits: Any, tmp
     for step in ("prep", "train", "tune"):
         here = next(item for item in local["status"]["steps"] if item["name"] == step)["artifacts"]
         there = next(item for item in workflow["status"]["steps"] if item["name"] == step)["artifacts"]
-        assert {name: ref["digest"] for name, ref in here.items()} == {name: ref["digest"] for name, ref in there.items()}, step
+        assert {name: ref["digest"] for name, ref in here.items()} == {
+            name: ref["digest"] for name, ref in there.items()
+        }, step
 
 
 def test_logs_outlive_the_pod(cluster: Cluster, digits: Any) -> None:
@@ -85,11 +93,15 @@ def test_kubectl_shows_what_a_person_wants_to_know(cluster: Cluster, digits: Any
     assert "Succeeded" in shown
 
 
-def test_killing_the_operator_again_and_again_runs_no_step_twice(cluster: Cluster, operator: str, namespace: str) -> None:
+def test_killing_the_operator_again_and_again_runs_no_step_twice(
+    cluster: Cluster, operator: str, namespace: str
+) -> None:
     cluster.apply(namespace, DIGITS)
     seen: set[str] = set()
     for _ in range(10):
-        cluster.kubectl("delete", "pod", "-n", SYSTEM, "-l", "app.kubernetes.io/component=operator", "--grace-period=0", "--force")
+        cluster.kubectl(
+            "delete", "pod", "-n", SYSTEM, "-l", "app.kubernetes.io/component=operator", "--grace-period=0", "--force"
+        )
         wait_for(lambda: cluster.get("pods", SYSTEM, "-l", "app.kubernetes.io/component=operator"), 30)
         seen |= {pod["metadata"]["uid"] for pod in cluster.get("pods", namespace)}
     workflow = cluster.wait_phase(namespace, "digits", timeout=180)
@@ -98,5 +110,3 @@ def test_killing_the_operator_again_and_again_runs_no_step_twice(cluster: Cluste
     assert len(seen) == len(TASKS)
     attempts = [trial["attempts"] for step in workflow["status"]["steps"] for trial in [step, *step.get("trials", [])]]
     assert attempts == [1] * len(attempts)
-
-

@@ -38,7 +38,9 @@ def test_steps_in_any_language(cluster: Cluster, operator: str, namespace: str) 
     assert len(pods) == len([step for step in status["steps"] if step["phase"] == "Succeeded"])
 
 
-def test_the_bike_example_on_a_table_served_over_http(cluster: Cluster, operator: str, namespace: str, tmp_path: Path) -> None:
+def test_the_bike_example_on_a_table_served_over_http(
+    cluster: Cluster, operator: str, namespace: str, tmp_path: Path
+) -> None:
     from node.api import HOST_IP
 
     real = os.environ.get("MLWF_BIKE_TABLE")

@@ -43,14 +43,23 @@ def running(cluster: Cluster, operator: str, namespace: str) -> Any:
         "outputs": {"mine": {}},
         "terminationGracePeriodSeconds": 1,
     }
-    cluster.apply(namespace, workflow(step, shell("secret", "sleep 120", outputs={"secret": {}}, terminationGracePeriodSeconds=1)))
+    cluster.apply(
+        namespace, workflow(step, shell("secret", "sleep 120", outputs={"secret": {}}, terminationGracePeriodSeconds=1))
+    )
 
     def both() -> list[str]:
         pods = cluster.get("pods", namespace)
-        return [pod["metadata"]["name"] for pod in pods] if len(pods) == 2 and all(p["status"]["phase"] == "Running" for p in pods) else []
+        return (
+            [pod["metadata"]["name"] for pod in pods]
+            if len(pods) == 2 and all(p["status"]["phase"] == "Running" for p in pods)
+            else []
+        )
 
     wait_for(both, 60)
-    pods = {pod["metadata"]["annotations"]["mlworkflow.io/task"]: pod["metadata"]["name"] for pod in cluster.get("pods", namespace)}
+    pods = {
+        pod["metadata"]["annotations"]["mlworkflow.io/task"]: pod["metadata"]["name"]
+        for pod in cluster.get("pods", namespace)
+    }
     return namespace, pods
 
 
@@ -66,14 +75,29 @@ def test_no_store_credential_is_in_a_step(cluster: Cluster, running: Any, operat
         spec = cluster.kubectl("get", "pod", pod, "-n", namespace, "-o", "json")
         environment = cluster.kubectl("exec", pod, "-n", namespace, "-c", "step", "--", "env")
         assert not [key for key in plain if key in spec or key in environment]
-    found = cluster.kubectl("exec", pods["secret"], "-n", namespace, "-c", "step", "--", "sh", "-c", "find /var/run /run /mlworkflow -name 'token*' 2>/dev/null; true")
+    found = cluster.kubectl(
+        "exec",
+        pods["secret"],
+        "-n",
+        namespace,
+        "-c",
+        "step",
+        "--",
+        "sh",
+        "-c",
+        "find /var/run /run /mlworkflow -name 'token*' 2>/dev/null; true",
+    )
     assert found.strip() == "", "a container that no agent starts has no token at all"
 
 
 def test_a_token_opens_its_own_step_and_nothing_else(cluster: Cluster, running: Any, operator: str) -> None:
     namespace, pods = running
     gateway = f"http://mlworkflow-gateway.{operator}.svc:8080"
-    answers = json.loads(cluster.kubectl("exec", pods["spy"], "-n", namespace, "-c", "step", "--", "env", f"GATEWAY={gateway}", "python", "-c", SPY))
+    answers = json.loads(
+        cluster.kubectl(
+            "exec", pods["spy"], "-n", namespace, "-c", "step", "--", "env", f"GATEWAY={gateway}", "python", "-c", SPY
+        )
+    )
     assert answers["own task"] == 200
     assert answers["own output"] == 200
     assert answers["undeclared output"] == 403

@@ -12,7 +12,12 @@ BUSYBOX = "docker.io/library/busybox:1.36"
 
 
 def workflow(*steps: dict[str, Any], **spec: Any) -> dict[str, Any]:
-    return {"apiVersion": "mlworkflow.io/v1alpha1", "kind": "MLWorkflow", "metadata": {"name": "w"}, "spec": {"steps": list(steps), **spec}}
+    return {
+        "apiVersion": "mlworkflow.io/v1alpha1",
+        "kind": "MLWorkflow",
+        "metadata": {"name": "w"},
+        "spec": {"steps": list(steps), **spec},
+    }
 
 
 def shell(name: str, script: str, **fields: Any) -> dict[str, Any]:
@@ -23,9 +28,17 @@ def shell(name: str, script: str, **fields: Any) -> dict[str, Any]:
     ("steps", "path", "said"),
     [
         ([shell("a", "true", after=["b"]), shell("b", "true", after=["a"])], "spec.steps", "a -> b -> a"),
-        ([shell("a", "true", inputs={"x": {"from": "nowhere.model"}})], "spec.steps[0].inputs.x.from", "there is no step 'nowhere'"),
+        (
+            [shell("a", "true", inputs={"x": {"from": "nowhere.model"}})],
+            "spec.steps[0].inputs.x.from",
+            "there is no step 'nowhere'",
+        ),
         ([shell("a", "true", when="${{ params. }}")], "spec.steps[0].when", "not valid CEL"),
-        ([shell("a", "true"), shell("b", "true", inputs={"x": {"from": "a.model"}})], "spec.steps[1].inputs.x.from", "no artifact 'model'"),
+        (
+            [shell("a", "true"), shell("b", "true", inputs={"x": {"from": "a.model"}})],
+            "spec.steps[1].inputs.x.from",
+            "no artifact 'model'",
+        ),
     ],
     ids=["cycle", "dangling-from", "bad-expression", "undeclared-output"],
 )
@@ -55,8 +68,16 @@ def test_a_spec_that_is_mended_runs(cluster: Cluster, operator: str, namespace: 
         (shell("a", "echo one; echo two; exit 3"), "Error", "two"),
         (shell("a", "echo done", outputs={"model": {}}), "OutputMissing", "model"),
         ({"name": "a", "container": {"image": BUSYBOX, "command": ["no-such-program"]}}, None, "no-such-program"),
-        ({"name": "a", "pendingTimeout": "5s", "container": {"image": "nowhere.invalid/image:1"}}, "ImagePull", "nowhere.invalid"),
-        (shell("a", "true", pendingTimeout="3s", resources={"requests": {"cpu": "1000"}}), "Unschedulable", "Insufficient cpu"),
+        (
+            {"name": "a", "pendingTimeout": "5s", "container": {"image": "nowhere.invalid/image:1"}},
+            "ImagePull",
+            "nowhere.invalid",
+        ),
+        (
+            shell("a", "true", pendingTimeout="3s", resources={"requests": {"cpu": "1000"}}),
+            "Unschedulable",
+            "Insufficient cpu",
+        ),
         (shell("a", "sleep 60", timeout="4s"), "DeadlineExceeded", "timeout of 4.0s"),
         (shell("a", "tail /dev/zero", resources={"limits": {"memory": "32Mi"}}), "OOMKilled", ""),
         (
@@ -65,9 +86,20 @@ def test_a_spec_that_is_mended_runs(cluster: Cluster, operator: str, namespace: 
             "nothing-like-it",
         ),
     ],
-    ids=["crash", "missing-output", "no-such-program", "no-such-image", "unschedulable", "timeout", "oom", "no-such-column"],
+    ids=[
+        "crash",
+        "missing-output",
+        "no-such-program",
+        "no-such-image",
+        "unschedulable",
+        "timeout",
+        "oom",
+        "no-such-column",
+    ],
 )
-def test_a_failure_explains_itself(cluster: Cluster, operator: str, namespace: str, step: dict[str, Any], reason: str | None, said: str) -> None:
+def test_a_failure_explains_itself(
+    cluster: Cluster, operator: str, namespace: str, step: dict[str, Any], reason: str | None, said: str
+) -> None:
     cluster.apply(namespace, workflow(step))
     status = cluster.wait_phase(namespace, "w", 60)["status"]
     assert status["phase"] == "Failed"
@@ -78,11 +110,26 @@ def test_a_failure_explains_itself(cluster: Cluster, operator: str, namespace: s
     assert "step 'a' failed" in status["message"]
 
 
-def test_a_failed_step_stops_what_depends_on_it_and_nothing_else(cluster: Cluster, operator: str, namespace: str) -> None:
-    cluster.apply(namespace, workflow(shell("bad", "exit 1"), shell("child", "true", after=["bad"]), shell("other", "sleep 1"), shell("last", "true", after=["other"])))
+def test_a_failed_step_stops_what_depends_on_it_and_nothing_else(
+    cluster: Cluster, operator: str, namespace: str
+) -> None:
+    cluster.apply(
+        namespace,
+        workflow(
+            shell("bad", "exit 1"),
+            shell("child", "true", after=["bad"]),
+            shell("other", "sleep 1"),
+            shell("last", "true", after=["other"]),
+        ),
+    )
     status = cluster.wait_phase(namespace, "w", 60)["status"]
     phases = {step["name"]: (step["phase"], step.get("reason", "")) for step in status["steps"]}
-    assert phases == {"bad": ("Failed", "Error"), "child": ("Skipped", "DependencyFailed"), "other": ("Succeeded", ""), "last": ("Succeeded", "")}
+    assert phases == {
+        "bad": ("Failed", "Error"),
+        "child": ("Skipped", "DependencyFailed"),
+        "other": ("Succeeded", ""),
+        "last": ("Succeeded", ""),
+    }
 
 
 def test_a_retry_counts_its_own_failures_and_not_lost_pods(cluster: Cluster, operator: str, namespace: str) -> None:

@@ -31,7 +31,9 @@ def test_digits_on_seaweedfs(cluster: Cluster, seaweedfs: str) -> None:
     cluster.apply(seaweedfs, (ROOT / "examples/digits.yaml").read_text())
     cluster.kubectl("wait", "-n", seaweedfs, "--for=condition=Succeeded", "mlwf/digits", "--timeout=120s", timeout=130)
     status = cluster.workflow(seaweedfs, "digits")["status"]
-    assert {step["name"]: step["phase"] for step in status["steps"]} == dict.fromkeys(["prep", "tune", "train", "evaluate"], "Succeeded")
+    assert {step["name"]: step["phase"] for step in status["steps"]} == dict.fromkeys(
+        ["prep", "tune", "train", "evaluate"], "Succeeded"
+    )
     assert len(cluster.get("pods", seaweedfs)) == 6
     shown = mlwf(cluster, "artifacts", "digits", "-n", seaweedfs)
     assert "train.model" in shown or "model" in shown

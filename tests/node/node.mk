@@ -16,7 +16,8 @@ images: ## Build our images and load them into the node, where something changed
 	$(NODE) images
 
 deploy: ## Install or upgrade the chart on the cluster that KUBECONFIG names
-	helm upgrade --install mlworkflow charts/mlworkflow --namespace mlworkflow-system --create-namespace --wait --timeout 5m $(HELM_ARGS)
+	helm upgrade --install mlworkflow charts/mlworkflow --namespace mlworkflow-system --create-namespace --wait --timeout 5m \
+	  --set-string operator.podAnnotations.deployed="$$(date +%s)" $(HELM_ARGS)
 
 kind: ## Create a kind cluster, install everything, run the example (needs docker, kind, helm, kubectl)
 	python3 tests/kind up

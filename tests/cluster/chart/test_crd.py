@@ -1,6 +1,5 @@
 """The chart carries the very resource definition of crds/."""
 
-import pytest
 import yaml
 
 

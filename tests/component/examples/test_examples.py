@@ -17,13 +17,23 @@ ROOT = Path(__file__).parents[3]
 
 def mlwf(home: Path, *args: str) -> str:
     environ = {**os.environ, "MLWF_HOME": str(home), "MLWF_LOCAL": "1"}
-    done = subprocess.run([Path(sys.executable).parent / "mlwf", *args], env=environ, cwd=ROOT, capture_output=True, text=True, timeout=280)
+    done = subprocess.run(
+        [Path(sys.executable).parent / "mlwf", *args],
+        env=environ,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
 def outputs(home: Path, name: str) -> dict[str, Any]:
-    return {step["name"]: step.get("outputs", {}) for step in json.loads(mlwf(home, "get", name, "-o", "json"))["status"]["steps"]}
+    return {
+        step["name"]: step.get("outputs", {})
+        for step in json.loads(mlwf(home, "get", name, "-o", "json"))["status"]["steps"]
+    }
 
 
 def test_digits(tmp_path: Path) -> None:

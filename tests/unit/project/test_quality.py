@@ -35,7 +35,11 @@ def test_the_operator_folder_is_no_package() -> None:
 
 
 def test_the_readme_names_only_targets_that_exist() -> None:
-    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text() + (ROOT / "tests/node/node.mk").read_text(), re.MULTILINE))
+    known = set(
+        re.findall(
+            r"^([a-z-]+):", (ROOT / "Makefile").read_text() + (ROOT / "tests/node/node.mk").read_text(), re.MULTILINE
+        )
+    )
     named = set(re.findall(r"`?make ([a-z-]+)", (ROOT / "README.md").read_text()))
     assert {"demo", "test"} <= named
     assert named <= known

@@ -55,8 +55,6 @@ def test_properties_and_additional_properties_exclude_each_other() -> None:
     assert [path for path, node in ALL.items() if {"properties", "additionalProperties"} <= node.keys()] == []
 
 
-
-
 def test_every_field_has_a_description() -> None:
     fields = {path: node for path, node in ALL.items() if path and path[-1] not in "]}" and path != ".metadata"}
     assert [path for path, node in fields.items() if not node.get("description")] == []
