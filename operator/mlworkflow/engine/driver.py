@@ -14,6 +14,10 @@ class Refused(Exception):
     """The attempt cannot be created, now or ever; the message is that of who refused."""
 
 
+class NotNow(Exception):
+    """The attempt cannot be created at the moment (a quota, an API server that is away); the message says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A live look at an attempt: whether it is still there, and its log where it has one."""
@@ -32,13 +36,13 @@ class ContainerEnd:
 
 
 class Driver(Protocol):
-    """Runs attempts. Every call may be repeated and must then change nothing; trouble that passes is any exception but `Refused`."""
+    """Runs attempts. Every call may be repeated and must then change nothing."""
 
     def attempts(self, uid: str) -> Mapping[AttemptId, Attempt]:
         """The attempts of a workflow that exist now."""
 
     async def start(self, order: Order) -> None:
-        """Start an attempt, or adopt it; afterwards `attempts` shows it. Raises Refused."""
+        """Start an attempt, or adopt it; afterwards `attempts` shows it. Raises Refused, or NotNow."""
 
     async def stop(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> None:
         """End an attempt: SIGTERM, grace period, SIGKILL. Returns at once."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 from mlworkflow.core import orders
 from mlworkflow.core.actions import Action, Order, Probe, Publish, Start, Stop
@@ -18,11 +19,13 @@ from mlworkflow.core.model import Workflow
 from mlworkflow.core.observation import AttemptId, Probed, Result, Seen
 from mlworkflow.core.state import PENDING, Run
 from mlworkflow.engine import records
-from mlworkflow.engine.driver import Driver, Refused
+from mlworkflow.engine.driver import Driver, NotNow, Refused
 from mlworkflow.engine.live import Live
 from mlworkflow.store._protocol import ArtifactStore
 
 _log = logging.getLogger(__name__)
+CREATE_AGAIN = 3.0
+"""Seconds until what could not be created is tried again."""
 TURNS = 20
 """Turns in a row before others get theirs: far more than a workflow ever needs."""
 
@@ -59,6 +62,8 @@ class Engine:
                 wake_at, again = await self._turn(live)
                 if not again:
                     break
+            if live.creating:
+                wake_at = min(wake_at or math.inf, self.clock() + CREATE_AGAIN)
             live.is_settled = True
             self.changed(live)
             return wake_at
@@ -70,38 +75,35 @@ class Engine:
 
     async def _turn(self, live: Live) -> tuple[float | None, bool]:
         uid = live.workflow.uid
-        await self._create(live)
+        await self._create(live, list(live.creating))
         seen = live.observations(dict(self.driver.attempts(uid)), self.waiting)
         decision = decide(live.workflow, live.graph, live.run, seen, self.clock())
         self._log_changes(live, decision.run)
         live.run = decision.run
         for attempt in [attempt for attempt in live.orders if live.run.tasks.get(attempt[0], PENDING).is_finished]:
             live.forget(attempt)
-        for action in decision.actions:
-            if isinstance(action, Start):
-                attempt = (action.order.task, action.order.attempt)
-                live.creating[attempt] = live.orders[attempt] = action.order
-                live.created_at[attempt] = self.clock()
-        await self._create(live)
+        started = [action.order for action in decision.actions if isinstance(action, Start)]
+        for order in started:
+            attempt = (order.task, order.attempt)
+            live.creating[attempt] = live.orders[attempt] = order
+            live.created_at[attempt] = self.clock()
+        await self._create(live, [(order.task, order.attempt) for order in started])
         others = [action for action in decision.actions if not isinstance(action, Start)]
         again = [await self._carry_out(live, action) for action in others]
         return decision.wake_at, any(again) or bool(live.refused)
 
-    async def _create(self, live: Live) -> None:
-        """Create what was decided on; what the driver cannot create now stays in `creating`, and the trouble is raised."""
-        if not live.creating:
-            return
-        outcomes = await asyncio.gather(
-            *(self._start(live, attempt, order) for attempt, order in list(live.creating.items())),
-            return_exceptions=True,
-        )
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
+    async def _create(self, live: Live, attempts: Sequence[AttemptId]) -> None:
+        """Create what was decided on; what cannot be created now stays in `creating`."""
+        if attempts:
+            live.trouble = ""
+            await asyncio.gather(*(self._start(live, attempt, live.creating[attempt]) for attempt in attempts))
 
     async def _start(self, live: Live, attempt: AttemptId, order: Order) -> None:
         try:
             await self.driver.start(order)
+        except NotNow as trouble:
+            live.trouble = str(trouble)
+            return
         except Refused as refusal:
             live.refused[attempt] = str(refusal)
         live.creating.pop(attempt, None)

@@ -16,7 +16,7 @@ from mlworkflow.store.layout import AttemptKey
 
 @dataclass(slots=True)
 class Live:
-    """`results` mirrors the records in the store; `creating` are attempts that were decided on and do not exist yet.
+    """`results` mirrors the records in the store; `creating` are attempts that were decided on and do not exist yet, `trouble` why not.
 
     `metrics` holds the last values that running tasks sent. `probed` and `refused` are told to `decide` once. `is_settled` is false until the first turn after a start of the operator:
     before it, the state may not know of attempts that exist.
@@ -31,6 +31,7 @@ class Live:
     probed: dict[AttemptId, Probed] = field(default_factory=dict)
     refused: dict[AttemptId, str] = field(default_factory=dict)
     orders: dict[AttemptId, Order] = field(default_factory=dict)
+    trouble: str = ""
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     is_settled: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -54,7 +55,8 @@ class Live:
             attempts.setdefault(attempt, seen)
         probed, self.probed = self.probed, {}
         refused, self.refused = self.refused, {}
-        return Observations(attempts, self.results, probed, refused, waiting)
+        stuck = f"waiting to create Pods: {self.trouble}" if self.creating and self.trouble else ""
+        return Observations(attempts, self.results, probed, refused, waiting or stuck)
 
     def forget(self, attempt: AttemptId) -> None:
         """Drop what is needed only while an attempt is under way."""

@@ -7,7 +7,7 @@ from mlworkflow.core import names
 from mlworkflow.core.actions import Order
 from mlworkflow.core.observation import Attempt, AttemptId, Seen
 from mlworkflow.core.pods import MAIN, PodSettings, step_pod
-from mlworkflow.engine.driver import ContainerEnd, Found, Refused
+from mlworkflow.engine.driver import ContainerEnd, Found, NotNow, Refused
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.errors import AlreadyExists, ApiError, Forbidden, Invalid, NotFound
 from mlworkflow.kube.objects import Json
@@ -79,22 +79,26 @@ class PodDriver:
         if not all(container.get("image") for container in pod["spec"]["containers"]):
             raise Refused("the step has no image: name one in the step, in its container, or in spec.defaults")
         try:
-            created = await self._client.create(PODS.path(order.namespace), pod)
-        except AlreadyExists:
-            created = await self._client.get(PODS.path(order.namespace, pod["metadata"]["name"]))
-            if pod_view(created) is None or created["metadata"]["annotations"][names.ANNOTATION_UID] != order.uid:
-                raise Refused(f"a Pod named {pod['metadata']['name']} exists that is not ours") from None
+            created = await self._create(order, pod)
         except Forbidden as error:
-            if QUOTA in error.message:
-                raise  # it may fit later
-            raise Refused(error.message) from None
+            raise (NotNow if QUOTA in error.message else Refused)(error.message) from None
         except Invalid as error:
             raise Refused(error.message) from None
         except ApiError as error:
-            if error.status == 400:
-                raise Refused(error.message) from None
-            raise
+            raise (Refused if error.status == 400 else NotNow)(error.message) from None
         self._reflector(order.namespace).insert(created)
+
+    async def _create(self, order: Order, pod: Json) -> Json:
+        """The Pod, created now or before."""
+        name = pod["metadata"]["name"]
+        try:
+            return await self._client.create(PODS.path(order.namespace), pod)
+        except AlreadyExists:
+            existing = await self._client.get(PODS.path(order.namespace, name))
+        view = pod_view(existing)
+        if view is None or view.workflow != order.uid:
+            raise Refused(f"a Pod named {name} exists that is not ours")
+        return existing
 
     async def stop(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> None:
         try:

@@ -1,0 +1,217 @@
+"""What a workflow costs the API server: counted calls, not times. The real reconciler, driver and engine; only the server is a stand-in."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import a_workflow
+from mlworkflow.core.observation import Result
+from mlworkflow.core.pods import PodSettings
+from mlworkflow.core.status import stamp
+from mlworkflow.engine.engine import Engine
+from mlworkflow.engine.runs import EngineRuns
+from mlworkflow.kube.errors import AlreadyExists, Conflict, Forbidden, NotFound
+from mlworkflow.kube.pods import PodDriver
+from mlworkflow.kube.reconciler import Reconciler
+from mlworkflow.store.directory import DirectoryStore
+from mlworkflow.store.layout import AttemptKey
+from mlworkflow.store.signing import BlobSigner
+
+KEY = "default/w"
+
+
+class Server:
+    """Keeps objects and versions, and counts calls; `refuse` holds errors that the next creates meet."""
+
+    def __init__(self, resource: dict[str, Any]) -> None:
+        self.versions = itertools.count(10)
+        self.calls: Counter[str] = Counter()
+        self.pods: dict[str, dict[str, Any]] = {}
+        self.resource = {**resource, "metadata": {**resource["metadata"], "resourceVersion": "1"}}
+        self.refuse: list[Exception] = []
+
+    async def create(self, path: str, pod: dict[str, Any]) -> dict[str, Any]:
+        self.calls["create"] += 1
+        name = pod["metadata"]["name"]
+        if self.refuse:
+            raise self.refuse.pop(0)
+        if name in self.pods:
+            raise AlreadyExists(409, "AlreadyExists", "it exists")
+        uid = f"pod-{len(self.pods)}"
+        metadata = {**pod["metadata"], "uid": uid, "creationTimestamp": stamp(time.time())}
+        metadata["resourceVersion"] = str(next(self.versions))
+        self.pods[name] = {**pod, "metadata": metadata, "status": {"phase": "Pending"}}
+        return self.pods[name]
+
+    async def get(self, path: str) -> dict[str, Any]:
+        self.calls["get"] += 1
+        name = path.rpartition("/")[2]
+        if name == self.resource["metadata"]["name"]:
+            return self.resource
+        if name not in self.pods:
+            raise NotFound(404, "NotFound", "it does not exist")
+        return self.pods[name]
+
+    async def patch_status(self, path: str, patch: dict[str, Any]) -> dict[str, Any]:
+        self.calls["patch"] += 1
+        if patch["metadata"]["resourceVersion"] != self.resource["metadata"]["resourceVersion"]:
+            raise Conflict(409, "Conflict", "it has changed")
+        status = {**self.resource.get("status", {}), **patch["status"]}
+        status = {field: value for field, value in status.items() if value is not None}
+        self.edit(status=status)
+        return self.resource
+
+    async def delete(self, path: str) -> dict[str, Any]:
+        self.calls["delete"] += 1
+        return {}
+
+    def edit(self, **fields: Any) -> None:
+        metadata = {**self.resource["metadata"], "resourceVersion": str(next(self.versions))}
+        self.resource = {**self.resource, "metadata": metadata, **fields}
+
+
+class Operator:
+    """One operator over a server; `settle` reconciles whatever is due."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self.server = server
+        self.due: list[str] = []
+        store = DirectoryStore(folder, BlobSigner(b"0" * 32))
+        settings = PodSettings(gateway="http://gateway", steps_image="steps", agent_image="agent")
+        driver = PodDriver(server, settings, [], lambda uid: self.reconciler.wake(uid))  # type: ignore[arg-type]
+        self.engine = Engine(store, driver, lambda uid: self.reconciler.wake(uid), time.time)
+        self.reconciler = Reconciler(server, self.engine, self.due.append, time.time)  # type: ignore[arg-type]
+        self.reconciler.observe("ADDED", server.resource)
+
+    async def settle(self) -> None:
+        while self.due:
+            self.due[:] = self.due[1:] if self.due[0] in self.due[1:] else self.due
+            await self.reconciler.reconcile(self.due.pop(0))
+
+    async def commit_all(self) -> None:
+        """Every Pod that has not committed does so, before the operator looks again."""
+        runs = EngineRuns(self.engine)
+        for pod in list(self.server.pods.values()):
+            annotations = pod["metadata"]["annotations"]
+            task, attempt = annotations["mlworkflow.io/task"], int(annotations["mlworkflow.io/attempt"])
+            live = self.engine.live.get("uid-1")
+            if live and (task, attempt) not in live.results:
+                pod["status"] = {"phase": "Running"}
+                await runs.commit(AttemptKey("default", "uid-1", task, attempt), Result(exit_code=0))
+
+
+async def run_to_the_end(operator: Operator) -> dict[str, Any]:
+    for _ in range(200):
+        await operator.settle()
+        status: dict[str, Any] = operator.server.resource.get("status", {})
+        if status.get("phase") in ("Succeeded", "Failed", "Cancelled"):
+            return status
+        await operator.commit_all()
+    pytest.fail("no end in sight")
+
+
+def a_chain(length: int) -> Server:
+    builder = a_workflow("w")
+    for number in range(length):
+        after = {"after": [f"s{number - 1}"]} if number else {}
+        builder = builder.kind(f"s{number}", "container", {"image": "i", "command": ["c"], "agent": True}, **after)
+    return Server(builder.resource())
+
+
+def a_fan(width: int) -> Server:
+    builder = a_workflow("w")
+    for number in range(width):
+        builder = builder.kind(f"s{number}", "container", {"image": "i", "command": ["c"], "agent": True})
+    return Server(builder.resource())
+
+
+async def test_a_step_of_a_chain_costs_a_create_and_one_patch(tmp_path: Path) -> None:
+    server = a_chain(20)
+    assert (await run_to_the_end(Operator(server, tmp_path)))["phase"] == "Succeeded"
+    assert server.calls == {"create": 20, "patch": 21}, "2.05 writes a step, and not one read"
+
+
+async def test_a_fan_out_costs_hardly_more_than_its_creates(tmp_path: Path) -> None:
+    server = a_fan(50)
+    assert (await run_to_the_end(Operator(server, tmp_path)))["phase"] == "Succeeded"
+    assert server.calls == {"create": 50, "patch": 2}, "1.04 writes a step"
+
+
+async def test_a_conflict_is_answered_by_another_look(tmp_path: Path) -> None:
+    server = a_chain(1)
+    operator = Operator(server, tmp_path)
+    server.edit(spec={**server.resource["spec"], "suspend": False})
+    assert (await run_to_the_end(operator))["phase"] == "Succeeded"
+    assert server.calls["create"] == 1
+
+
+async def test_a_pod_that_exists_is_adopted(tmp_path: Path) -> None:
+    server = a_chain(2)
+    first = Operator(server, tmp_path)
+    await first.settle()
+    server.edit(status={})  # its status write was lost, and then it died
+    assert (await run_to_the_end(Operator(server, tmp_path)))["phase"] == "Succeeded"
+    assert len(server.pods) == 2
+
+
+async def test_a_pod_of_somebody_else_under_our_name_is_left_alone(tmp_path: Path) -> None:
+    server = a_chain(1)
+    await Operator(server, tmp_path / "a").settle()
+    pod = next(iter(server.pods.values()))
+    pod["metadata"]["ownerReferences"] = [{"uid": "another"}]
+    server.edit(status={})
+    status = await run_to_the_end(Operator(server, tmp_path / "b"))
+    assert (status["phase"], status["steps"][0]["reason"]) == ("Failed", "CreateRefused")
+
+
+async def test_a_full_namespace_is_waited_for_and_named(tmp_path: Path) -> None:
+    server = a_chain(1)
+    server.refuse = [Forbidden(403, "Forbidden", "exceeded quota: pods=1")] * 2
+    operator = Operator(server, tmp_path)
+    await operator.settle()
+    operator.reconciler.wake("uid-1")
+    await operator.settle()
+    assert "exceeded quota" in server.resource["status"]["message"]
+    operator.reconciler.wake("uid-1")
+    status = await run_to_the_end(operator)
+    assert (status["phase"], status["steps"][0]["attempts"], status.get("message", "")) == ("Succeeded", 1, "")
+
+
+async def test_a_workflow_can_be_cancelled_while_its_pods_cannot_be_created(tmp_path: Path) -> None:
+    server = a_chain(1)
+    server.refuse = [Forbidden(403, "Forbidden", "exceeded quota: pods=1")] * 50
+    operator = Operator(server, tmp_path)
+    await operator.settle()
+    metadata = {**server.resource["metadata"], "generation": 2}
+    server.edit(spec={**server.resource["spec"], "cancel": True}, metadata=metadata)
+    server.edit()
+    operator.reconciler.observe("MODIFIED", server.resource)
+    assert (await run_to_the_end(operator))["phase"] == "Cancelled"
+    assert server.pods == {}
+
+
+async def test_an_unsound_spec_costs_one_patch_and_runs_once_it_is_mended(tmp_path: Path) -> None:
+    server = a_chain(1)
+    good = server.resource["spec"]
+    server.edit(spec={"steps": [{**good["steps"][0], "after": ["nowhere"]}]})
+    operator = Operator(server, tmp_path)
+    await operator.settle()
+    assert server.calls == {"patch": 1}
+    assert server.resource["status"]["phase"] == "Failed"
+    server.edit(spec=good, metadata={**server.resource["metadata"], "generation": 2})
+    server.edit()
+    operator.reconciler.observe("MODIFIED", server.resource)
+    assert (await run_to_the_end(operator))["phase"] == "Succeeded"
+
+
+async def test_a_finished_workflow_costs_a_restarted_operator_nothing(tmp_path: Path) -> None:
+    server = a_chain(2)
+    await run_to_the_end(Operator(server, tmp_path))
+    server.calls.clear()
+    await Operator(server, tmp_path).settle()
+    assert server.calls == {}
