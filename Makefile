@@ -25,10 +25,22 @@ setup: $(VENV)/.ready ## Install everything for development into .venv
 
 .PHONY: demo
 demo: $(VENV)/.ready ## Train, tune and evaluate a model on this machine, no cluster needed
-	$(RUN)/mlwf run examples/digits.yaml
+	@$(RUN)/mlwf run examples/digits.yaml
+	@mkdir -p build && rm -f build/digits.html
+	@$(RUN)/mlwf download digits evaluate.report build/digits.html --local
+	@printf '\nThe report is in build/digits.html: open it in a browser. For the commands above: source $(VENV)/bin/activate\n'
+
+# What takes minutes the first time is done before pytest, whose time limits are for tests.
+.PHONY: prepare
+prepare: $(VENV)/.ready ## Build what the test tiers need: servers, the node, its images, a kind node image
+	@for tier in $(TIERS); do case $$tier in \
+	  component) $(NODE) build minio ;; \
+	  cluster) [ -n "$$KUBECONFIG" ] || { $(NODE) build && $(NODE) up > /dev/null && $(NODE) images; } ;; \
+	  kind) python3 tests/kind prepare ;; \
+	esac || { echo "The tier '$$tier' cannot run here. Name fewer: make test TIERS='unit'" >&2; exit 2; }; done
 
 .PHONY: test
-test: $(VENV)/.ready ## Run every test tier (TIERS="unit component" for fewer)
+test: prepare ## Run every test tier (TIERS="unit component" for fewer)
 	$(RUN)/python -m pytest $(addprefix tests/,$(TIERS)) $(PYTEST_ARGS)
 
 .PHONY: lint
