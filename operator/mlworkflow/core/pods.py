@@ -80,7 +80,10 @@ def step_pod(order: Order, settings: PodSettings) -> dict[str, Any]:
         if value is not UNSET:
             spec[field] = deepcopy(value)
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(order), "spec": spec}
-    return overlay(pod, common.pod_template) if common.pod_template is not UNSET else pod
+    if common.pod_template is UNSET:
+        return pod
+    # Whose attempt it is, is not the template's to say: without its names the Pod would be lost to us.
+    return overlay(overlay(pod, common.pod_template), {"metadata": _metadata(order)})
 
 
 def _metadata(order: Order) -> dict[str, Any]:

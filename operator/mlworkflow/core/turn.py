@@ -100,6 +100,10 @@ class Turn:
             metrics=result.metrics,
         )
 
+    def keep(self, name: str, result: Result) -> None:
+        """What a failed attempt left all the same, such as the report of a gate: to look at, never an input of a step."""
+        self.tasks[name] = replace(self.task(name), parameters=result.parameters, artifacts=result.outputs)
+
     def finish(self, name: str, phase: Phase, reason: str, message: str = "") -> None:
         """→ Failed, Skipped or Cancelled, for good."""
         self.tasks[name] = replace(

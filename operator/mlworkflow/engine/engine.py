@@ -93,10 +93,18 @@ class Engine:
         return decision.wake_at, any(again) or bool(live.refused)
 
     async def _create(self, live: Live, attempts: Sequence[AttemptId]) -> None:
-        """Create what was decided on; what cannot be created now stays in `creating`."""
+        """Create what was decided on; what cannot be created now stays in `creating`.
+
+        All at once; after trouble one, two, four, … until there is trouble again: a full quota is not asked for a thousand Pods.
+        """
         if attempts:
+            size = 1 if live.trouble else len(attempts)
             live.trouble = ""
-            await asyncio.gather(*(self._start(live, attempt, live.creating[attempt]) for attempt in attempts))
+            while attempts and not live.trouble:
+                await asyncio.gather(
+                    *(self._start(live, attempt, live.creating[attempt]) for attempt in attempts[:size])
+                )
+                attempts, size = attempts[size:], size * 2
 
     async def _start(self, live: Live, attempt: AttemptId, order: Order) -> None:
         try:

@@ -50,7 +50,7 @@ class Live:
         """What `decide` is told; what is told once is forgotten here."""
         for attempt in self.creating:
             seen = Attempt(
-                *attempt, handle="", seen=Seen.WAITING, created_at=self.created_at[attempt], reason="Creating"
+                *attempt, handle="", seen=Seen.WAITING, created_at=self.created_at[attempt], message=self.trouble
             )
             attempts.setdefault(attempt, seen)
         probed, self.probed = self.probed, {}

@@ -64,5 +64,5 @@ def _outcome(gateway: Gateway, task: dict[str, Any], folders: Folders, ended: di
             return result.failed(0, failure.reason, str(failure))
     own = result.own_words(folders) if reason != "OOMKilled" else None
     if own is not None:
-        return result.failed(code, *own)
+        return result.judged(gateway, task, folders, code, own)
     return result.failed(code, "Error" if reason in ("", "Completed") else reason, f"exit code {code}")

@@ -6,7 +6,7 @@ import json
 import os
 
 from mlworkflow_steps.agent import outputs
-from mlworkflow_steps.agent.errors import GatewayRefused
+from mlworkflow_steps.agent.errors import GatewayRefused, StepFailure
 from mlworkflow_steps.agent.folders import Folders, read_untrusted
 from mlworkflow_steps.agent.gateway import Gateway
 
@@ -33,6 +33,18 @@ def published(gateway: Gateway, task: dict[str, Any], folders: Folders) -> dict[
         for name, path in found.artifacts.items():
             artifacts[name] = transfer.publish(gateway, name, path)
     return {"exitCode": 0, "reason": "", "message": "", "outputs": artifacts, "parameters": found.parameters}
+
+
+def judged(
+    gateway: Gateway, task: dict[str, Any], folders: Folders, code: int, words: tuple[str, str]
+) -> dict[str, Any]:
+    """The result of a step that failed by its own judgement, a gate for example: its reason and message, and what it left."""
+    optional = {name: {**output, "optional": True} for name, output in task["outputs"].items()}
+    try:
+        left = published(gateway, {**task, "outputs": optional}, folders)
+    except StepFailure:
+        left = {}
+    return {**left, **failed(code, *words)}
 
 
 def own_words(folders: Folders) -> tuple[str, str] | None:

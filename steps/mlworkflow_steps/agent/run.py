@@ -114,7 +114,7 @@ class Attempt:
             return result.failed(code, "OOMKilled", result.with_log_lines(words, lines))
         own = result.own_words(self._folders)
         if own is not None:
-            return result.failed(code, *own)
+            return result.judged(self._gateway, self._task, self._folders, code, own)
         reason = "Terminated" if ended.terminated else "Error"
         return result.failed(code, reason, result.with_log_lines(f"exit code {code}", lines))
 

@@ -60,3 +60,18 @@ def test_bike(tmp_path: Path) -> None:
     if real:
         assert steps["evaluate-random"]["rmse"] <= 48
         assert steps["evaluate-by-time"]["rmse"] == pytest.approx(68.6, abs=4)
+
+
+def test_a_gate_that_fails_keeps_its_report(tmp_path: Path) -> None:
+    environ = {**os.environ, "MLWF_HOME": str(tmp_path), "MLWF_LOCAL": "1"}
+    command = [Path(sys.executable).parent / "mlwf", "run", "examples/digits.yaml", "-p", "accuracy=0.999"]
+    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 1
+    assert "GateFailed" in done.stdout + done.stderr
+    steps = {
+        step["name"]: step for step in json.loads(mlwf(tmp_path, "get", "digits", "-o", "json"))["status"]["steps"]
+    }
+    assert (steps["evaluate"]["phase"], steps["evaluate"]["reason"]) == ("Failed", "GateFailed")
+    assert 0.93 <= steps["evaluate"]["outputs"]["accuracy"] < 0.999
+    mlwf(tmp_path, "download", "digits", "evaluate.report", str(tmp_path / "report.html"))
+    assert "0.999" in (tmp_path / "report.html").read_text()

@@ -20,9 +20,9 @@ def accept_results(turn: Turn) -> None:
             number > task.attempt or (number == task.attempt and task.phase is Phase.RUNNING)
         ):
             turn.start(name, number, at=result.started_at or None)
-            if (
-                result.reason == Reason.TERMINATED
-            ):  # had we asked for it, the task would not be running: an eviction, a drain, a deletion
+            turn.keep(name, result)
+            if result.reason == Reason.TERMINATED:
+                # Had we asked for it, the task would not be running: an eviction, a drain, a deletion.
                 turn.lose(name, Reason.TERMINATED, result.message)
             else:
                 turn.fail(name, result.reason or Reason.ERROR, result.message)

@@ -1,0 +1,202 @@
+"""The gateway's window on the engine: who may ask, what they are told, and when a commit counts."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from mlworkflow.core.state import Phase
+from mlworkflow.engine.driver import ContainerEnd
+from mlworkflow.gateway.errors import Forbidden, NotReady, Superseded
+from mlworkflow.gateway.runs import Caller, Ended, Point
+from mlworkflow.store.errors import StoreUnavailable
+
+from tests.builders import WorkflowBuilder, a_workflow, artifact
+
+from .world import Operator, World, key
+
+
+def a_pair() -> WorkflowBuilder:
+    return a_workflow().step("a", outputs="data").step("b", inputs="a.data", params={"depth": "${{ 1 + 2 }}"})
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def operator(world: World, tmp_path: Path) -> Operator:
+    return Operator(a_pair(), world, tmp_path)
+
+
+DATA = {"data": artifact("data")}
+
+
+async def test_a_commit_wakes_its_workflow_and_starts_what_waited_for_it(operator: Operator, world: World) -> None:
+    await operator.turn()
+    world.runs("a")
+    await operator.commit("a", outputs=DATA)
+    assert operator.woken == ["uid-1"]
+    assert operator.records()[("a", 0)].outputs == DATA
+    await operator.turn()
+    assert world.created == {("a", 0): 1, ("b", 0): 1}, "before the Pod has ended"
+    assert world.stopped == [], "what has committed leaves by itself"
+
+
+async def test_a_commit_is_there_once(operator: Operator) -> None:
+    await operator.turn()
+    await operator.commit("a", outputs=DATA)
+    with pytest.raises(Superseded):
+        await operator.commit("a", exit_code=1)
+    await operator.turn()
+    with pytest.raises(Superseded):
+        await operator.commit("a", outputs=DATA)
+    assert operator.records()[("a", 0)].exit_code == 0
+
+
+async def test_two_commits_at_once_leave_the_record_of_one(operator: Operator) -> None:
+    await operator.turn()
+    said = await asyncio.gather(
+        operator.commit("a", outputs=DATA), operator.commit("a", exit_code=3), return_exceptions=True
+    )
+    assert all(answer is None or isinstance(answer, Superseded) for answer in said)
+    await operator.turn()
+    record = operator.records()[("a", 0)]
+    assert operator.live.results[("a", 0)].exit_code == record.exit_code
+    assert operator.task("a").phase is (Phase.SUCCEEDED if record.exit_code == 0 else Phase.FAILED)
+
+
+async def test_an_attempt_that_has_been_replaced_cannot_commit(operator: Operator, world: World) -> None:
+    await operator.turn()
+    world.vanished("a")
+    await operator.turn()
+    with pytest.raises(Superseded):
+        await operator.commit("a", 0, outputs=DATA)
+    with pytest.raises(Superseded):
+        operator.runs.task(key("a", 0))
+    assert operator.records() == {}
+    await operator.commit("a", 1, outputs=DATA)
+    assert list(operator.records()) == [("a", 1)]
+
+
+@pytest.mark.parametrize(("task", "attempt"), [("a", 1), ("b", 0), ("nothing", 0)], ids=["next", "pending", "unknown"])
+async def test_what_is_not_under_way_cannot_commit(operator: Operator, task: str, attempt: int) -> None:
+    await operator.turn()
+    with pytest.raises(Superseded):
+        await operator.commit(task, attempt)
+    assert operator.records() == {}
+
+
+async def test_a_commit_that_the_store_does_not_take_can_be_repeated(operator: Operator) -> None:
+    await operator.turn()
+    operator.store.is_away = True
+    with pytest.raises(StoreUnavailable):
+        await operator.commit("a", outputs=DATA)
+    assert operator.woken == []
+    assert operator.live.results == {}
+    operator.store.is_away = False
+    await operator.commit("a", outputs=DATA)
+    assert operator.records()[("a", 0)].outputs == DATA
+
+
+async def test_before_the_first_turn_everybody_is_asked_to_wait(operator: Operator, world: World) -> None:
+    await operator.turn()
+    another = operator.again()
+    with pytest.raises(NotReady):
+        another.runs.task(key("a"))
+    await another.open()
+    for ask in (another.runs.task, lambda where: another.runs.metrics(where, [])):
+        with pytest.raises(NotReady):
+            ask(key("a"))
+    with pytest.raises(NotReady):
+        await another.commit("a", outputs=DATA)
+    with pytest.raises(NotReady):
+        await another.runs.container_ended(key("a"), 0.0)
+    await another.turn()
+    assert another.runs.task(key("a")).attempt == 0
+    assert world.created == {("a", 0): 1}
+
+
+async def test_a_pod_is_known_by_its_name_and_its_uid(operator: Operator, world: World) -> None:
+    await operator.turn()
+    caller = Caller(namespace="default", pod="pod-of-a-0", pod_uid="uid-of-pod-of-a-0")
+    assert operator.runs.attempt_of(caller) == key("a")
+    namesake = Caller(namespace="default", pod="pod-of-a-0", pod_uid="another")
+    with pytest.raises(Forbidden):
+        operator.runs.attempt_of(namesake)
+    world.is_synced = False
+    with pytest.raises(NotReady):
+        operator.runs.attempt_of(namesake)
+
+
+async def test_a_task_says_everything_that_the_agent_needs(operator: Operator) -> None:
+    await operator.turn()
+    await operator.commit("a", outputs=DATA)
+    await operator.turn()
+    task = operator.runs.task(key("b"))
+    assert (task.step, task.task, task.attempt, task.kind) == ("b", "b", 0, "container")
+    assert (task.params, task.inputs) == ({"depth": 3}, DATA)
+    assert task.command == ("as", "the", "driver", "says", "run")
+    another = operator.again()
+    await another.turn()
+    assert another.runs.task(key("b")) == task, "a restarted operator says the same"
+
+
+async def test_who_asks_for_the_end_of_a_container_is_answered_when_it_comes(operator: Operator, world: World) -> None:
+    await operator.turn()
+    asked = asyncio.create_task(operator.runs.container_ended(key("a"), 30.0))
+    await asyncio.sleep(0)
+    await operator.turn()
+    assert not asked.done()
+    world.ends[("a", 0)] = ContainerEnd(3, "Error", "said the kubelet")
+    await operator.turn()
+    assert await asked == Ended(3, "Error")
+    assert await operator.runs.container_ended(key("a"), 0.0) == Ended(3, "Error")
+
+
+async def test_who_asks_in_vain_is_told_so_after_the_wait(operator: Operator) -> None:
+    await operator.turn()
+    assert await operator.runs.container_ended(key("a"), 0.01) is None
+
+
+async def test_who_waits_for_an_attempt_that_is_replaced_is_told_so(operator: Operator, world: World) -> None:
+    await operator.turn()
+    asked = asyncio.create_task(operator.runs.container_ended(key("a"), 30.0))
+    await asyncio.sleep(0)
+    world.vanished("a")
+    await operator.turn()
+    with pytest.raises(Superseded):
+        await asked
+
+
+async def test_the_log_of_a_container_that_no_agent_started_goes_into_its_record(
+    operator: Operator, world: World
+) -> None:
+    await operator.turn()
+    world.logs[("a", 0)] = b"one\ntwo\n"
+    world.ends[("a", 0)] = ContainerEnd(2, "Error", "termination message")
+    await operator.commit("a", exit_code=2, reason="Error", message="exit code 2")
+    record = operator.records()[("a", 0)]
+    assert record.message == "exit code 2\ntermination message\none\ntwo"
+    assert record.logs is not None
+    assert record.logs.size == 8
+
+
+async def test_the_log_of_an_agent_is_its_own_to_keep(world: World, tmp_path: Path) -> None:
+    body = {"image": "i", "command": ["c"], "agent": True}
+    operator = Operator(a_workflow().kind("a", "container", body), world, tmp_path)
+    await operator.turn()
+    world.logs[("a", 0)] = b"read by nobody"
+    await operator.commit("a", logs=artifact("logs"))
+    assert operator.records()[("a", 0)].logs == artifact("logs")
+
+
+async def test_metrics_are_kept_by_task_and_the_last_value_counts(operator: Operator) -> None:
+    await operator.turn()
+    points = [Point("loss", 2.0), Point("loss", 1.0, 2), Point("nan", None)]
+    assert operator.runs.metrics(key("a"), points) is False
+    assert operator.live.metrics == {"a": {"loss": 1.0}}
+    with pytest.raises(Superseded):
+        operator.runs.metrics(key("b"), points)
