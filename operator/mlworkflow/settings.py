@@ -37,7 +37,7 @@ class Settings:
 
         def number(name: str, default: int) -> int:
             text = environ.get(name) or str(default)
-            if not text.isdigit():
+            if not text.isdecimal():
                 raise UsageError(f"{name} must be a whole number, not '{text}'")
             return int(text)
 

@@ -24,4 +24,6 @@ def overlay(base: Any, patch: Any) -> Any:
 def _name(items: list[Any]) -> str | None:
     """The field that tells the items of a list apart."""
     maps = all(isinstance(item, Mapping) for item in items)
-    return next((name for name in ("mountPath", "devicePath", "name") if maps and all(name in item for item in items)), None)
+    return next(
+        (name for name in ("mountPath", "devicePath", "name") if maps and all(name in item for item in items)), None
+    )

@@ -7,6 +7,7 @@ The token is mounted into the agent's containers only, where the agent is not th
 from __future__ import annotations
 
 import math
+import re
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -79,11 +80,12 @@ def step_pod(order: Order, settings: PodSettings) -> dict[str, Any]:
     }.items():
         if value is not UNSET:
             spec[field] = deepcopy(value)
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(order), "spec": spec}
+    pod: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(order), "spec": spec}
     if common.pod_template is UNSET:
         return pod
     # Whose attempt it is, is not the template's to say: without its names the Pod would be lost to us.
-    return overlay(overlay(pod, common.pod_template), {"metadata": _metadata(order)})
+    templated: dict[str, Any] = overlay(overlay(pod, common.pod_template), {"metadata": _metadata(order)})
+    return templated
 
 
 def _metadata(order: Order) -> dict[str, Any]:
@@ -129,9 +131,11 @@ def _one_container(order: Order, settings: PodSettings) -> dict[str, Any]:
 def _three_containers(order: Order, settings: PodSettings) -> dict[str, Any]:
     user = _user_container(order, settings, order.image)
     user["env"] = [*_step_env(order), *user["env"]]
-    for field in ("command", "args", "workingDir"):
-        if value := order.spec.get(field):
-            user[field] = value
+    for field in ("command", "args"):
+        if words := order.spec.get(field):
+            user[field] = [literal(word) for word in words]
+    if folder := order.spec.get("workingDir"):
+        user["workingDir"] = folder
     return {"initContainers": [_agent(FETCH, settings)], "containers": [user, _agent(PUBLISH, settings)]}
 
 
@@ -190,8 +194,12 @@ def _step_env(order: Order) -> list[dict[str, Any]]:
         text = as_text(value)
         if len(text.encode()) <= MAX_VARIABLE:
             values[variable_name(name)] = text
-    # The kubelet expands $(NAME) in values; a doubled dollar sign is one dollar sign.
-    return [{"name": name, "value": value.replace("$(", "$$(")} for name, value in values.items()]
+    return [{"name": name, "value": literal(value)} for name, value in values.items()]
+
+
+def literal(text: str) -> str:
+    """A text that the kubelet gives to a container as it is: it expands ``$(NAME)``, and takes ``$$`` for one dollar sign."""
+    return re.sub(r"\$+(?=\()|\$\$+", lambda dollars: dollars[0] * 2, text)
 
 
 def variable_name(parameter: str) -> str:

@@ -16,7 +16,8 @@ from mlworkflow.kube.podview import PodView, pod_view
 from mlworkflow.kube.reflector import Reflector
 
 LOG_BYTES = 4 << 20
-QUOTA = "exceeded quota"
+PASSING = ("exceeded quota", "status unknown for quota", "error looking up service account")
+"""What a refusal says that may not hold for long: a quota is full or new, a namespace so new that its service account is still to come."""
 
 
 class PodDriver:
@@ -81,11 +82,11 @@ class PodDriver:
         try:
             created = await self._create(order, pod)
         except Forbidden as error:
-            raise (NotNow if QUOTA in error.message else Refused)(error.message) from None
+            raise (NotNow if any(words in error.message for words in PASSING) else Refused)(error.message) from None
         except Invalid as error:
             raise Refused(error.message) from None
         except ApiError as error:
-            raise (Refused if error.status == 400 else NotNow)(error.message) from None
+            raise (Refused if error.status in (400, 413) else NotNow)(error.message) from None
         self._reflector(order.namespace).insert(created)
 
     async def _create(self, order: Order, pod: Json) -> Json:

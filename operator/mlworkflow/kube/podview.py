@@ -55,9 +55,15 @@ def pod_view(pod: Json) -> PodView | None:
     """The view of a Pod, or None for a Pod that is no attempt of ours."""
     metadata = pod["metadata"]
     annotations = metadata.get("annotations") or {}
-    owner = annotations.get(names.ANNOTATION_UID)
-    if not owner or not any(reference.get("uid") == owner for reference in metadata.get("ownerReferences") or []):
+    owner = annotations.get(names.ANNOTATION_UID, "")
+    task, number = annotations.get(names.ANNOTATION_TASK, ""), annotations.get(names.ANNOTATION_ATTEMPT, "")
+    workflow = next(
+        (reference["name"] for reference in metadata.get("ownerReferences") or [] if reference["uid"] == owner), None
+    )
+    if workflow is None or not number.isdecimal():
         return None
+    if metadata["name"] != names.pod_name(workflow, owner, task, int(number)):
+        return None  # somebody's copy: whatever happens to it is not the attempt's doing
     status = pod.get("status") or {}
     containers = {
         state["name"]: state
@@ -68,8 +74,8 @@ def pod_view(pod: Json) -> PodView | None:
     is_leaving = "deletionTimestamp" in metadata
     exit_code = _exit_code(containers) if seen is Seen.ENDED else None
     attempt = Attempt(
-        task=annotations[names.ANNOTATION_TASK],
-        number=int(annotations[names.ANNOTATION_ATTEMPT]),
+        task=task,
+        number=int(number),
         handle=metadata["name"],
         seen=seen,
         created_at=datetime.fromisoformat(metadata["creationTimestamp"]).timestamp(),

@@ -11,7 +11,7 @@ from typing import Any
 from mlworkflow.core import status, validate
 from mlworkflow.core.errors import SpecError
 from mlworkflow.core.model import Workflow
-from mlworkflow.core.observation import Seen
+from mlworkflow.core.observation import Attempt, Seen
 from mlworkflow.core.state import Phase
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.live import Live
@@ -41,8 +41,8 @@ class Reconciler:
     def observe(self, event: str | None, resource: Json) -> None:
         """Take in an event of a resource (kopf gives None for those listed at the start)."""
         key, uid = namespaced_name(resource), resource["metadata"]["uid"]
-        if event == "DELETED":
-            self._forget(key, uid)
+        if event == "DELETED" or "deletionTimestamp" in resource["metadata"]:
+            self._forget(key, uid)  # its Pods go with it; a new one would be one too many
         elif self._take(resource):
             self._enqueue(key)
 
@@ -65,7 +65,7 @@ class Reconciler:
         uid = resource["metadata"]["uid"]
         if status.is_invalid(before) and before.get("observedGeneration") != resource["metadata"].get("generation"):
             before = {}  # it never ran, and has been edited since: a new chance
-        if Phase(before.get("phase") or Phase.PENDING).is_finished and not self._has_leftovers(uid):
+        if self._is_over(before, uid):
             self._engine.close(uid)
             return None
         wake_at: float | None = None
@@ -74,14 +74,17 @@ class Reconciler:
             wake_at = await self._engine.advance(live)
             after = status.written(live.workflow, live.graph, live.run, before, self._clock())
         except SpecError as error:
-            after = status.invalid(
-                error.problems, before, int(resource["metadata"].get("generation") or 1), self._clock()
-            )
+            generation = int(resource["metadata"].get("generation") or 1)
+            known = status.is_invalid(before)
+            after = dict(before) if known else status.invalid(error.problems, before, generation, self._clock())
+            await self._stop_leftovers(resource)
         except StoreError as error:
             message = f"waiting for the object store: {error}"
             after = {**before, "phase": before.get("phase") or str(Phase.PENDING), "message": message}
             wake_at = self._clock() + RETRY_STORE
         await self._write(key, resource, after)
+        if self._is_over(self._resources.get(key, {}).get("status") or {}, uid):
+            self._engine.close(uid)
         return None if wake_at is None else max(0.0, wake_at - self._clock())
 
     async def _live(self, resource: Json, before: Mapping[str, Any]) -> Live:
@@ -110,16 +113,30 @@ class Reconciler:
             self._forget(key, metadata["uid"])
         except Conflict:
             current = await self._client.get(MLWORKFLOWS.path(metadata["namespace"], metadata["name"]))
-            self._take(current)
-            self._enqueue(key)
+            if metadata["uid"] in self._keys:
+                self._take(current)
+                self._enqueue(key)
         else:
-            self._take(written)
+            if metadata["uid"] in self._keys:  # else its deletion overtook this answer
+                self._take(written)
 
-    def _has_leftovers(self, uid: str) -> bool:
-        return any(
-            attempt.seen is not Seen.ENDED and not attempt.leaving
+    def _is_over(self, written: Mapping[str, Any], uid: str) -> bool:
+        """Whether nothing is left to do for a workflow with this status."""
+        return Phase(written.get("phase") or Phase.PENDING).is_finished and not self._leftovers(uid)
+
+    def _leftovers(self, uid: str) -> list[Attempt]:
+        return [
+            attempt
             for attempt in self._engine.driver.attempts(uid).values()
-        )
+            if attempt.seen is not Seen.ENDED and not attempt.leaving
+        ]
+
+    async def _stop_leftovers(self, resource: Json) -> None:
+        """An edit took away what they are attempts of."""
+        namespace, uid = resource["metadata"]["namespace"], resource["metadata"]["uid"]
+        self._engine.close(uid)
+        for attempt in self._leftovers(uid):
+            await self._engine.driver.stop(namespace, uid, (attempt.task, attempt.number), attempt.handle)
 
     def _take(self, resource: Json) -> bool:
         """Keep a resource unless we know a newer version. Whether it was news."""

@@ -105,7 +105,7 @@ def check(operator: Operator, cluster: Cluster) -> None:
     successes = Counter(task for (task, _), record in records.items() if record.is_success)
     assert successes == dict.fromkeys([*ATTEMPTS, "study"], 1)
     assert {key for key, record in records.items() if not record.is_success} == {("fails", 0), ("crashes", 0)}
-    numbers = {task: attempt for task, attempt in sorted(cluster.world.created)}
+    numbers = dict(sorted(cluster.world.created))
     for task, expected in ATTEMPTS.items():
         assert numbers[task] < expected, f"{task} needed attempt {numbers[task]}"
     assert operator.task("fails").failures == operator.task("crashes").failures == 1

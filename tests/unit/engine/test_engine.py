@@ -68,10 +68,25 @@ async def test_one_that_is_refused_does_not_hold_up_its_neighbours(tmp_path: Pat
     operator = Operator(a_workflow().step("a").step("b").step("c"), world, tmp_path)
     world.refusals = [Refused("no"), NotNow("not now")]
     await operator.turn()
-    assert world.created == {("c", 0): 1}
     assert operator.is_("a", Phase.FAILED, "CreateRefused")
-    await operator.turn(after=CREATE_AGAIN)
-    assert world.created == {("b", 0): 1, ("c", 0): 1}
+    assert world.created == {("b", 0): 1, ("c", 0): 1}, "a refusal brings another turn at once"
+
+
+async def test_a_full_quota_is_asked_once_a_turn_and_used_as_soon_as_there_is_room(
+    tmp_path: Path, world: World
+) -> None:
+    builder = a_workflow()
+    for number in range(20):
+        builder = builder.step(f"s{number}")
+    operator = Operator(builder, world, tmp_path)
+    world.refusals = [NotNow("exceeded quota: pods=1")] * 22
+    calls = []
+    for _ in range(4):
+        before = operator.fuse.calls
+        await operator.turn(after=CREATE_AGAIN)
+        calls.append(operator.fuse.calls - before)
+    assert calls == [20, 1, 1, 20]
+    assert len(world.created) == 20
 
 
 async def test_a_probe_that_finds_the_record_ends_the_step_well(operator: Operator, world: World) -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from mlworkflow.core.names import pod_name
 from mlworkflow.core.observation import Seen
 from mlworkflow.kube.podview import PodView, pod_view
 
 OWNER = "uid-of-the-workflow"
+NAME = pod_name("w", OWNER, "tune/3", 2)
 
 
 def a_pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
     return {
         "metadata": {
-            "name": "w-a-0",
+            "name": NAME,
             "namespace": "ns",
             "uid": "uid-of-the-pod",
             "creationTimestamp": "2026-01-01T00:00:00Z",
@@ -23,7 +25,7 @@ def a_pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
                 "mlworkflow.io/task": "tune/3",
                 "mlworkflow.io/attempt": "2",
             },
-            "ownerReferences": [{"uid": OWNER}],
+            "ownerReferences": [{"name": "w", "uid": OWNER}],
             **metadata,
         },
         "status": status,
@@ -114,7 +116,7 @@ PULLING = {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}
 )  # fmt: skip
 def test_where_an_attempt_stands(status: dict[str, Any], seen: Seen, reason: str, exit_code: int | None) -> None:
     attempt = view(status).attempt
-    assert (attempt.task, attempt.number, attempt.handle) == ("tune/3", 2, "w-a-0")
+    assert (attempt.task, attempt.number, attempt.handle) == ("tune/3", 2, NAME)
     assert (attempt.seen, attempt.reason, attempt.exit_code, attempt.lost) == (seen, reason, exit_code, False)
 
 
@@ -149,10 +151,118 @@ def test_the_users_container_may_end_before_its_pod() -> None:
     assert (pod.end.exit_code, pod.end.reason, pod.end.message) == (128, "StartError", "exec: not found")
 
 
+IDENTITY = {"mlworkflow.io/workflow-uid": OWNER, "mlworkflow.io/task": "tune/3", "mlworkflow.io/attempt": "2"}
+
+
 @pytest.mark.parametrize(
     "metadata",
-    [{"annotations": {}}, {"ownerReferences": []}, {"ownerReferences": [{"uid": "another"}]}],
-    ids=["no annotation", "no owner", "another owner"],
-)
+    [
+        {"annotations": {}},
+        {"annotations": None},
+        {"annotations": {"mlworkflow.io/workflow-uid": OWNER}},
+        {"annotations": {**IDENTITY, "mlworkflow.io/attempt": "two"}},
+        {"annotations": {**IDENTITY, "mlworkflow.io/attempt": "1"}},
+        {"ownerReferences": []},
+        {"ownerReferences": None},
+        {"ownerReferences": [{"name": "w", "uid": "another"}]},
+        {"name": "a-copy-of-it"},
+    ],
+    ids=[
+        "no annotation", "no annotations", "no task", "no number", "another attempt", "no owner", "no owners", "another owner", "a copy",
+    ],
+)  # fmt: skip
 def test_a_pod_that_only_looks_like_ours_is_not(metadata: dict[str, Any]) -> None:
     assert pod_view(a_pod({"phase": "Running"}, **metadata)) is None
+
+
+def test_a_pod_may_have_other_owners_too() -> None:
+    owners = [{"name": "x", "uid": "another"}, {"name": "w", "uid": OWNER}]
+    assert view({"phase": "Running"}, ownerReferences=owners).workflow == OWNER
+
+
+def test_a_pod_without_a_status_waits() -> None:
+    pod = a_pod({})
+    del pod["status"]
+    found = pod_view(pod)
+    assert found is not None
+    assert (found.attempt.seen, found.attempt.reason, found.end) == (Seen.WAITING, "", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("fetch", "initContainerStatuses"), ("step", "containerStatuses"), ("publish", "containerStatuses")],
+)
+@pytest.mark.parametrize(
+    "reason",
+    ["ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "RunContainerError"],
+)  # fmt: skip
+def test_a_container_that_does_not_start_says_why(name: str, key: str, reason: str) -> None:
+    status = {"phase": "Pending", key: [container(name, waiting={"reason": reason, "message": "said the kubelet"})]}
+    attempt = view(status).attempt
+    assert (attempt.seen, attempt.reason, attempt.message) == (Seen.WAITING, reason, "said the kubelet")
+
+
+def test_why_it_is_not_scheduled_is_the_schedulers_word() -> None:
+    attempt = view({"phase": "Pending", "conditions": [UNSCHEDULED]}).attempt
+    assert attempt.message == "0/3 nodes"
+    gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated"}
+    assert view({"phase": "Pending", "conditions": [gated]}).attempt.reason == "SchedulingGated"
+
+
+@pytest.mark.parametrize(
+    ("states", "reason", "message", "exit_code"),
+    [
+        ({"step": terminated(137, "OOMKilled")}, "OOMKilled", "exit code 137", 137),
+        ({"step": terminated(128, "StartError", "exec: not found\n")}, "StartError", "exit code 128: exec: not found", 128),
+        ({"step": terminated(128, "ContainerCannotRun", "no such file")}, "ContainerCannotRun", "exit code 128: no such file", 128),
+        ({"step": terminated(3), "publish": terminated(75)}, "Error", "exit code 3", 3),
+        ({"step": terminated(0, "Completed"), "publish": terminated(75)}, "Error", "publish: exit code 75", 75),
+        ({"fetch": terminated(75, "Error", "no gateway")}, "Error", "fetch: exit code 75: no gateway", 75),
+        ({"step": {"exitCode": 1}}, "Error", "exit code 1", 1),
+        ({}, "Error", "", None),
+    ],
+    ids=["memory", "start", "run", "both", "publish", "fetch", "no reason", "nothing"],
+)  # fmt: skip
+def test_how_a_failed_pod_ended(states: dict[str, Any], reason: str, message: str, exit_code: int | None) -> None:
+    status: dict[str, Any] = {"phase": "Failed", "initContainerStatuses": [], "containerStatuses": []}
+    for name, ended in states.items():
+        status["initContainerStatuses" if name == "fetch" else "containerStatuses"].append(
+            container(name, terminated=ended)
+        )
+    attempt = view(status).attempt
+    assert (attempt.seen, attempt.reason, attempt.message, attempt.exit_code) == (
+        Seen.ENDED,
+        reason,
+        message,
+        exit_code,
+    )
+    assert attempt.lost is False
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["Evicted", "Preempting", "NodeLost", "NodeShutdown", "Terminated", "NodeAffinity", "UnexpectedAdmissionError"],
+)
+def test_the_infrastructures_reasons_are_kept_with_its_words(reason: str) -> None:
+    attempt = view({**FAILED, "reason": reason, "message": "said the kubelet"}).attempt
+    assert (attempt.lost, attempt.reason, attempt.message) == (True, reason, "said the kubelet")
+
+
+def test_a_pod_that_is_being_deleted_runs_until_it_has_ended() -> None:
+    running = {"phase": "Running", "containerStatuses": [container("step", running={})]}
+    attempt = view(running, deletionTimestamp="2026-01-01T00:01:00Z").attempt
+    assert (attempt.seen, attempt.leaving, attempt.lost) == (Seen.RUNNING, True, False)
+
+
+def test_a_disruption_that_did_not_come_is_no_excuse() -> None:
+    status = {**FAILED, "conditions": [{"type": "DisruptionTarget", "status": "False"}]}
+    assert view(status).attempt.lost is False
+
+
+def test_a_view_changes_only_when_something_of_interest_did() -> None:
+    status = {
+        "phase": "Running",
+        "containerStatuses": [container("step", running={"startedAt": "2026-01-01T00:00:01Z"})],
+    }
+    noise = {**status, "podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]}
+    assert view(status) == view(noise, resourceVersion="7", labels={"a": "b"})

@@ -1,0 +1,78 @@
+"""The operator's settings: what is needed, what is assumed, and which variable is to blame."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+from mlworkflow.core.errors import UsageError
+from mlworkflow.core.pods import PodSettings
+from mlworkflow.settings import Settings
+
+NEEDED = {
+    "MLWF_STORE_URL": "http://store:9000",
+    "MLWF_STORE_BUCKET": "bucket",
+    "MLWF_GATEWAY_URL": "http://gateway:8080",
+    "MLWF_STEPS_IMAGE": "steps:1",
+    "MLWF_AGENT_IMAGE": "agent:1",
+}
+
+
+def test_what_is_not_said_is_assumed() -> None:
+    assert Settings.read(NEEDED) == Settings(
+        namespaces=(),
+        workers=16,
+        log_level="INFO",
+        gateway_port=8080,
+        health_port=8081,
+        store_url="http://store:9000",
+        store_bucket="bucket",
+        store_region="us-east-1",
+        store_path_style="auto",
+        store_keys="",
+        store_ca="",
+        pods=PodSettings("http://gateway:8080", "steps:1", "agent:1", "IfNotPresent", ""),
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "field", "value"),
+    [
+        ("MLWF_NAMESPACES", " a, b,,c ", "namespaces", ("a", "b", "c")),
+        ("MLWF_NAMESPACES", " , ", "namespaces", ()),
+        ("MLWF_WORKERS", "4", "workers", 4),
+        ("MLWF_WORKERS", "", "workers", 16),
+        ("MLWF_LOG_LEVEL", "debug", "log_level", "DEBUG"),
+        ("MLWF_GATEWAY_PORT", "9", "gateway_port", 9),
+        ("MLWF_HEALTH_PORT", "10", "health_port", 10),
+        ("MLWF_STORE_REGION", "eu", "store_region", "eu"),
+        ("MLWF_STORE_REGION", "", "store_region", "us-east-1"),
+        ("MLWF_STORE_PATH_STYLE", "virtual", "store_path_style", "virtual"),
+        ("MLWF_STORE_KEYS", "/keys", "store_keys", "/keys"),
+        ("MLWF_STORE_CA", "/ca.crt", "store_ca", "/ca.crt"),
+        ("MLWF_IMAGE_PULL_POLICY", "Always", "pull_policy", "Always"),
+        ("MLWF_IMAGE_PULL_POLICY", "", "pull_policy", "IfNotPresent"),
+        ("MLWF_ALLOWED_IMPORTS", "sklearn.,mine.", "allowed_imports", "sklearn.,mine."),
+    ],
+)
+def test_what_is_said_counts(variable: str, text: str, field: str, value: object) -> None:
+    settings = Settings.read({**NEEDED, variable: text})
+    owner = settings.pods if field in {known.name for known in fields(PodSettings)} else settings
+    assert getattr(owner, field) == value
+
+
+@pytest.mark.parametrize("variable", NEEDED)
+@pytest.mark.parametrize("text", [None, ""], ids=["missing", "empty"])
+def test_what_is_missing_is_named(variable: str, text: str | None) -> None:
+    environ = {name: value for name, value in NEEDED.items() if name != variable}
+    if text is not None:
+        environ[variable] = text
+    with pytest.raises(UsageError, match=variable):
+        Settings.read(environ)
+
+
+@pytest.mark.parametrize("variable", ["MLWF_WORKERS", "MLWF_GATEWAY_PORT", "MLWF_HEALTH_PORT"])
+@pytest.mark.parametrize("text", ["many", "-1", "1.5", "²", "0x10"])
+def test_what_is_no_number_is_named_with_its_text(variable: str, text: str) -> None:
+    with pytest.raises(UsageError, match=f"{variable} must be a whole number, not '{text}'"):
+        Settings.read({**NEEDED, variable: text})
