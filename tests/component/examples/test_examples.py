@@ -47,6 +47,7 @@ def test_digits(tmp_path: Path) -> None:
 
 def test_any_language(tmp_path: Path) -> None:
     mlwf(tmp_path, "run", "examples/any-language.yaml")
+    assert outputs(tmp_path, "any-language")["sum"]["total"] == 55
 
 
 def test_bike(tmp_path: Path) -> None:
