@@ -22,7 +22,7 @@ from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.engine.watch import watch_store
 from mlworkflow.gateway._auth import ClusterKeys, PodTokens, ReaderTokens
-from mlworkflow.gateway.app import make_app
+from mlworkflow.gateway.app import make_app, make_runner
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.config import ConfigError, load_config
 from mlworkflow.kube.kopf_settings import tune_garbage_collector
@@ -97,8 +97,8 @@ async def _work(driver: PodDriver, queue: WorkQueue[str], count: int, reconciler
 
 
 async def serve(app: web.Application, port: int, host: str = "0.0.0.0") -> web.AppRunner:
-    """Serve an application; no access log, since it would show signed grants."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    """Serve an application on a port of every address."""
+    runner = make_runner(app, shutdown_timeout=2.0)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     return runner

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 
+from msgspec import structs
+
 from mlworkflow.core.actions import Order
 from mlworkflow.core.observation import Attempt, AttemptId, Result
 from mlworkflow.core.values import ArtifactRef
@@ -24,15 +26,7 @@ async def load(store: ArtifactStore, namespace: str, uid: str) -> dict[AttemptId
 async def commit(store: ArtifactStore, key: AttemptKey, order: Order, result: Result) -> Result:
     """Write an attempt's record, once; what the store holds afterwards."""
     record = Record(
-        exit_code=result.exit_code,
-        reason=result.reason,
-        message=result.message,
-        outputs=result.outputs,
-        parameters=result.parameters,
-        metrics=result.metrics,
-        logs=result.logs,
-        started_at=result.started_at,
-        finished_at=result.finished_at,
+        **structs.asdict(result),
         workflow=order.workflow,
         step=order.step.name,
         task=order.task,

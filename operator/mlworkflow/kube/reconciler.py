@@ -4,7 +4,6 @@ One status patch a reconcile, and only if something changed; it carries the reso
 means that we looked at an old one. A resource that is not sound gets a status that says so, and never a Pod.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,7 +20,6 @@ from mlworkflow.kube.objects import Json, namespaced_name, resource_version
 from mlworkflow.kube.paths import MLWORKFLOWS
 from mlworkflow.store.errors import StoreError
 
-_log = logging.getLogger(__name__)
 RETRY_STORE = 5.0
 
 

@@ -17,7 +17,7 @@ from mlworkflow.core.state import Run
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.gateway._auth import LocalTokens
-from mlworkflow.gateway.app import make_app
+from mlworkflow.gateway.app import make_app, make_runner
 from mlworkflow.local.home import NAMESPACE, Home, LocalRun
 from mlworkflow.local.processes import ProcessDriver
 
@@ -56,7 +56,7 @@ class LocalRunner:
         driver = self._driver = ProcessDriver(self._home, tokens, self._awake)
         engine = Engine(self._home.store, driver, self._awake, time.time)
         app = make_app(runs=EngineRuns(engine), store=self._home.store, authenticator=tokens, blobs=self._home.signer)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        runner = make_runner(app, shutdown_timeout=1.0)
         await runner.setup()
         try:
             site = web.TCPSite(runner, "127.0.0.1", 0)
