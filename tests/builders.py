@@ -12,10 +12,13 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from mlworkflow.core import validate
-from mlworkflow.core.graph import Graph
+from mlworkflow.core import orders
+from mlworkflow.core.actions import Order
 from mlworkflow.core.model import Workflow
+from mlworkflow.core.plan import Plan
+from mlworkflow.core.state import Task
 from mlworkflow.core.values import ArtifactRef
+from mlworkflow.core.view import View
 
 Resource: TypeAlias = dict[str, Any]
 
@@ -46,7 +49,7 @@ class WorkflowBuilder:
         name: str,
         command: Sequence[str] = ("run",),
         *,
-        inputs: str | Mapping[str, str] = "",
+        inputs: str | Mapping[str, Any] = "",
         outputs: str | Mapping[str, Any] = "",
         **fields: Any,
     ) -> WorkflowBuilder:
@@ -61,7 +64,7 @@ class WorkflowBuilder:
         kind: str,
         body: Mapping[str, Any],
         *,
-        inputs: str | Mapping[str, str] = "",
+        inputs: str | Mapping[str, Any] = "",
         outputs: str | Mapping[str, Any] = "",
         **fields: Any,
     ) -> WorkflowBuilder:
@@ -72,6 +75,17 @@ class WorkflowBuilder:
         if outputs:
             raw["outputs"] = _outputs(outputs)
         return self.raw(raw)
+
+    def group(
+        self, name: str, steps: WorkflowBuilder, outputs: Mapping[str, Any] | None = None, **fields: Any
+    ) -> WorkflowBuilder:
+        """A group of the steps of another builder; an output is ``step.artifact``, or ``${{ … }}`` for a parameter."""
+        passed = {
+            key: {"value" if isinstance(source, str) and "{{" in source else "from": source}
+            for key, source in (outputs or {}).items()
+        }
+        own = {"outputs": passed} if passed else {}
+        return self.raw({"name": name, "steps": deepcopy([dict(step) for step in steps.steps]), **own, **fields})
 
     def tune(
         self,
@@ -84,7 +98,7 @@ class WorkflowBuilder:
         algorithm: Mapping[str, Any] | None = None,
         trial: Mapping[str, Any] | None = None,
         trial_outputs: str = "acc:number model",
-        inputs: str | Mapping[str, str] = "",
+        inputs: str | Mapping[str, Any] = "",
         **fields: Any,
     ) -> WorkflowBuilder:
         """A tune step; a sequence in `space` is a choice. `trial` are the fields of its trial's step, a container unless it says otherwise."""
@@ -119,10 +133,15 @@ class WorkflowBuilder:
     def parsed(self) -> Workflow:
         return Workflow.parse(self.resource())
 
-    def checked(self) -> tuple[Workflow, Graph]:
-        """The workflow and its graph. Raises SpecError."""
-        workflow = self.parsed()
-        return workflow, validate.check(workflow)
+    def plan(self) -> Plan:
+        """The workflow with its graph. Raises SpecError."""
+        return Plan.of(self.resource())
+
+
+def order_of(builder: WorkflowBuilder, task: str, tasks: Mapping[str, Task] | None = None, attempt: int = 0) -> Order:
+    """The order for an attempt, where the tasks stand as given."""
+    plan = builder.plan()
+    return orders.order(View(plan.workflow, plan.nodes, tasks or {}), plan.nodes[task], attempt)
 
 
 def a_workflow(name: str = "w") -> WorkflowBuilder:
@@ -134,10 +153,10 @@ def artifact(content: object, size: int = 1, type_: str = "file") -> ArtifactRef
     return ArtifactRef(f"sha256:{content}", size, type_)
 
 
-def _inputs(inputs: str | Mapping[str, str]) -> Resource:
+def _inputs(inputs: str | Mapping[str, Any]) -> Resource:
     if isinstance(inputs, str):
         return {source.partition(".")[2]: {"from": source} for source in inputs.split()}
-    return {name: {"from": source} for name, source in inputs.items()}
+    return {name: source if isinstance(source, Mapping) else {"from": source} for name, source in inputs.items()}
 
 
 def _outputs(outputs: str | Mapping[str, Any]) -> Resource:

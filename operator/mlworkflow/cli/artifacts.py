@@ -7,6 +7,7 @@ from typing import Any
 
 from mlworkflow.cli.errors import CliError, Usage
 from mlworkflow.cli.runs import LOGS, Run, Runs
+from mlworkflow.core import paths
 from mlworkflow.core.state import Phase
 
 
@@ -28,15 +29,15 @@ async def artifacts_of(runs: Runs, run: Run, *, trials: bool = False) -> list[Ar
     """What the steps left, also those that failed; with `trials`, what each trial left too."""
     found: list[Artifact] = []
     for task, status in run.tasks():
-        if "/" not in task or trials:
+        if paths.parent(task) is None or trials:
             found += await _left_by(runs, run, task, status)
     return found
 
 
 async def find(runs: Runs, run: Run, name: str) -> Artifact:
-    """The artifact ``<step>.<artifact>`` or ``<step>/<n>.<artifact>``; ``<step>.logs`` is the log. Raises CliError."""
-    task, _, wanted = name.partition(".")
-    if not wanted:
+    """The artifact ``<step>.<artifact>`` or ``<task>.<artifact>``; ``<task>.logs`` is the log. Raises CliError."""
+    task, _, wanted = name.rpartition(".")
+    if not task:
         raise Usage(f"'{name}' is no artifact: write STEP.ARTIFACT, as in train.model or tune/3.model")
     status = run.task(task)
     if wanted == LOGS:
@@ -55,7 +56,7 @@ async def find(runs: Runs, run: Run, name: str) -> Artifact:
 async def _left_by(runs: Runs, run: Run, task: str, status: Any) -> list[Artifact]:
     """From the status where it says so, else from the record: the status of a trial or of a failed step does not."""
     outputs = status.get("artifacts")
-    if not outputs and ("/" in task or status.get("phase") == Phase.FAILED):
+    if not outputs and (paths.parent(task) is not None or status.get("phase") == Phase.FAILED):
         record = await runs.record(run, task, int(status.get("attempts") or 0) - 1)
         outputs = (record or {}).get("outputs")
     return [_artifact(task, name, artifact) for name, artifact in sorted((outputs or {}).items())]

@@ -14,11 +14,13 @@ from typing import Any, Literal
 import yaml
 
 from mlworkflow.cli.documents import Document, nodes
-from mlworkflow.core import graph, orders, validate
+from mlworkflow.core import graph, validate
 from mlworkflow.core.errors import ExpressionError, Problem, SpecError
-from mlworkflow.core.expressions import Expression, evaluate, outside_strings
-from mlworkflow.core.model import Workflow
-from mlworkflow.core.state import Phase, Task
+from mlworkflow.core.expressions import PLACES, Expression, evaluate, outside_strings
+from mlworkflow.core.model import EXITS, Workflow
+from mlworkflow.core.state import Phase
+from mlworkflow.core.step import Step
+from mlworkflow.core.view import both_spellings
 
 _FOREIGN = re.compile(r"(?<!\$)\{\{[^}]*\}\}|\$\((?:params|tasks|steps)\.[^)]*\)|\$\{(?:params|steps)\.[^}]*\}")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
@@ -95,18 +97,35 @@ def _check_metadata(metadata: Any) -> None:
 
 
 def _expressions(workflow: Workflow) -> Iterator[tuple[str, Expression]]:
-    for index, step in enumerate(workflow.steps.values()):
+    for path, step in _all_steps(workflow):
         for where, expression in graph.expressions_of(step):
-            yield f"spec.steps[{index}].{where}", expression
-        for where, expression in graph.expressions_of(step.trial) if step.trial else ():
-            yield f"spec.steps[{index}].tune.step.{where}", expression
+            yield f"{path}.{where}", expression
+
+
+def _all_steps(workflow: Workflow) -> Iterator[tuple[str, Step]]:
+    """Every step, with the field that holds it: those of groups and trials too."""
+    waiting = [(f"spec.steps[{index}]", step) for index, step in enumerate(workflow.steps.values())]
+    for when in EXITS:
+        own = [step for name, step in workflow.on_exit.items() if workflow.exit_lists[name] == when]
+        waiting += [(f"spec.onExit.{when}[{index}]", step) for index, step in enumerate(own)]
+    while waiting:
+        path, step = waiting.pop(0)
+        yield path, step
+        waiting += [(f"{path}.steps[{index}]", inner) for index, inner in enumerate(step.steps.values())]
+        waiting += [(f"{path}.tune.step", step.trial)] if step.trial else []
+
+
+def _names(workflow: Workflow) -> dict[str, Any]:
+    own = {"name": workflow.name, "namespace": workflow.namespace, "uid": workflow.uid}
+    return {"params": both_spellings(workflow.params), "workflow": own}
 
 
 def _trials(workflow: Workflow) -> Iterator[Problem]:
     """Expressions over the parameters alone that fail with the values of the file."""
-    scope = orders.names(workflow, {})
+    scope = _names(workflow)
+    inside = {name for _, step in _all_steps(workflow) if step.steps for name in both_spellings(step.params)}
     for path, expression in _expressions(workflow):
-        if expression.roots <= {"params", "workflow"}:
+        if expression.roots <= {"params", "workflow"} and not (expression.parameters or inside) & inside:
             try:
                 evaluate(expression, scope)
             except ExpressionError as error:
@@ -115,13 +134,13 @@ def _trials(workflow: Workflow) -> Iterator[Problem]:
 
 
 def _surprises(workflow: Workflow) -> Iterator[Problem]:
-    scopes = [orders.names(workflow, _sampled(workflow, sample)) for sample in _SAMPLES]
+    scopes = [{**_names(workflow), "steps": _sampled(workflow, sample)} for sample in _SAMPLES]
     for path, expression in _expressions(workflow):
         if _DIVISION.search(outside_strings(expression.source)):
             yield Problem(
                 path, f"'{expression.source}' drops what follows the point (7 / 2 is 3): write double(7) / 2.0"
             )
-        if "steps" in expression.roots and "trial" not in expression.roots:
+        if "steps" in expression.roots and not expression.roots & PLACES:
             for scope in scopes:
                 try:
                     evaluate(expression, scope)
@@ -131,14 +150,15 @@ def _surprises(workflow: Workflow) -> Iterator[Problem]:
                         break
 
 
-def _sampled(workflow: Workflow, sample: Mapping[str, Any]) -> dict[str, Task]:
-    return {
-        name: Task(
-            phase=Phase.SUCCEEDED,
-            parameters={output: sample[spec.type] for output, spec in step.outputs.items() if spec.type in sample},
-        )
-        for name, step in workflow.steps.items()
-    }
+def _sampled(workflow: Workflow, sample: Mapping[str, Any]) -> dict[str, Any]:
+    """`steps` as if every step had left a sample of each of its outputs, and every item of a fan-out one."""
+    sampled: dict[str, Any] = {}
+    for _, step in _all_steps(workflow):
+        outputs = {output: sample[spec.type] for output, spec in step.outputs.items() if spec.type in sample}
+        if step.for_each is not None:
+            outputs = {name: [value] for name, value in outputs.items()}
+        sampled[step.name] = {"phase": str(Phase.SUCCEEDED), "outputs": outputs}
+    return both_spellings(sampled)
 
 
 def _short(error: ExpressionError) -> str:

@@ -108,11 +108,14 @@ class LocalRuns:
         shown = Run(run.id, run.resource)
         if shown.phase.is_finished or self._home.is_under_way(run):
             return shown
-        steps = [
-            {**step, "phase": str(Phase.CANCELLED)} if step.get("phase") == Phase.RUNNING else step
-            for step in shown.steps
-        ]
-        status = {**shown.status, "phase": str(Phase.CANCELLED), "message": INTERRUPTED, "steps": steps}
+        ended = {
+            field: [
+                {**task, "phase": str(Phase.CANCELLED)} if task.get("phase") == Phase.RUNNING else task
+                for task in shown.status.get(field) or []
+            ]
+            for field in ("steps", "tasks")
+        }
+        status = {**shown.status, "phase": str(Phase.CANCELLED), "message": INTERRUPTED, **ended}
         return Run(run.id, {**run.resource, "status": status})
 
 

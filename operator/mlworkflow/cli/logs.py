@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 from mlworkflow.cli.errors import CliError
 from mlworkflow.cli.runs import NoLog, Run, Runs
-from mlworkflow.core.state import Phase, step_of
+from mlworkflow.core import paths
+from mlworkflow.core.state import Phase
 
 
 async def log_of(runs: Runs, run: Run, task: str, attempt: int | None, follow: bool) -> AsyncIterator[bytes]:
@@ -35,7 +35,7 @@ async def all_logs(runs: Runs, run: Run, follow: bool) -> AsyncIterator[bytes]:
     """The output of every task, in the order of their starts, each under its name; with `follow` to the run's end."""
     seen: set[str] = set()
     while True:
-        fresh = [(task, status) for task, status in run.tasks() if task not in seen and not _has_no_process(run, task)]
+        fresh = [(task, status) for task, status in run.tasks() if task not in seen and not run.is_composed(task)]
         for task, _ in sorted(fresh, key=lambda item: item[1].get("startedAt") or ""):
             seen.add(task)
             yield f"==> {task} <==\n".encode()
@@ -69,20 +69,17 @@ def _is_started(run: Run, task: str) -> bool:
     try:
         return bool(run.task(task).get("attempts"))
     except CliError:
-        if step_of(task) != task or not run.steps:
-            return False  # a trial yet to come, or no status yet
+        if paths.parent(task) is not None or not run.steps:
+            return False  # an item or a trial yet to come, or no status yet
         raise
 
 
-def _has_no_process(run: Run, task: str) -> bool:
-    """A tune step itself runs nothing: its trials do."""
-    step: dict[str, Any] = next((step for step in run.resource["spec"]["steps"] if step["name"] == task), {})
-    return "tune" in step
-
-
 async def _kept(runs: Runs, run: Run, task: str, attempt: int) -> AsyncIterator[bytes]:
-    if _has_no_process(run, task):
-        raise CliError(f"{task} is a tune step: its trials have logs", f"try: mlwf logs {run.id} {task}/0{runs.flags}")
+    if run.is_composed(task):
+        first = run.below(task)[0]["name"] if run.below(task) else f"{task}/0"
+        raise CliError(
+            f"{task} is made of other tasks, which have logs", f"try: mlwf logs {run.id} {first}{runs.flags}"
+        )
     record = await runs.record(run, task, attempt)
     if record is None:
         async for piece in runs.live_log(run, task, attempt, False):  # it never committed, but may have left something

@@ -65,12 +65,16 @@ def run_page(run: Run, now: float) -> str:
 
 def _step_rows(run: Run, now: float) -> Iterator[list[str]]:
     for step in run.steps:
-        yield [step["name"], phase_of(step), str(step.get("attempts") or ""), took(step, now), told(step)]
-        for trial in step.get("trials") or []:
-            value = "" if trial.get("value") is None else f"value={number(trial['value'])}"
-            told_of = _cut(first_line(trial.get("message", ""))) or value
-            name = f"{step['name']}/{trial.get('number') or 0}"
-            yield [name, phase_of(trial), str(trial.get("attempts") or ""), took(trial, now), told_of]
+        yield from _task_rows(run, step, now)
+
+
+def _task_rows(run: Run, task: Mapping[str, Any], now: float) -> Iterator[list[str]]:
+    """A task, and below it what it is made of."""
+    value = "" if task.get("value") is None else f"value={number(task['value'])}"
+    words = value if value and not task.get("reason") else told(task)
+    yield [task["name"], phase_of(task), str(task.get("attempts") or ""), took(task, now), words]
+    for inner in run.below(task["name"]):
+        yield from _task_rows(run, inner, now)
 
 
 def artifact_table(artifacts: Sequence[Artifact]) -> str:
@@ -80,13 +84,12 @@ def artifact_table(artifacts: Sequence[Artifact]) -> str:
 
 
 def told(step: Mapping[str, Any]) -> str:
-    """A step in a few words: what went wrong, how far its trials are, or what it left."""
+    """A task in a few words: what went wrong, how far it is, or what it left."""
     reason, message = step.get("reason", ""), first_line(step.get("message", ""))
     if reason or message:
         return _cut(": ".join(word for word in (reason, message) if word))
-    if step.get("trials") and phase_of(step) == Phase.RUNNING:
-        done = sum(Phase(phase_of(trial)).is_finished for trial in step["trials"])
-        return f"{done}/{len(step['trials'])} trials"
+    if step.get("progress") and phase_of(step) == Phase.RUNNING:
+        return f"{step['progress']} ended"
     return _cut(" ".join(f"{name}={_value(value)}" for name, value in (step.get("outputs") or {}).items()))
 
 
@@ -112,10 +115,15 @@ def _cause(run: Run, flags: str) -> Iterator[str]:
         first = min(failed, key=lambda step: step.get("finishedAt") or "~")
         message = str(first.get("message", "")).strip()
         yield from (f"  | {line}" for line in message.splitlines()[1:])
-        trials = [trial for trial in first.get("trials") or [] if phase_of(trial) == Phase.FAILED]
-        task = f"{first['name']}/{trials[0].get('number') or 0}" if trials else first["name"]
+        task = _innermost(run, first)
         if first.get("attempts"):
             yield f"  the whole log: mlwf logs {run.id} {task}{flags}"
+
+
+def _innermost(run: Run, failed: Mapping[str, Any]) -> str:
+    """The task inside a failed one that failed itself, and so has a log."""
+    inner = [task for task in run.below(failed["name"]) if phase_of(task) == Phase.FAILED]
+    return _innermost(run, min(inner, key=lambda task: task.get("finishedAt") or "~")) if inner else failed["name"]
 
 
 def _downloads(run: Run, flags: str) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from mlworkflow.cli.errors import CliError
-from mlworkflow.core.state import Phase, step_of, trial_id, trial_number
+from mlworkflow.core import paths
+from mlworkflow.core.state import Phase
 
 Resource: TypeAlias = Mapping[str, Any]
 LOGS = "logs"
@@ -45,28 +46,44 @@ class Run:
         """The status of every step, in the order of the spec."""
         return list(self.status.get("steps") or [])
 
+    def below(self, name: str) -> list[Mapping[str, Any]]:
+        """The status of every task that a task is made of: items, trials, the steps of a group."""
+        return [task for task in self.status.get("tasks") or [] if paths.parent(task["name"]) == name]
+
     def tasks(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Every task that has started, with its status: steps, and before each tune step its trials."""
+        """Every task that has started, with its status; what a step is made of comes before it."""
         for step in self.steps:
-            for trial in step.get("trials") or []:
-                yield trial_id(step["name"], int(trial.get("number") or 0)), trial
-            if step.get("attempts"):
-                yield step["name"], step
+            yield from self._with_below(step)
+
+    def _with_below(self, task: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        for inner in self.below(task["name"]):
+            yield from self._with_below(inner)
+        if task.get("attempts"):
+            yield task["name"], task
 
     def task(self, name: str) -> Mapping[str, Any]:
-        """The status of a step (``train``) or a trial (``tune/3``). Raises CliError that names those there are."""
+        """The status of a step (``train``) or of a task below one (``tune/3``). Raises CliError that names those there are."""
         steps = {step["name"]: step for step in self.steps}
-        step: Mapping[str, Any] | None = steps.get(step_of(name))
-        number = name.partition("/")[2]
-        if step is None or (number and not number.isdecimal()):
+        known: dict[str, Mapping[str, Any]] = {task["name"]: task for task in self.status.get("tasks") or []} | steps
+        if name in known:
+            return known[name]
+        segments = paths.segments(name)
+        if not segments or segments[0].step not in steps:
             raise CliError(f"{self.id} has no step '{name}'", f"it has: {', '.join(steps) or 'none yet'}")
-        if not number:
-            return step
-        trials = {int(trial.get("number") or 0): trial for trial in step.get("trials") or []}
-        trial: Mapping[str, Any] | None = trials.get(trial_number(name) or 0)
-        if trial is None:
-            raise CliError(f"{self.id} has no trial '{name}'", f"step '{step_of(name)}' has {len(trials)} so far")
-        return trial
+        above = paths.parent(name) or segments[0].step
+        inner = [task["name"] for task in self.below(above)]
+        hint = (
+            f"'{above}' has {', '.join(inner[:10])}{', …' if len(inner) > 10 else ''}"
+            if inner
+            else f"'{above}' has none so far"
+        )
+        raise CliError(f"{self.id} has no task '{name}'", hint)
+
+    def is_composed(self, name: str) -> bool:
+        """Whether a task runs nothing itself, because it is made of others."""
+        return any(
+            task["name"] != name and paths.is_below(task["name"], name) for task in self.status.get("tasks") or []
+        )
 
     def plain(self) -> dict[str, Any]:
         """The resource, and before it what to call it."""

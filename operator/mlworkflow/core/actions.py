@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from mlworkflow.core.fields import Output
-from mlworkflow.core.model import Step
+from mlworkflow.core.step import Step
 from mlworkflow.core.values import ArtifactRef
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One attempt, ready to run: every expression evaluated, every input pinned to its digest."""
+    """One attempt, ready to run: every expression evaluated, every input pinned to its digest.
+
+    `literals` are the contents of inputs that no step has left, by digest: they are put into the store before the attempt starts.
+    """
 
     workflow: str
     namespace: str
@@ -28,6 +31,7 @@ class Order:
     image: str
     env: tuple[Mapping[str, Any], ...]
     resources: Mapping[str, Any]
+    literals: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def command(self) -> tuple[str, ...]:
@@ -67,14 +71,20 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """Commit a result that the engine itself worked out: `files` become artifacts, `reuse` are artifacts that exist."""
+    """Commit a result that the engine itself worked out, of a task that has no attempt of its own.
+
+    `files` and `collections` become artifacts, `reuse` are artifacts that exist. `inputs` and `fingerprint` say what it was worked out from.
+    """
 
     step: Step
     task: str
     attempt: int
     parameters: Mapping[str, Any]
-    files: Mapping[str, bytes]
-    reuse: Mapping[str, ArtifactRef]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    collections: Mapping[str, bytes] = field(default_factory=dict)
+    reuse: Mapping[str, ArtifactRef] = field(default_factory=dict)
+    inputs: Mapping[str, ArtifactRef] = field(default_factory=dict)
+    fingerprint: str = ""
 
 
 Action: TypeAlias = Start | Stop | Probe | Publish

@@ -1,28 +1,27 @@
 """What happens next: the one place where the meaning of a workflow lives.
 
-`decide` is a function of what is wanted (workflow), what was (run), what is seen and the time. It has no clock, no
+`decide` is a function of what is wanted (plan), what was (run), what is seen and the time. It has no clock, no
 randomness and no I/O; two drivers (Pods, processes) gather its observations and carry out its actions. It reads from top to bottom: a
 test asserts the order.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from mlworkflow.core.actions import Action
-from mlworkflow.core.graph import Graph
-from mlworkflow.core.model import Workflow
 from mlworkflow.core.observation import Observations
-from mlworkflow.core.policies.conclusion import conclude, stop_leftovers
+from mlworkflow.core.plan import Plan
+from mlworkflow.core.policies.advance import advance_steps
+from mlworkflow.core.policies.conclusion import conclude, judge, stop_leftovers, stop_orphans
 from mlworkflow.core.policies.control import obey_cancel
-from mlworkflow.core.policies.dependencies import skip_unreachable
 from mlworkflow.core.policies.ends import accept_ends, accept_refusals
+from mlworkflow.core.policies.exits import advance_exit
 from mlworkflow.core.policies.results import accept_results, adopt_attempts
-from mlworkflow.core.policies.starting import start_ready
-from mlworkflow.core.policies.studies import run_studies
-from mlworkflow.core.policies.timeouts import limit_pending, limit_steps, limit_workflow
-from mlworkflow.core.state import Run
+from mlworkflow.core.policies.starting import has_begun, held_by
+from mlworkflow.core.policies.timeouts import limit_attempts, limit_exit, limit_pending, limit_steps, limit_workflow
+from mlworkflow.core.state import PENDING, Run
 from mlworkflow.core.turn import Turn
 
 POLICIES: tuple[Callable[[Turn], None], ...] = (
@@ -32,14 +31,28 @@ POLICIES: tuple[Callable[[Turn], None], ...] = (
     accept_ends,  # what ended without a word is looked into
     obey_cancel,
     limit_workflow,
+    limit_exit,
     limit_steps,
+    limit_attempts,
     limit_pending,
-    skip_unreachable,  # before starting: its skips decide what is ready
-    start_ready,
-    run_studies,  # after starting: a study opened in this turn gets its first trials
-    skip_unreachable,  # again: what turned out to be unable to start takes with it what waits for it
+    advance_steps,  # what is ready starts, what never will be is skipped, what is composed is settled
+    judge,  # the end is known
+    advance_exit,
+    stop_orphans,
     stop_leftovers,  # last: everything above says what is still wanted
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a workflow takes of what it shares with others: `pods` that run and `wanted` more had there been room, `held` how often it holds each
+    lock, and the locks that it `waits_for`.
+    """
+
+    pods: int = 0
+    wanted: int = 0
+    held: Mapping[str, int] = field(default_factory=dict)
+    waits_for: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +62,33 @@ class Decision:
     run: Run
     actions: tuple[Action, ...]
     wake_at: float | None
+    usage: Usage = Usage()
 
 
-def decide(workflow: Workflow, graph: Graph, run: Run, seen: Observations, now: float) -> Decision:
+def decide(plan: Plan, run: Run, seen: Observations, now: float) -> Decision:
     """The next state and the actions that lead there. A finished run stays as it is; only what it left running is stopped."""
-    turn = Turn(workflow, graph, run, seen, now, dict(run.tasks))
+    turn = Turn(plan, run, seen, now, dict(run.tasks))
     if run.phase.is_finished:
         stop_leftovers(turn)
         return Decision(run, tuple(turn.actions), None)
     for policy in POLICIES:
         policy(turn)
-    return Decision(conclude(turn), tuple(turn.actions), min(turn.wakes, default=None))
+    after = conclude(turn)
+    if turn.blocked and _ended(run, turn):
+        turn.wake(now)  # what ended in this turn may be what others wait for
+    return Decision(after, tuple(turn.actions), min(turn.wakes, default=None), _usage(turn, after))
+
+
+def _usage(turn: Turn, after: Run) -> Usage:
+    if after.phase.is_finished:
+        return Usage()
+    held = held_by(turn)
+    if has_begun(turn.tasks):
+        for lock in turn.workflow.locks:
+            held[lock.name] = held.get(lock.name, 0) + 1
+    return Usage(turn.pods, turn.wanted, held, frozenset(turn.locks))
+
+
+def _ended(run: Run, turn: Turn) -> bool:
+    """Whether a task ended in this turn."""
+    return any(task.is_finished and not run.tasks.get(name, PENDING).is_finished for name, task in turn.tasks.items())

@@ -21,27 +21,38 @@ from mlworkflow.core.errors import ExpressionError
 
 OPEN, CLOSE = "${{", "}}"
 WHOLE = r"^\$\{\{[\s\S]*\}\}$"
-ROOTS = frozenset({"params", "steps", "workflow", "trial"})
+ROOTS = frozenset({"params", "steps", "workflow"})
+"""The names that every expression has; `item` and `index`, `trial`, and `last` are there in their places."""
+PLACES = frozenset({"item", "index", "trial", "last"})
 _STRING = re.compile(
     r"""(?:[bB]?[rR]|[rR][bB])(?:\"\"\"[\s\S]*?\"\"\"|'''[\s\S]*?'''|"[^"\n]*"|'[^'\n]*')"""
     r"""|[bB]?(?:\"\"\"(?:\\.|[^\\])*?\"\"\"|'''(?:\\.|[^\\])*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""",
     re.ASCII,
 )
 _STEP = re.compile(r"""(?<![.\w])steps\s*(?:\.\s*([A-Za-z_]\w*)\b(?!\s*\()|\[\s*(?:"([^"]*)"|'([^']*)')\s*\])""")
+_FIELD = re.compile(r"""\s*\.\s*([A-Za-z_]\w*)""")
+_HAS = re.compile(r"(?<![.\w])has\s*\(\s*$")
 _OUTPUT = re.compile(r"""\s*\.\s*outputs\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*(?:"([^"]*)"|'([^']*)')\s*\])""")
 _PATH = re.compile(r"""[A-Za-z_]\w*(?:\.[A-Za-z_]\w*|\[(?:"[^"\\]*"|'[^'\\]*')\])*""", re.ASCII)
 _KEY = re.compile(r"""[^.\[\]"']+|"[^"]*"|'[^']*'""")
 _BOUND = re.compile(r"""\.\s*(?:all|exists|exists_one|filter|map)\s*\(\s*([A-Za-z_]\w*)\s*,""")
+_PARAMETER = re.compile(r"(?<![.\w])params\s*\.\s*([A-Za-z_]\w*)")
+_ALL_PARAMETERS = re.compile(r"(?<![.\w])params\b")
 _ALL_STEPS = re.compile(r"(?<![.\w])steps\b")
 _WORDS = frozenset({"true", "false", "null"})
 
 
 @dataclass(frozen=True, slots=True)
 class StepReference:
-    """``steps.<step>`` in an expression, with the output that is read from it where one is named."""
+    """``steps.<step>`` in an expression: the field that is read from it, and the output where one is named.
+
+    `is_asked` says that the expression asks by ``has(…)`` whether the output is there.
+    """
 
     step: str
     output: str | None
+    field: str = ""
+    is_asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,7 @@ class Expression:
 
     `roots` are the names it takes from its surroundings. `path` are the keys where it is nothing but a path: its value is then
     looked up and not computed, so that it stays as it is (CEL turns an integer beyond 64 bits into a float, and forgets the order of a map).
+    `parameters` are the ones that it reads by name, None where it may read any.
     """
 
     source: str
@@ -57,11 +69,7 @@ class Expression:
     roots: frozenset[str]
     steps: tuple[StepReference, ...]
     path: tuple[str, ...] = ()
-
-
-def is_expression(value: object) -> bool:
-    """Whether a string is one whole expression."""
-    return isinstance(value, str) and len(parts := split(value)) == 1 and isinstance(parts[0], Expression)
+    parameters: frozenset[str] | None = frozenset()
 
 
 @functools.lru_cache(maxsize=16384)
@@ -106,13 +114,19 @@ def parse(source: str) -> Expression:
         program = cel.compile(source)
     except ValueError as error:
         raise ExpressionError(f"'{source}' is not valid CEL: {_first_line(error)}") from None
-    roots = frozenset(program.variables()) - (frozenset(_BOUND.findall(outside_strings(source))) - ROOTS)
+    roots = frozenset(program.variables()) - (frozenset(_BOUND.findall(outside_strings(source))) - ROOTS - PLACES)
     path = (
         tuple(key[1:-1] if key[0] in "\"'" else key for key in _KEY.findall(source))
         if _PATH.fullmatch(source) and source not in _WORDS
         else ()
     )
-    return Expression(source, program, roots, tuple(_step_references(source)), path)
+    return Expression(source, program, roots, tuple(_step_references(source)), path, _parameters(source))
+
+
+def _parameters(source: str) -> frozenset[str] | None:
+    names = outside_strings(source)
+    found = _PARAMETER.findall(names)
+    return frozenset(found) if len(found) == len(_ALL_PARAMETERS.findall(names)) else None
 
 
 def outside_strings(source: str) -> str:
@@ -122,11 +136,19 @@ def outside_strings(source: str) -> str:
 
 def _step_references(source: str) -> Iterator[StepReference]:
     strings = [match.span() for match in _STRING.finditer(source)]
-    for match in _STEP.finditer(source):
-        if any(start < match.start() < end for start, end in strings):
-            continue
-        output = _OUTPUT.match(source, match.end())
-        yield StepReference(_named(match), _named(output) if output else None)
+    matches = [
+        match for match in _STEP.finditer(source) if not any(start < match.start() < end for start, end in strings)
+    ]
+    asked = {_read(source, match) for match in matches if _HAS.search(source, 0, match.start())}
+    for match in matches:
+        step, field, output = _read(source, match)
+        yield StepReference(step, output, field, (step, field, output) in asked)
+
+
+def _read(source: str, match: re.Match[str]) -> tuple[str, str, str | None]:
+    output = _OUTPUT.match(source, match.end())
+    field = _FIELD.match(source, match.end())
+    return _named(match), field[1] if field else "", _named(output) if output else None
 
 
 def _named(match: re.Match[str]) -> str:

@@ -11,31 +11,51 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from mlworkflow.core import names
-from mlworkflow.core.values import Duration, Fields, Json
+from mlworkflow.core.values import Duration, Fields, Integer, Json
 
 OutputType = Literal["artifact", "file", "directory", "string", "number", "integer", "boolean", "json"]
 ARTIFACT_TYPES = frozenset({"artifact", "file", "directory"})
+EndPhase = Literal["Succeeded", "Failed", "Skipped"]
 StepName = Annotated[str, Meta(pattern=names.STEP_NAME, max_length=names.MAX_NAME)]
+
+
+# No pattern: msgspec crashes at the interpreter's end over a text's pattern in a union with a list (its issue 717). `step` checks what such texts say.
+Source = str | list[str]
+Listed = list[Json] | str
+
+
+def _sources(text: str | list[str]) -> tuple[tuple[str, str], ...]:
+    texts = [text] if isinstance(text, str) else text
+    return tuple((text.partition(".")[0], text.partition(".")[2]) for text in texts)
 
 
 class Input(Fields, frozen=True):
     """Where an input comes from."""
 
-    from_: Annotated[str, Meta(pattern=r"^[^.]+\.[^.]+$", description="`<step>.<output>` of another step.")] = (
-        msgspec.field(name="from")
-    )
+    from_: Annotated[
+        Source,
+        Meta(description="`<step>.<output>` of another step; of a list, the first that exists."),
+    ] = msgspec.field(name="from")
+    optional: Annotated[bool, Meta(description="The step runs without it where it does not exist.")] = False
+    default: Annotated[
+        Json | UnsetType,
+        Meta(
+            description="Taken where it does not exist: the content of a file, a text as it is, anything else as JSON."
+        ),
+    ] = UNSET
 
     @property
-    def step(self) -> str:
-        return self.from_.partition(".")[0]
+    def sources(self) -> tuple[tuple[str, str], ...]:
+        """(step, output), in the order of preference."""
+        return _sources(self.from_)
 
     @property
-    def output(self) -> str:
-        return self.from_.partition(".")[2]
+    def is_required(self) -> bool:
+        return not self.optional and self.default is UNSET
 
 
 class Output(Fields, frozen=True):
-    """What a step leaves at `$MLWF_OUT/<name>`, or, for a parameter's type, at `$MLWF_OUT/params/<name>`."""
+    """What a step leaves at `$MLWF_OUT/<name>`, or, for a parameter's type, at `$MLWF_OUT/params/<name>`; of a group, what it passes on."""
 
     type: Annotated[
         OutputType,
@@ -44,19 +64,77 @@ class Output(Fields, frozen=True):
         ),
     ] = "artifact"
     optional: Annotated[bool, Meta(description="The step succeeds without it.")] = False
+    from_: Annotated[
+        Source | UnsetType,
+        Meta(
+            description="Of a group: the artifact `<step>.<output>` of one of its steps; of a list, the first that exists."
+        ),
+    ] = msgspec.field(name="from", default=UNSET)
+    value: Annotated[
+        Json | UnsetType, Meta(description="Of a group: a parameter, with expressions over the group's steps.")
+    ] = UNSET
+
+    @property
+    def sources(self) -> tuple[tuple[str, str], ...]:
+        """(step, output) of a group's artifact, in the order of preference."""
+        return () if self.from_ is UNSET else _sources(self.from_)
 
     @property
     def is_artifact(self) -> bool:
         return self.type in ARTIFACT_TYPES
 
 
+class RetryOn(Fields, frozen=True):
+    """Which failures are tried again: those that any of these names."""
+
+    exit_codes: Annotated[list[int], Meta(description="Exit codes of the step's command.")] = []
+    reasons: Annotated[list[str], Meta(description="Reasons as in the status: `OOMKilled`, `Error`, …")] = []
+    expression: Annotated[
+        str, Meta(description="An expression over `last`: `exitCode`, `reason`, `message`, `attempt`, `failures`.")
+    ] = ""
+
+
 class Retry(Fields, frozen=True):
-    """How often a failed step is tried again. Evictions, lost nodes and deleted Pods do not count here."""
+    """How often a failed step is tried again. What the infrastructure ends (an eviction, a lost node, a deleted Pod) counts by itself: `losses`."""
 
     limit: Annotated[int, Meta(ge=0, le=100, description="Further attempts after the first.")] = 2
+    on: Annotated[RetryOn | UnsetType, Meta(description="Which failures are tried again. Default: all.")] = UNSET
+    losses: Annotated[
+        int, Meta(ge=0, le=100, description="How many attempts the infrastructure may end before the step fails.")
+    ] = 3
     backoff: Annotated[Duration, Meta(description="Wait before the first further attempt.")] = "10s"
     factor: Annotated[float, Meta(ge=1, le=10, description="Each wait is this much longer than the one before.")] = 2.0
     cap: Annotated[Duration, Meta(description="No wait is longer.")] = "5m"
+
+
+class Lock(Fields, frozen=True):
+    """A lock of the namespace, held while the step runs."""
+
+    name: Annotated[
+        str, Meta(pattern=names.STEP_NAME, max_length=names.MAX_NAME, description="Who names the same lock shares it.")
+    ]
+    size: Annotated[int, Meta(ge=1, description="How many may hold it at once.")] = 1
+
+
+class IntSpan(Fields, frozen=True):
+    """Whole numbers from `min` to `max`, both included."""
+
+    min: Annotated[Integer, Meta(description="The first number.")]
+    max: Annotated[Integer, Meta(description="The last number.")]
+    step: Annotated[Integer, Meta(description="Distance between neighbours.")] = 1
+
+
+class ForEach(Fields, frozen=True):
+    """The items of a fan-out: exactly one of these."""
+
+    items: Annotated[Listed | UnsetType, Meta(description="The items themselves.")] = UNSET
+    range: Annotated[
+        Integer | IntSpan | UnsetType, Meta(description="Numbers: `5` is 0 to 4, or `{min, max, step}`.")
+    ] = UNSET
+    matrix: Annotated[
+        dict[str, Listed] | UnsetType,
+        Meta(description="Every combination; an item is an object. The last list varies fastest."),
+    ] = UNSET
 
 
 class Common(Fields, frozen=True):
@@ -69,6 +147,12 @@ class Common(Fields, frozen=True):
     retry: Annotated[Retry | UnsetType, Meta(description="Try again after a failure. Default: once only.")] = UNSET
     timeout: Annotated[
         Duration | UnsetType, Meta(description="From the step's first start to its end, every attempt included.")
+    ] = UNSET
+    attempt_timeout: Annotated[
+        Duration | UnsetType,
+        Meta(
+            description="From the moment that an attempt runs to its end. An attempt over it has failed, and `retry` counts it."
+        ),
     ] = UNSET
     pending_timeout: Annotated[
         Duration | UnsetType,
@@ -130,11 +214,77 @@ class StepFields(Common, frozen=True):
         Meta(max_length=256, description="Any JSON values: `$MLWF_PARAM_<NAME>` and the file `$MLWF_PARAMS`."),
     ] = {}
     after: Annotated[
-        list[str], Meta(max_length=256, description="Steps that must have succeeded first; order without data.")
+        list[str],
+        Meta(max_length=256, description="Steps that must have ended first as `runAfter` says; order without data."),
+    ] = []
+    run_after: Annotated[
+        list[EndPhase],
+        Meta(
+            max_length=3,
+            description="In which phases a step of `after` lets this one run: `Succeeded`, `Failed`, `Skipped`. Default: `[Succeeded]`.",
+        ),
     ] = []
     when: Annotated[
         str, Meta(description="An expression; where it is false the step is skipped, and so is what depends on it.")
     ] = ""
+    for_each: Annotated[
+        Listed | ForEach | UnsetType,
+        Meta(
+            description="Run the step once per item: a list, an expression that gives one, or `{range}` or `{matrix}`. `item` and `index` are "
+            "names in its expressions. Its outputs are lists: of parameters, and of artifacts as a directory."
+        ),
+    ] = UNSET
+    parallel: Annotated[
+        Annotated[int, Meta(ge=1)] | UnsetType, Meta(description="Items at once. Default: no limit.")
+    ] = UNSET
+    max_failed: Annotated[
+        Annotated[int, Meta(ge=0)] | Annotated[str, Meta(pattern=r"^([0-9]|[1-9][0-9]|100)%$")] | UnsetType,
+        Meta(description="How many items may fail, as a number or a share (`20%`). Default: 0."),
+    ] = UNSET
+    allow_failure: Annotated[
+        bool, Meta(description="A failure does not fail the workflow, and `after` takes it for a success.")
+    ] = False
+    locks: Annotated[
+        list[str | Lock],
+        Meta(
+            max_length=16,
+            description="Locks of the namespace, held while an attempt runs: a name (one holder), or `{name, size}`.",
+        ),
+    ] = []
+
+
+class OnExit(Fields, frozen=True):
+    """Steps for the end of the workflow, whatever it is. They see `workflow.phase`, `.reason` and `.message`, and every step's phase."""
+
+    always: Annotated[list[dict[str, Json]], Meta(description="At every end.")] = []
+    succeeded: Annotated[list[dict[str, Json]], Meta(description="When the workflow has succeeded.")] = []
+    failed: Annotated[list[dict[str, Json]], Meta(description="When it has failed or was cancelled.")] = []
+    timeout: Annotated[Duration, Meta(description="For all of them together.")] = "30m"
+
+
+class Approval(Fields, frozen=True):
+    """A person's answer to an `approve` step."""
+
+    approved: Annotated[bool, Meta(description="Yes or no.")]
+    by: Annotated[str, Meta(min_length=1, max_length=256, description="Who: the user's name, as the cluster knows it.")]
+    comment: Annotated[str, Meta(max_length=4096, description="Why.")] = ""
+    inputs: Annotated[dict[str, Json], Meta(description="The values that the step asks for.")] = {}
+    attempt: Annotated[
+        int, Meta(ge=0, description="Of which attempt of the step; a step that runs again asks again.")
+    ] = 0
+
+
+class Rerun(Fields, frozen=True):
+    """A request to run steps again. `mlwf retry` writes it."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=64, description="Another id is another request.")]
+    steps: Annotated[
+        list[str],
+        Meta(
+            max_length=256,
+            description="These steps, and what depends on them. Default: what has failed, and what has changed.",
+        ),
+    ] = []
 
 
 class SpecFields(Fields, frozen=True):
@@ -151,7 +301,27 @@ class SpecFields(Fields, frozen=True):
     parallelism: Annotated[
         Annotated[int, Meta(ge=1)] | UnsetType, Meta(description="Pods at once in this workflow. Default: no limit.")
     ] = UNSET
-    timeout: Annotated[Duration | UnsetType, Meta(description="From the start of the workflow to its end.")] = UNSET
+    timeout: Annotated[
+        Duration | UnsetType,
+        Meta(description="From the start of the workflow to its end; `onExit` has a time of its own."),
+    ] = UNSET
+    fail_fast: Annotated[
+        bool, Meta(description="The first failure stops everything else, instead of letting independent branches end.")
+    ] = False
+    on_exit: Annotated[OnExit | UnsetType, Meta(description="Steps for the end, whatever it is.")] = UNSET
+    priority: Annotated[int, Meta(description="Who is served first where Pods are limited: the higher number.")] = 0
+    locks: Annotated[
+        list[str | Lock],
+        Meta(
+            max_length=16,
+            description="Locks of the namespace, held from the first step to the end: a name, or `{name, size}`.",
+        ),
+    ] = []
+    approvals: Annotated[
+        dict[str, Approval],
+        Meta(max_length=1024, description="Answers to `approve` steps, by step; `mlwf approve` writes them."),
+    ] = {}
+    rerun: Annotated[Rerun | UnsetType, Meta(description="Run steps again; `mlwf retry` writes it.")] = UNSET
     suspend: Annotated[bool, Meta(description="Start nothing new while this is true; what runs goes on.")] = False
     cancel: Annotated[bool, Meta(description="Stop what runs and end as Cancelled.")] = False
     defaults: Annotated[Common | UnsetType, Meta(description="For every step that does not say otherwise.")] = UNSET

@@ -1,78 +1,143 @@
-"""The graph of a workflow's steps: what waits for what. Pure, and ignorant of everything else.
+"""The graph of a workflow's steps: what waits for what, and for what end of it. Pure, and ignorant of everything else.
 
-Edges come from `inputs`, from expressions and from `after`.
+Edges come from `inputs`, from expressions and from `after`. A group is a step of the graph around it, and has a graph of its own inside; it waits
+for whatever its steps need from outside.
 """
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import TypeAlias, cast
+
+from msgspec import UNSET
 
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.expressions import Expression, StepReference, split, walk
-from mlworkflow.core.model import Step, Workflow
+from mlworkflow.core.fields import ForEach
+from mlworkflow.core.model import Workflow
+from mlworkflow.core.step import Step
+
+Steps: TypeAlias = Mapping[str, Step]
 
 EVALUATED = ("image", "env", "resources")
 """The common fields of a step in which expressions are evaluated."""
 
 
+class Need(IntEnum):
+    """What a step needs of one that it waits for; the higher includes the lower."""
+
+    END = 1  # that it has ended, however
+    ORDER = 2  # that it has ended as `runAfter` says
+    SUCCESS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Steps that see each other. `order` is topological, stable in the order of the YAML; `needs[name]` says what `name` waits for; `inner` are
+    the scopes of the groups among them.
+    """
+
+    order: tuple[str, ...] = ()
+    needs: Mapping[str, Mapping[str, Need]] = field(default_factory=dict)
+    inner: Mapping[str, Scope] = field(default_factory=dict)
+
+    def parents(self, name: str) -> tuple[str, ...]:
+        return tuple(self.needs[name])
+
+
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """`order` is topological, stable in the order of the YAML; `parents[name]` are the steps that `name` waits for."""
+    """The scope of the workflow's own steps, and that of those for its end, which may need some of the former: all of them have ended by then."""
 
-    order: tuple[str, ...]
-    parents: Mapping[str, tuple[str, ...]]
+    main: Scope
+    exit: Scope
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A use of another step: by whom, at which field (below the step), of which step and output."""
+    """A use of another step: at which field (below the step), of which step and output, and what must be true of it."""
 
     path: str
     step: str
     output: str | None
     is_artifact: bool
+    need: Need = Need.SUCCESS
 
 
 def expressions_of(step: Step) -> Iterator[tuple[str, Expression]]:
     """Every expression of a step with its field's path. Expressions that do not parse are left out: validation reports them."""
     for path, text in strings_of(step):
-        try:
-            parts = split(text)
-        except ExpressionError:
-            continue
-        for part in parts:
-            if isinstance(part, Expression):
-                yield path, part
+        yield from ((path, part) for part in parts_of(text))
+
+
+def parts_of(text: str) -> list[Expression]:
+    """The expressions in a string; none where it does not parse."""
+    try:
+        return [part for part in split(text) if isinstance(part, Expression)]
+    except ExpressionError:
+        return []
 
 
 def strings_of(step: Step) -> Iterator[tuple[str, str]]:
-    """Every string of a step that holds an expression, with its field's path below the step."""
+    """Every string of a step itself that holds an expression, with its field's path below the step. What is in a group or a trial is not of the step itself."""
     yield from walk(step.when, "when")
     yield from walk(step.params, "params")
-    own = (
-        {key: value for key, value in step.body.items() if key != "step"} if step.trial else step.body
-    )  # a trial's strings are its own
-    yield from walk(own, step.kind.name)
-    for name in EVALUATED:
+    yield from walk(items_as_written(step), "forEach")
+    for name, output in step.outputs.items():
+        yield from walk(output.value, f"outputs.{name}.value")
+    own = {key: value for key, value in step.body.items() if key != "step" or not step.trial}
+    yield from () if step.steps else walk(own, step.kind.name)
+    if step.retry.on is not UNSET:
+        yield from walk(step.retry.on.expression, "retry.on.expression")
+    for name in EVALUATED if not step.steps else ():
         yield from walk(getattr(step.common, name), name)
 
 
-def references_of(step: Step, steps: Mapping[str, Step]) -> Iterator[Reference]:
-    """Every use of another step by `step`."""
+def items_as_written(step: Step) -> object:
+    """What `forEach` says, as JSON."""
+    each = step.for_each
+    if not isinstance(each, ForEach):
+        return each
+    return next((value for value in (each.items, each.range, each.matrix) if value is not UNSET), None)
+
+
+def references_of(step: Step, visible: Steps) -> Iterator[Reference]:
+    """Every use of a step around it by `step`, and by what is in it."""
     for index, name in enumerate(step.after):
-        yield Reference(f"after[{index}]", name, None, is_artifact=False)
+        yield Reference(f"after[{index}]", name, None, is_artifact=False, need=Need.ORDER)
     for name, source in step.inputs.items():
-        yield Reference(f"inputs.{name}.from", source.step, source.output, is_artifact=True)
+        need = Need.SUCCESS if source.is_required and len(source.sources) == 1 else Need.END
+        for used, output in source.sources:
+            yield Reference(f"inputs.{name}.from", used, output, is_artifact=True, need=need)
     for path, expression in expressions_of(step):
-        for use in expression.steps:
-            yield Reference(path, resolve(use, steps), use.output, is_artifact=False)
+        # the values of a group's outputs are over its own steps
+        if not (step.steps and path.startswith("outputs.")):
+            yield from uses(path, expression, visible)
     if step.trial:
-        for reference in references_of(step.trial, steps):
+        for reference in references_of(step.trial, visible):
             yield replace(reference, path=f"tune.step.{reference.path}")
+    for index, inner in enumerate(step.steps.values()):
+        for reference in references_of(inner, nested(step.steps, visible)):
+            if reference.step not in step.steps and reference.need is not Need.ORDER:
+                yield replace(reference, path=f"steps[{index}].{reference.path}")
 
 
-def resolve(reference: StepReference, steps: Mapping[str, Step]) -> str:
+def nested(inner: Steps, outer: Steps) -> Steps:
+    """The steps that can be named in a group: its own, and those around it."""
+    return ChainMap(cast("dict[str, Step]", inner), cast("dict[str, Step]", outer))
+
+
+def uses(path: str, expression: Expression, visible: Steps) -> Iterator[Reference]:
+    """The steps that an expression reads."""
+    for use in expression.steps:
+        need = Need.END if use.field == "phase" or use.is_asked else Need.SUCCESS
+        yield Reference(path, resolve(use, visible), use.output, is_artifact=False, need=need)
+
+
+def resolve(reference: StepReference, steps: Steps) -> str:
     """The step's name that an expression means: CEL has no dash in identifiers, so ``steps.a_b`` reaches ``a-b``."""
     if reference.step in steps:
         return reference.step
@@ -81,29 +146,35 @@ def resolve(reference: StepReference, steps: Mapping[str, Step]) -> str:
 
 
 def build(workflow: Workflow) -> Graph:
-    """The graph of a workflow that `validate.problems` found nothing wrong with (unknown steps are ignored here).
+    """The graph of a workflow that validation found nothing wrong with (unknown steps are ignored here).
 
     Raises ValueError with a cycle as ``a -> b -> a``.
     """
-    steps = workflow.steps
-    parents = {
-        name: tuple(
-            dict.fromkeys(reference.step for reference in references_of(step, steps) if reference.step in steps)
-        )
-        for name, step in steps.items()
-    }
+    return Graph(_scope(workflow.steps, {}), _scope(workflow.on_exit, workflow.steps, at_exit=True))
+
+
+def _scope(steps: Steps, around: Steps, *, at_exit: bool = False) -> Scope:
+    visible = nested(steps, around) if around else steps
+    waited_for = visible if at_exit else steps
+    needs: dict[str, dict[str, Need]] = {}
+    for name, step in steps.items():
+        mine = needs[name] = {}
+        for reference in references_of(step, visible):
+            if reference.step in waited_for:
+                mine[reference.step] = max(reference.need, mine.get(reference.step, Need.END))
     order: list[str] = []
-    done: set[str] = set()
+    done: set[str] = set(around)
     for root in steps:
-        _visit(root, parents, done, order)
-    return Graph(tuple(order), parents)
+        _visit(root, needs, done, order)
+    inner = {name: _scope(group.steps, visible) for name, step in steps.items() if (group := step.trial or step).steps}
+    return Scope(tuple(order), needs, inner)
 
 
-def _visit(root: str, parents: Mapping[str, tuple[str, ...]], done: set[str], order: list[str]) -> None:
+def _visit(root: str, needs: Mapping[str, Mapping[str, Need]], done: set[str], order: list[str]) -> None:
     """Depth first without recursion: a chain of 10,000 steps is deeper than Python's stack."""
     if root in done:
         return
-    path: dict[str, Iterator[str]] = {root: iter(parents[root])}
+    path: dict[str, Iterator[str]] = {root: iter(needs[root])}
     while path:
         name = next(reversed(path))
         for parent in path[name]:
@@ -111,7 +182,7 @@ def _visit(root: str, parents: Mapping[str, tuple[str, ...]], done: set[str], or
                 names = list(path)
                 raise ValueError(" -> ".join([*names[names.index(parent) :], parent][::-1]))
             if parent not in done:
-                path[parent] = iter(parents[parent])
+                path[parent] = iter(needs[parent])
                 break
         else:
             del path[name]

@@ -6,50 +6,28 @@ The schema is in `fields` and `kinds`. The body of a step's kind stays as writte
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from mlworkflow.core import names
 from mlworkflow.core.duration import seconds
 from mlworkflow.core.errors import Problem, SpecError
-from mlworkflow.core.fields import Common, Input, Output, Retry, SpecFields, StepFields
-from mlworkflow.core.kinds import KINDS, Kind
+from mlworkflow.core.fields import Approval, Lock, OnExit, Rerun, SpecFields
+from mlworkflow.core.step import Step, parse_locks, parse_steps, schema_problem
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A parsed step: `common` has the workflow's defaults in it, `body` is the kind's part as written, `outputs` all of them."""
-
-    name: str
-    kind: Kind
-    body: Mapping[str, Any]
-    inputs: Mapping[str, Input]
-    outputs: Mapping[str, Output]
-    params: Mapping[str, Any]
-    after: tuple[str, ...]
-    when: str
-    common: Common
-    trial: Step | None = None
-
-    @property
-    def timeout(self) -> float | None:
-        return None if self.common.timeout is UNSET else seconds(self.common.timeout)
-
-    @property
-    def pending_timeout(self) -> float:
-        return 600.0 if self.common.pending_timeout is UNSET else seconds(self.common.pending_timeout)
-
-    @property
-    def retry(self) -> Retry:
-        return Retry(limit=0) if self.common.retry is UNSET else self.common.retry
+EXITS = ("always", "succeeded", "failed")
+"""The lists of `onExit`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """A parsed resource. Parsing checks each field by itself; `validate.problems` checks how they fit together."""
+    """A parsed resource. Parsing checks each field by itself; `validate.check` checks how they fit together.
+
+    `on_exit` are the steps for the end, and `exit_lists` says in which list of `onExit` each of them stands.
+    """
 
     name: str
     namespace: str
@@ -61,6 +39,14 @@ class Workflow:
     timeout: float | None
     suspend: bool
     cancel: bool
+    fail_fast: bool = False
+    on_exit: Mapping[str, Step] = field(default_factory=dict)
+    exit_lists: Mapping[str, str] = field(default_factory=dict)
+    exit_timeout: float = 1800.0
+    priority: int = 0
+    locks: tuple[Lock, ...] = ()
+    approvals: Mapping[str, Approval] = field(default_factory=dict)
+    rerun: Rerun | None = None
 
     @classmethod
     def parse(cls, resource: Mapping[str, Any]) -> Workflow:
@@ -78,93 +64,39 @@ class Workflow:
             spec = msgspec.convert(resource.get("spec") or {}, SpecFields)
         except msgspec.ValidationError as error:
             raise SpecError([*problems, schema_problem(error, "spec")]) from None
-        steps: dict[str, Step] = {}
-        for index, raw in enumerate(spec.steps):
+        lists = {"spec.steps": spec.steps}
+        if spec.on_exit is not UNSET:
+            lists |= {f"spec.onExit.{when}": getattr(spec.on_exit, when) for when in EXITS}
+        parsed: dict[str, dict[str, Step]] = {}
+        for path, raws in lists.items():
             try:
-                step = parse_step(raw, f"spec.steps[{index}]", spec.defaults)
+                parsed[path] = parse_steps(raws, path, spec.defaults)
             except SpecError as error:
                 problems.extend(error.problems)
-                continue
-            if step.name in steps:
-                problems.append(
-                    Problem(f"spec.steps[{index}].name", f"'{step.name}' is the name of an earlier step too")
-                )
-            steps[step.name] = step
         if problems:
             raise SpecError(problems)
+        exits = {when: parsed.get(f"spec.onExit.{when}", {}) for when in EXITS}
         return cls(
             name=name,
             namespace=str(metadata.get("namespace") or "default"),
             uid=str(metadata.get("uid") or ""),
             generation=int(metadata.get("generation") or 1),
             params=spec.params,
-            steps=steps,
+            steps=parsed["spec.steps"],
             parallelism=None if spec.parallelism is UNSET else spec.parallelism,
             timeout=None if spec.timeout is UNSET else seconds(spec.timeout),
             suspend=spec.suspend,
             cancel=spec.cancel,
+            fail_fast=spec.fail_fast,
+            on_exit={name: step for steps in exits.values() for name, step in steps.items()},
+            exit_lists={name: when for when, steps in exits.items() for name in steps},
+            exit_timeout=seconds((OnExit() if spec.on_exit is UNSET else spec.on_exit).timeout),
+            priority=spec.priority,
+            locks=parse_locks(spec.locks),
+            approvals=spec.approvals,
+            rerun=None if spec.rerun is UNSET else spec.rerun,
         )
 
-
-def parse_step(raw: Mapping[str, Any], path: str, defaults: Common | UnsetType = UNSET, *, trial_of: str = "") -> Step:
-    """One step. `trial_of` names the tune step whose trials it describes. Raises SpecError."""
-    chosen = [kind for kind in KINDS if kind in raw]
-    unknown_kind = f"a step has exactly one of: {', '.join(KINDS)}"
-    if len(chosen) != 1:
-        raise SpecError([Problem(path, f"{unknown_kind}; this one has {' and '.join(chosen) or 'none'}")])
-    kind = KINDS[chosen[0]]
-    try:
-        fields = msgspec.convert({key: value for key, value in raw.items() if key != kind.name}, StepFields)
-    except msgspec.ValidationError as error:
-        raise SpecError([schema_problem(error, path)]) from None
-    try:
-        body = msgspec.convert(raw[kind.name] or {}, kind.body)
-    except msgspec.ValidationError as error:
-        raise SpecError([schema_problem(error, f"{path}.{kind.name}")]) from None
-    problems = [Problem(f"{path}.{kind.name}.{where}", message) for where, message in kind.check(body)]
-    if trial_of:
-        problems += [
-            Problem(f"{path}.{field}", "belongs to the tune step, not to its trials")
-            for field in ("name", "after", "when", "inputs")
-            if raw.get(field)
-        ]
-        if kind.name == "tune":
-            problems.append(Problem(f"{path}.tune", "a trial cannot be a tune step itself"))
-    elif not fields.name:
-        problems.append(Problem(f"{path}.name", "is missing"))
-    if problems:
-        raise SpecError(problems)
-    trial = None
-    if kind.name == "tune":
-        trial = parse_step(raw["tune"]["step"], f"{path}.tune.step", _merged(defaults, fields), trial_of=fields.name)
-    outputs = {name: Output(type=type_, optional=name in kind.optional_outputs) for name, type_ in kind.outputs.items()}  # type: ignore[arg-type]
-    return Step(
-        name=fields.name or trial_of,
-        kind=kind,
-        body=raw[kind.name] or {},
-        inputs=fields.inputs,
-        outputs={**outputs, **(trial.outputs if trial else {}), **fields.outputs},
-        params=fields.params,
-        after=tuple(fields.after),
-        when=fields.when,
-        common=_merged(defaults, fields),
-        trial=trial,
-    )
-
-
-def _merged(defaults: Common | UnsetType, fields: Common) -> Common:
-    """A step's common fields over the defaults, field by field."""
-    values = {}
-    for name in Common.__struct_fields__:
-        own = getattr(fields, name)
-        values[name] = own if own is not UNSET or defaults is UNSET else getattr(defaults, name)
-    return Common(**values)
-
-
-def schema_problem(error: msgspec.ValidationError, path: str) -> Problem:
-    """msgspec's words (`… - at `$.a[0]``) as a problem with the whole field path."""
-    message, _, where = str(error).partition(" - at `$")
-    message = message.replace("Object contains unknown field", "unknown field").replace(
-        "Object missing required field", "missing field"
-    )
-    return Problem(f"{path}{where.rstrip('`')}", message)
+    def all_steps(self) -> Mapping[str, Step]:
+        """The workflow's own steps, those for its end too, by name."""
+        return {**self.steps, **self.on_exit} if self.on_exit else self.steps

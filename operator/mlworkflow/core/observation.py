@@ -28,7 +28,8 @@ class Attempt:
     """One attempt as its driver sees it.
 
     `reason` and `message` say why it waits or how it ended; `lost` that the infrastructure ended it (eviction, preemption,
-    a lost node, a deleted Pod) and not the step itself. `leaving` says that its end has been asked for already.
+    a lost node, a deleted Pod) and not the step itself. `leaving` says that its end has been asked for already. `running_since` is when
+    the step's own command was first seen to run.
     """
 
     task: str
@@ -41,10 +42,14 @@ class Attempt:
     message: str = ""
     lost: bool = False
     leaving: bool = False
+    running_since: float | None = None
 
 
 class Result(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """How an attempt ended, in its own words: what it leaves and, where it failed, why. `exitCode` 0 means success."""
+    """How an attempt ended, in its own words: what it leaves and, where it failed, why. `exitCode` 0 means success.
+
+    `fingerprint` is ours, and says what it ran from (`core.fingerprint`).
+    """
 
     exit_code: int
     reason: str = ""
@@ -53,6 +58,7 @@ class Result(Struct, frozen=True, rename="camel", omit_defaults=True):
     parameters: Mapping[str, Any] = {}
     metrics: Mapping[str, float] = {}
     logs: ArtifactRef | None = None
+    fingerprint: str = ""
     started_at: float = 0.0
     finished_at: float = 0.0
 
@@ -70,6 +76,18 @@ class Probed:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """What others leave for a workflow: `pods` more may start (None: no limit), `held` says how many hold each lock of the namespace.
+
+    `is_known` is false while that cannot be said, after a start of the operator.
+    """
+
+    pods: int | None = None
+    held: Mapping[str, int] = field(default_factory=dict)
+    is_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Observations:
     """Everything seen of one workflow.
 
@@ -82,3 +100,4 @@ class Observations:
     probed: Mapping[AttemptId, Probed] = field(default_factory=dict)
     refused: Mapping[AttemptId, str] = field(default_factory=dict)
     waiting: str = ""
+    room: Room = Room()

@@ -1,7 +1,7 @@
 """The state of a run: what `decide` takes and gives, and what `status` writes down.
 
-A *task* is one unit of execution: a step (``train``), or one trial of a tune step (``tune/3``). A task is tried in
-*attempts*, numbered from 0. All values are immutable.
+A *task* is one unit of execution: a step (``train``), an item or a trial (``tune/3``), a step of a group (``folds/1.prep``); `paths` has their ids.
+A task is tried in *attempts*, numbered from 0. All values are immutable.
 """
 
 from __future__ import annotations
@@ -39,7 +39,10 @@ class Task(Struct, frozen=True, omit_defaults=True):
     """The state of one task.
 
     `attempt` is the number of the current or last attempt, -1 before the first. `failures` and `losses` count the attempts that
-    failed by their own fault and by the infrastructure's. `not_before` holds a retry back. Times are seconds since the epoch.
+    failed by their own fault and by the infrastructure's. `not_before` holds a retry back. `since` is the first attempt that counts: what earlier
+    ones left is not wanted any more, because a person asked to run the task again. `fingerprint` tells what it ran from what it would run now,
+    `items` the items that a step with `forEach` began with.
+    Times are seconds since the epoch.
     """
 
     phase: Phase = Phase.PENDING
@@ -48,6 +51,9 @@ class Task(Struct, frozen=True, omit_defaults=True):
     attempt: int = -1
     failures: int = 0
     losses: int = 0
+    since: int = 0
+    fingerprint: str = ""
+    items: str = ""
     not_before: float = 0.0
     started_at: float | None = None
     finished_at: float | None = None
@@ -61,8 +67,20 @@ class Task(Struct, frozen=True, omit_defaults=True):
         return self.phase.is_finished
 
 
+class Verdict(Struct, frozen=True):
+    """How a workflow ends, known before the steps for its end run; `at` is when it was."""
+
+    phase: Phase
+    reason: str
+    message: str
+    at: float
+
+
 class Run(Struct, frozen=True):
-    """The state of a workflow: its own phase and its tasks by id. A step that has no task yet is Pending."""
+    """The state of a workflow: its own phase and its tasks by id. A step that has no task yet is Pending.
+
+    `verdict` is there from the moment that nothing can change the end any more. `rerun` is the last request to run steps again that was honoured.
+    """
 
     phase: Phase = Phase.PENDING
     reason: str = ""
@@ -70,25 +88,11 @@ class Run(Struct, frozen=True):
     started_at: float | None = None
     finished_at: float | None = None
     tasks: Mapping[str, Task] = {}
+    verdict: Verdict | None = None
+    rerun: str = ""
 
 
 PENDING = Task()
-
-
-def trial_id(step: str, number: int) -> str:
-    """The task of a tune step's trial."""
-    return f"{step}/{number}"
-
-
-def step_of(task: str) -> str:
-    """The step that a task belongs to."""
-    return task.partition("/")[0]
-
-
-def trial_number(task: str) -> int | None:
-    """The number of the trial that a task is, or None for a step's own task."""
-    number = task.partition("/")[2]
-    return int(number) if number else None
 
 
 def value_named(task: Task, name: str) -> float | None:
@@ -99,10 +103,3 @@ def value_named(task: Task, name: str) -> float | None:
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         else None
     )
-
-
-def trials_of(step: str, tasks: Mapping[str, Task]) -> dict[int, Task]:
-    """The trials of a tune step that have been started, by number, in order."""
-    prefix = f"{step}/"
-    found = {int(name[len(prefix) :]): task for name, task in tasks.items() if name.startswith(prefix)}
-    return dict(sorted(found.items()))

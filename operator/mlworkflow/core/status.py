@@ -1,108 +1,47 @@
 """The resource's `status`: a run written down, and read back after a restart.
 
-What is written is for people first; what a restart needs and cannot find in Pods or commit records is among it. `StatusFields` is the
-schema of it all, from which the CRD is generated.
+What is written is for people first; what a restart needs and cannot find in Pods or commit records is among it.
 """
 
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta
-from msgspec.structs import replace
 
+from mlworkflow.core import paths
 from mlworkflow.core.duration import human
 from mlworkflow.core.errors import Problem
-from mlworkflow.core.graph import Graph
-from mlworkflow.core.model import Workflow
 from mlworkflow.core.names import Reason
-from mlworkflow.core.state import PENDING, Phase, Run, Task, trial_id, trials_of, value_named
-from mlworkflow.core.values import ArtifactRef, Json
+from mlworkflow.core.nodes import Node, Nodes
+from mlworkflow.core.plan import Plan
+from mlworkflow.core.state import PENDING, Phase, Run, Task, Verdict, value_named
+from mlworkflow.core.status_fields import Condition, Ending, StatusFields, TaskStatus
+from mlworkflow.core.values import Json
 
-Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-
-
-class Status(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Base of every object in `status`. Unknown fields are ignored: a newer operator may have written them."""
-
-
-class Condition(Status, frozen=True):
-    """A condition in the form that Kubernetes tools expect."""
-
-    type: Annotated[str, Meta(description="`Valid` or `Succeeded`.")]
-    status: Annotated[str, Meta(description="`True`, `False` or `Unknown`.")]
-    reason: Annotated[str, Meta(description="One word.")]
-    message: Annotated[str, Meta(description="One sentence.")]
-    last_transition_time: Annotated[Time, Meta(description="When `status` last changed.")]
-    observed_generation: Annotated[int, Meta(description="The generation of the spec it speaks of.")]
+LARGE = 8192
+"""Bytes of an output parameter that the status still shows."""
+MANY = 500
+"""Tasks below the steps that the status shows, whatever has become of them."""
 
 
-class TaskStatus(Status, frozen=True):
-    """What a step and a trial have in common."""
-
-    phase: Annotated[str, Meta(description="Pending, Running, Succeeded, Failed, Skipped or Cancelled.")] = ""
-    reason: Annotated[
-        str, Meta(description="One word: OOMKilled, ImagePullBackOff, DeadlineExceeded, OutputMissing, GateFailed, …")
-    ] = ""
-    message: Annotated[str, Meta(description="What happened, with the last log lines when it failed.")] = ""
-    attempts: Annotated[int, Meta(description="Attempts so far.")] = 0
-    failures: Annotated[
-        int, Meta(description="Attempts that failed by their own fault; `retry.limit` bounds them.")
-    ] = 0
-    losses: Annotated[int, Meta(description="Attempts lost to the infrastructure; not counted by `retry`.")] = 0
-    pod: Annotated[str, Meta(description="The Pod of the last attempt.")] = ""
-    started_at: Annotated[Time, Meta(description="First start.")] = ""
-    finished_at: Annotated[Time, Meta(description="End.")] = ""
-    retry_at: Annotated[Time, Meta(description="When the next attempt starts.")] = ""
-
-
-class TrialStatus(TaskStatus, frozen=True):
-    """A trial of a tune step."""
-
-    number: Annotated[int, Meta(description="From 0.")] = 0
-    value: Annotated[float | None, Meta(description="The number that decides.")] = None
-
-
-class StepStatus(TaskStatus, frozen=True):
-    """A step."""
-
-    name: Annotated[str, Meta(description="The step's name.")] = ""
-    outputs: Annotated[Mapping[str, Json], Meta(description="Output parameters.")] = {}
-    artifacts: Annotated[Mapping[str, ArtifactRef], Meta(description="Output artifacts, by their content.")] = {}
-    trials: Annotated[list[TrialStatus], Meta(description="The trials of a tune step that have started.")] = []
-
-
-class StatusFields(Status, frozen=True):
-    """The state of a workflow."""
-
-    observed_generation: Annotated[
-        int, Meta(description="The generation of the spec that the operator has acted on.")
-    ] = 0
-    phase: Annotated[str, Meta(description="Pending, Running, Suspended, Succeeded, Failed or Cancelled.")] = ""
-    progress: Annotated[str, Meta(description="Finished steps / all steps.")] = ""
-    message: Annotated[
-        str, Meta(description="For Failed: the first cause, in one sentence. While running: what it waits for.")
-    ] = ""
-    started_at: Annotated[Time, Meta(description="Start.")] = ""
-    finished_at: Annotated[Time, Meta(description="End.")] = ""
-    duration: Annotated[str, Meta(description="From start to end.")] = ""
-    conditions: Annotated[list[Condition], Meta(description="`Valid` and `Succeeded`.")] = []
-    steps: Annotated[list[StepStatus], Meta(description="The steps, in the order of the spec.")] = []
-
-
-def written(workflow: Workflow, graph: Graph, run: Run, before: Mapping[str, Any], now: float) -> dict[str, Any]:
+def written(plan: Plan, run: Run, before: Mapping[str, Any], now: float) -> dict[str, Any]:
     """The status of a run. `before` is the status so far: conditions keep the time of their last change."""
-    metric = {name: step.body["metric"]["name"] for name, step in workflow.steps.items() if step.trial}
-    steps = [_step(name, run, metric.get(name)) for name in workflow.steps]
-    done = sum(run.tasks.get(name, PENDING).phase in (Phase.SUCCEEDED, Phase.SKIPPED) for name in workflow.steps)
+    workflow, nodes = plan.workflow, plan.nodes
+    names = list(workflow.all_steps())
+    below = {name: task for name, task in run.tasks.items() if name not in workflow.all_steps()}
+    progress = _progress(below)
+    steps = [_shown(name, run.tasks.get(name, PENDING), nodes, progress) for name in names]
+    tasks = [_shown(name, task, nodes, progress) for name, task in _kept(below)]
+    done = sum(run.tasks.get(name, PENDING).phase in (Phase.SUCCEEDED, Phase.SKIPPED) for name in names)
     verdict = {Phase.SUCCEEDED: "True", Phase.FAILED: "False", Phase.CANCELLED: "False"}.get(run.phase, "Unknown")
     status = StatusFields(
         observed_generation=workflow.generation,
         phase=str(run.phase),
-        progress=f"{done}/{len(workflow.steps)}",
+        progress=f"{done}/{len(names)}",
         message=run.message,
         started_at=stamp(run.started_at),
         finished_at=stamp(run.finished_at),
@@ -119,6 +58,9 @@ def written(workflow: Workflow, graph: Graph, run: Run, before: Mapping[str, Any
             now,
         ),
         steps=steps,
+        tasks=tasks,
+        ending=_ending(run),
+        rerun=run.rerun,
     )
     return plain(status)
 
@@ -149,20 +91,17 @@ def is_invalid(status: Mapping[str, Any]) -> bool:
     )
 
 
-def read(status: Mapping[str, Any], workflow: Workflow) -> Run:
-    """The run that `written` wrote down. Steps that the spec no longer has are forgotten."""
+def read(status: Mapping[str, Any], nodes: Nodes) -> Run:
+    """The run that `written` wrote down. Tasks that the spec no longer has a place for are forgotten."""
     fields = msgspec.convert(dict(status), StatusFields)
-    tasks: dict[str, Task] = {}
-    for step in fields.steps:
-        known = workflow.steps.get(step.name)
-        if known is None or not step.phase:
-            continue
-        tasks[step.name] = replace(_task(step), parameters=step.outputs, artifacts=step.artifacts)
-        for trial in step.trials:
-            metrics = {} if trial.value is None or not known.trial else {known.body["metric"]["name"]: trial.value}
-            tasks[trial_id(step.name, trial.number)] = replace(_task(trial), metrics=metrics)
+    tasks = {}
+    for shown in (*fields.steps, *fields.tasks):
+        node = nodes.get(shown.name)
+        if node is not None and shown.phase:
+            tasks[shown.name] = _task(shown, node)
     phase = Phase(fields.phase) if fields.phase else Phase.PENDING
     succeeded = next((condition for condition in fields.conditions if condition.type == "Succeeded"), None)
+    ending = fields.ending
     return Run(
         phase,
         succeeded.reason if succeeded else "",
@@ -170,6 +109,10 @@ def read(status: Mapping[str, Any], workflow: Workflow) -> Run:
         moment(fields.started_at),
         moment(fields.finished_at),
         tasks,
+        None
+        if ending is None
+        else Verdict(Phase(ending.phase), ending.reason, ending.message, moment(ending.at) or 0.0),
+        fields.rerun,
     )
 
 
@@ -194,31 +137,36 @@ def moment(stamp: str) -> float | None:
     return datetime.datetime.fromisoformat(stamp).timestamp() if stamp else None
 
 
-def _step(name: str, run: Run, metric: str | None) -> StepStatus:
-    task = run.tasks.get(name, PENDING)
-    trials = []
-    if metric is not None:
-        for number, trial in trials_of(name, run.tasks).items():
-            trials.append(TrialStatus(number=number, value=value_named(trial, metric), **_shared(trial)))
-    return StepStatus(name=name, outputs=task.parameters, artifacts=task.artifacts, trials=trials, **_shared(task))
+def _shown(name: str, task: Task, nodes: Nodes, progress: Mapping[str, str]) -> TaskStatus:
+    large = [key for key, value in task.parameters.items() if _is_large(value)]
+    node = nodes.get(name)
+    metric = node.owner.body["metric"]["name"] if node and node.trial is not None else None
+    return TaskStatus(
+        name=name,
+        phase=str(task.phase),
+        reason=task.reason,
+        message=task.message,
+        attempts=task.attempt + 1,
+        failures=task.failures,
+        losses=task.losses,
+        pod=task.handle,
+        started_at=stamp(task.started_at),
+        finished_at=stamp(task.finished_at),
+        retry_at=stamp(task.not_before or None),
+        since=task.since,
+        items=task.items,
+        progress=progress.get(name, ""),
+        value=None if metric is None else value_named(task, metric),
+        outputs={key: value for key, value in task.parameters.items() if key not in large},
+        large_outputs=large,
+        artifacts=task.artifacts,
+    )
 
 
-def _shared(task: Task) -> dict[str, Any]:
-    return {
-        "phase": str(task.phase),
-        "reason": task.reason,
-        "message": task.message,
-        "attempts": task.attempt + 1,
-        "failures": task.failures,
-        "losses": task.losses,
-        "pod": task.handle,
-        "started_at": stamp(task.started_at),
-        "finished_at": stamp(task.finished_at),
-        "retry_at": stamp(task.not_before or None),
-    }
-
-
-def _task(status: TaskStatus) -> Task:
+def _task(status: TaskStatus, node: Node) -> Task:
+    metrics = {}
+    if status.value is not None and node.trial is not None:
+        metrics = {node.owner.body["metric"]["name"]: status.value}
     return Task(
         phase=Phase(status.phase),
         reason=status.reason,
@@ -226,11 +174,46 @@ def _task(status: TaskStatus) -> Task:
         attempt=status.attempts - 1,
         failures=status.failures,
         losses=status.losses,
+        since=status.since,
+        items=status.items,
         not_before=moment(status.retry_at) or 0.0,
         started_at=moment(status.started_at),
         finished_at=moment(status.finished_at),
         handle=status.pod,
+        parameters=status.outputs,
+        artifacts=status.artifacts,
+        metrics=metrics,
     )
+
+
+def _is_large(value: Json) -> bool:
+    """Whether a value is too large for the status, which every watcher is sent at every change."""
+    return isinstance(value, str | list | dict) and len(msgspec.json.encode(value)) > LARGE
+
+
+def _kept(below: Mapping[str, Task]) -> list[tuple[str, Task]]:
+    """The tasks below the steps that the status shows: all of a few, else those that have not succeeded."""
+    is_few = len(below) <= MANY
+    shown = [(name, task) for name, task in below.items() if is_few or task.phase is not Phase.SUCCEEDED]
+    return sorted(shown, key=lambda pair: paths.segments(pair[0]))
+
+
+def _progress(below: Mapping[str, Task]) -> dict[str, str]:
+    """Of each task that is made of others: how many of them have ended / are known."""
+    ended: Counter[str] = Counter()
+    known: Counter[str] = Counter()
+    for name, task in below.items():
+        above = paths.parent(name) or ""
+        known[above] += 1
+        ended[above] += task.is_finished
+    return {name: f"{ended[name]}/{count}" for name, count in known.items()}
+
+
+def _ending(run: Run) -> Ending | None:
+    if run.verdict is None or run.phase.is_finished:
+        return None
+    verdict = run.verdict
+    return Ending(phase=str(verdict.phase), at=stamp(verdict.at), reason=verdict.reason, message=verdict.message)
 
 
 def _conditions(

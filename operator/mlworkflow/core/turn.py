@@ -5,20 +5,26 @@ Policies read facts and call the moves; nothing else changes a task.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
+from mlworkflow.core import paths
 from mlworkflow.core.actions import Action, Stop
 from mlworkflow.core.duration import seconds
+from mlworkflow.core.errors import ExpressionError
+from mlworkflow.core.expressions import render
+from mlworkflow.core.fields import Retry
 from mlworkflow.core.graph import Graph
-from mlworkflow.core.model import Step, Workflow
+from mlworkflow.core.model import Workflow
 from mlworkflow.core.names import Reason, pod_name
+from mlworkflow.core.nodes import Node, Nodes
 from mlworkflow.core.observation import Observations, Result
-from mlworkflow.core.state import PENDING, Phase, Run, Task, step_of
-
-LOSSES = 3
-"""Attempts that the infrastructure may cost a task, beside the user's own retries."""
+from mlworkflow.core.plan import Plan
+from mlworkflow.core.state import PENDING, Phase, Run, Task, Verdict
+from mlworkflow.core.view import View
 
 MESSAGE = 2048
 """Characters of a message that are kept."""
@@ -26,129 +32,239 @@ MESSAGE = 2048
 
 @dataclass(slots=True)
 class Turn:
-    """Facts (`workflow`, `graph`, `run`, `seen`, `now`) and results (`tasks`, `actions`, `wakes`, `ending`)."""
+    """Facts (`plan`, `run`, `seen`, `now`) and results (`tasks`, `actions`, `wakes`, `verdict`).
 
-    workflow: Workflow
-    graph: Graph
+    `blocked` says why tasks that are ready did not start: the task, and what it waits for. `starts` counts the Pods of this turn.
+    """
+
+    plan: Plan
     run: Run
     seen: Observations
     now: float
     tasks: dict[str, Task] = field(default_factory=dict)
     actions: list[Action] = field(default_factory=list)
     wakes: list[float] = field(default_factory=list)
-    ending: tuple[Phase, str, str] | None = None
+    verdict: Verdict | None = None
+    blocked: dict[str, str] = field(default_factory=dict)
+    wanted: int = 0
+    locks: set[str] = field(default_factory=set)
+    starts: int = 0
+    view: View = field(init=False)
+    _pods: int | None = None
+
+    def __post_init__(self) -> None:
+        self.verdict = self.run.verdict
+        self.view = View(self.workflow, self.nodes, self.tasks, self.verdict)
+
+    @property
+    def workflow(self) -> Workflow:
+        return self.plan.workflow
+
+    @property
+    def graph(self) -> Graph:
+        return self.plan.graph
+
+    @property
+    def nodes(self) -> Nodes:
+        return self.plan.nodes
 
     def task(self, name: str) -> Task:
         return self.tasks.get(name, PENDING)
 
-    def step(self, task: str) -> Step:
-        """The step that a task runs: for a trial, the trial's."""
-        step = self.workflow.steps[step_of(task)]
-        return step.trial if step.trial and task != step.name else step
+    def node(self, name: str) -> Node:
+        return self.nodes[name]
 
-    def is_composite(self, task: str) -> bool:
-        """Whether a task has no attempt of its own to watch (a tune step: its trials have)."""
-        return self.workflow.steps[step_of(task)].trial is not None and "/" not in task
+    def open_tasks(self) -> list[tuple[Node, Task]]:
+        """The tasks that have not ended, of those that the state knows."""
+        found = [(self.nodes.get(name), task) for name, task in self.tasks.items() if not task.is_finished]
+        return [(node, task) for node, task in found if node is not None]
 
-    def running(self) -> list[str]:
+    def running(self) -> list[tuple[Node, Task]]:
         """The tasks that have an attempt under way."""
-        return [
-            name for name, task in self.tasks.items() if task.phase is Phase.RUNNING and not self.is_composite(name)
-        ]
+        return [(node, task) for node, task in self.open_tasks() if task.phase is Phase.RUNNING and node.is_unit]
+
+    @property
+    def pods(self) -> int:
+        """How many attempts are under way."""
+        if self._pods is None:
+            self._pods = len(self.running())
+        return self._pods
+
+    def _set(self, name: str, task: Task) -> None:
+        if self._pods is not None and self.node(name).is_unit:
+            self._pods += (task.phase is Phase.RUNNING) - (self.task(name).phase is Phase.RUNNING)
+        self.tasks[name] = task
+
+    def below(self, name: str) -> Iterator[str]:
+        """The tasks that are part of another."""
+        marks = (f"{name}/", f"{name}.", *_scopes(name))
+        for other in list(self.tasks):
+            if other.startswith(marks) and paths.is_below(other, name):
+                yield other
 
     def wake(self, at: float) -> None:
         """Ask for a turn at `at`, whatever happens before."""
         self.wakes.append(at)
 
-    def _handle(self, name: str, attempt: int) -> str:
+    def _handle(self, node: Node, attempt: int) -> str:
         """What an attempt is called as long as no driver says otherwise."""
-        return "" if self.is_composite(name) else pod_name(self.workflow.name, self.workflow.uid, name, attempt)
+        return pod_name(self.workflow.name, self.workflow.uid, node.task, attempt) if node.is_unit else ""
 
     # ── moves ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def start(self, name: str, attempt: int, handle: str = "", at: float | None = None) -> None:
+    def start(self, name: str, attempt: int, handle: str = "", at: float | None = None, fingerprint: str = "") -> None:
         """Pending → Running."""
-        task = self.task(name)
+        task, node = self.task(name), self.node(name)
         began = task.started_at if task.started_at is not None else (self.now if at is None else at)
-        self.tasks[name] = replace(
-            task,
-            phase=Phase.RUNNING,
-            attempt=attempt,
-            started_at=began,
-            handle=handle or self._handle(name, attempt),
-            reason="",
-            message="",
-            not_before=0.0,
+        self._set(
+            name,
+            replace(
+                task,
+                phase=Phase.RUNNING,
+                attempt=attempt,
+                started_at=began,
+                handle=handle or self._handle(node, attempt),
+                reason="",
+                message="",
+                not_before=0.0,
+                fingerprint=fingerprint or task.fingerprint,
+            ),
         )
-        if (limit := self.step(name).timeout) is not None:
+        if (limit := node.step.timeout) is not None:
             self.wake(began + limit)
+
+    def say(self, name: str, message: str) -> None:
+        """What a running task waits for."""
+        if self.task(name).message != message:
+            self._set(name, replace(self.task(name), message=message[-MESSAGE:]))
 
     def succeed(self, name: str, attempt: int, result: Result) -> None:
         """→ Succeeded, with what the attempt committed."""
         task = self.task(name)
-        self.tasks[name] = replace(
-            task,
-            phase=Phase.SUCCEEDED,
-            reason="",
-            message="",
-            attempt=attempt,
-            handle=task.handle if task.attempt == attempt else self._handle(name, attempt),
-            started_at=task.started_at if task.started_at is not None else result.started_at or self.now,
-            finished_at=task.finished_at or result.finished_at or self.now,
-            parameters=result.parameters,
-            artifacts=result.outputs,
-            metrics=result.metrics,
+        self._set(
+            name,
+            replace(
+                task,
+                phase=Phase.SUCCEEDED,
+                reason="",
+                message="",
+                attempt=attempt,
+                handle=task.handle if task.attempt == attempt else self._handle(self.node(name), attempt),
+                started_at=task.started_at if task.started_at is not None else result.started_at or self.now,
+                finished_at=task.finished_at or result.finished_at or self.now,
+                not_before=0.0,
+                fingerprint=result.fingerprint,
+                parameters=result.parameters,
+                artifacts=result.outputs,
+                metrics=result.metrics,
+            ),
         )
 
     def keep(self, name: str, result: Result) -> None:
         """What a failed attempt left all the same, such as the report of a gate: to look at, never an input of a step."""
-        self.tasks[name] = replace(self.task(name), parameters=result.parameters, artifacts=result.outputs)
+        self._set(name, replace(self.task(name), parameters=result.parameters, artifacts=result.outputs))
 
     def finish(self, name: str, phase: Phase, reason: str, message: str = "") -> None:
         """→ Failed, Skipped or Cancelled, for good."""
-        self.tasks[name] = replace(
-            self.task(name),
-            phase=phase,
-            reason=str(reason),
-            message=message[-MESSAGE:],
-            finished_at=self.now,
-            not_before=0.0,
+        self._set(
+            name,
+            replace(
+                self.task(name),
+                phase=phase,
+                reason=str(reason),
+                message=message[-MESSAGE:],
+                finished_at=self.now,
+                not_before=0.0,
+            ),
         )
 
-    def fail(self, name: str, reason: str, message: str, *, retriable: bool = True) -> None:
+    def fail(
+        self, name: str, reason: str, message: str, *, exit_code: int | None = None, retriable: bool = True
+    ) -> None:
         """An attempt failed by its own fault: → Pending until its back-off is over, or → Failed."""
-        task, retry = self.task(name), self.step(name).retry
+        task, node = self.task(name), self.node(name)
+        retry = node.step.retry
         failures = task.failures + 1
+        task = replace(task, failures=failures)
+        self._set(name, task)
+        if retriable and failures <= retry.limit:
+            try:
+                retriable = self._is_retried(node, retry, reason, message, exit_code)
+            except ExpressionError as error:
+                retriable, message = False, f"{message}\nretry.on.expression: {error}"
         if not retriable or failures > retry.limit:
-            self.tasks[name] = replace(task, failures=failures)
             self.finish(name, Phase.FAILED, reason, message)
             return
         delay = min(seconds(retry.backoff) * retry.factor ** (failures - 1), seconds(retry.cap))
-        self._retry(name, replace(task, failures=failures), reason, message, delay)
+        self._retry(name, task, reason, message, delay)
+
+    def _is_retried(self, node: Node, retry: Retry, reason: str, message: str, exit_code: int | None) -> bool:
+        """Whether `retry.on` names this failure."""
+        on = retry.on
+        if on is UNSET or (exit_code is not None and exit_code in on.exit_codes) or reason in on.reasons:
+            return True
+        if not on.expression:
+            return False
+        task = self.task(node.task)
+        last = {
+            "exitCode": exit_code,
+            "reason": str(reason),
+            "message": message,
+            "attempt": task.attempt,
+            "failures": task.failures,
+        }
+        value = render(on.expression, {**self.view.names(node), "last": last})
+        if not isinstance(value, bool):
+            raise ExpressionError(f"'{on.expression}' is {type(value).__name__}, not true or false")
+        return value
 
     def lose(self, name: str, reason: str, message: str) -> None:
         """An attempt was lost to the infrastructure: try again, out of a budget of its own."""
         task = self.task(name)
         losses = task.losses + 1
-        if losses > LOSSES:
-            self.tasks[name] = replace(task, losses=losses)
-            self.finish(
-                name, Phase.FAILED, reason, f"lost {losses} times to the infrastructure, the last time: {message}"
-            )
+        task = replace(task, losses=losses)
+        self._set(name, task)
+        if losses > self.node(name).step.retry.losses:
+            times = "once" if losses == 1 else f"{losses} times"
+            self.finish(name, Phase.FAILED, reason, f"lost {times} to the infrastructure, the last time: {message}")
             return
-        self._retry(name, replace(task, losses=losses), reason, message, 0.0 if losses == 1 else 2.0 ** (losses - 1))
+        self._retry(name, task, reason, message, 0.0 if losses == 1 else min(2.0 ** (losses - 1), 300.0))
 
     def _retry(self, name: str, task: Task, reason: str, message: str, delay: float) -> None:
-        self.tasks[name] = replace(
-            task, phase=Phase.PENDING, reason=str(reason), message=message[-MESSAGE:], not_before=self.now + delay
+        again = self.now + delay
+        self._set(
+            name,
+            replace(task, phase=Phase.PENDING, reason=str(reason), message=message[-MESSAGE:], not_before=again),
         )
+        self.wake(again)
 
     def stop(self, name: str) -> None:
         """End the attempt that a task has under way."""
         task = self.task(name)
-        if task.phase is Phase.RUNNING and not self.is_composite(name):
+        if task.phase is Phase.RUNNING and self.node(name).is_unit:
             self.actions.append(Stop(name, task.attempt, task.handle))
 
+    def stop_task(self, name: str, phase: Phase, reason: Reason, message: str) -> None:
+        """End a task from outside; one that is made of others takes them with it."""
+        if not self.node(name).is_unit:
+            self.cancel_below(name, reason, message)
+        self.stop(name)
+        self.finish(name, phase, reason, message)
+
+    def cancel_below(self, name: str, reason: Reason, message: str) -> None:
+        """End what is part of a task and has not ended."""
+        for other in self.below(name):
+            if not self.task(other).is_finished and self.nodes.get(other):
+                self.stop(other)
+                self.finish(other, Phase.CANCELLED, reason, message)
+
     def end(self, phase: Phase, reason: Reason, message: str) -> None:
-        """The workflow's own end, decided before its steps have ended by themselves."""
-        self.ending = (phase, str(reason), message)
+        """The workflow's own end, which nothing changes from now on but a failure of the steps for the end."""
+        self.verdict = self.view.verdict = Verdict(phase, str(reason), message, self.now)
+
+
+def _scopes(name: str) -> tuple[str, ...]:
+    """What the scopes of later attempts of a group begin with."""
+    outer, dot, own = name.rpartition(".")
+    step, _, _ = own.partition("/")
+    return (f"{outer}{dot}{step}~",)

@@ -11,16 +11,16 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 
-from mlworkflow.core import orders
+from mlworkflow.core import rerun
 from mlworkflow.core.actions import Action, Order, Probe, Publish, Start, Stop
 from mlworkflow.core.decide import decide
-from mlworkflow.core.graph import Graph
-from mlworkflow.core.model import Workflow
 from mlworkflow.core.observation import AttemptId, Probed, Result, Seen
+from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import PENDING, Run
 from mlworkflow.engine import records
 from mlworkflow.engine.driver import Driver, NotNow, Refused
 from mlworkflow.engine.live import Live
+from mlworkflow.engine.sharing import NO_LIMITS, Limits, Sharing
 from mlworkflow.store._protocol import ArtifactStore
 
 _log = logging.getLogger(__name__)
@@ -31,10 +31,16 @@ TURNS = 20
 
 
 class Engine:
-    """`wake(uid)` asks for a turn of a workflow; `clock` gives seconds since the epoch."""
+    """`wake(uid)` asks for a turn of a workflow; `clock` gives seconds since the epoch; `is_known` says that every workflow there is has been opened."""
 
     def __init__(
-        self, store: ArtifactStore, driver: Driver, wake: Callable[[str], None], clock: Callable[[], float]
+        self,
+        store: ArtifactStore,
+        driver: Driver,
+        wake: Callable[[str], None],
+        clock: Callable[[], float],
+        limits: Limits = NO_LIMITS,
+        is_known: Callable[[], bool] = lambda: True,
     ) -> None:
         self.store = store
         self.driver = driver
@@ -42,17 +48,23 @@ class Engine:
         self.clock = clock
         self.waiting = ""
         self.live: dict[str, Live] = {}
+        self.sharing = Sharing(self.live, limits, is_known)
 
-    async def open(self, workflow: Workflow, graph: Graph, run: Run) -> Live:
+    async def open(self, plan: Plan, run: Run) -> Live:
         """Take up a workflow: `run` is what its status says, the store's records say the rest."""
-        results = await records.load(self.store, workflow.namespace, workflow.uid)
-        live = self.live[workflow.uid] = Live(workflow, graph, run, results)
+        results = await records.load(self.store, plan.workflow.namespace, plan.workflow.uid)
+        live = self.live[plan.workflow.uid] = Live(plan, rerun.with_fingerprints(run, results), results)
         return live
 
     def close(self, uid: str) -> None:
         """Forget a workflow."""
         if live := self.live.pop(uid, None):
             live.changed.set()
+            self._wake_all(self.sharing.leave(live))
+
+    def _wake_all(self, uids: list[str]) -> None:
+        for uid in uids:
+            self.wake(uid)
 
     async def advance(self, live: Live) -> float | None:
         """Turns until nothing changes; when to look again, in seconds since the epoch."""
@@ -76,10 +88,11 @@ class Engine:
     async def _turn(self, live: Live) -> tuple[float | None, bool]:
         uid = live.workflow.uid
         await self._create(live, list(live.creating))
-        seen = live.observations(dict(self.driver.attempts(uid)), self.waiting)
-        decision = decide(live.workflow, live.graph, live.run, seen, self.clock())
+        seen = live.observations(dict(self.driver.attempts(uid)), self.waiting, self.sharing.room(live))
+        decision = decide(live.plan, live.run, seen, self.clock())
         self._log_changes(live, decision.run)
         live.run = decision.run
+        self._wake_all(self.sharing.settle(live, decision.usage, self.clock()))
         for attempt in [attempt for attempt in live.orders if live.run.tasks.get(attempt[0], PENDING).is_finished]:
             live.forget(attempt)
         started = [action.order for action in decision.actions if isinstance(action, Start)]
@@ -107,6 +120,8 @@ class Engine:
                 attempts, size = attempts[size:], size * 2
 
     async def _start(self, live: Live, attempt: AttemptId, order: Order) -> None:
+        for data in order.literals.values():
+            await records.put(self.store, order.namespace, data)
         try:
             await self.driver.start(order)
         except NotNow as trouble:
@@ -149,23 +164,18 @@ class Engine:
         attempt = (action.task, action.attempt)
         if attempt in live.results:
             return
-        now = self.clock()
-        files = {
-            name: await records.put(self.store, live.workflow.namespace, data) for name, data in action.files.items()
-        }
+        namespace, now = live.workflow.namespace, self.clock()
+        made = [(name, data, "file") for name, data in action.files.items()]
+        made += [(name, data, "collection") for name, data in action.collections.items()]
+        files = {name: await records.put(self.store, namespace, data, type_) for name, data, type_ in made}
         result = Result(
             exit_code=0,
             outputs={**action.reuse, **files},
             parameters=action.parameters,
-            started_at=now,
+            started_at=live.run.tasks.get(action.task, PENDING).started_at or now,
             finished_at=now,
         )
-        owner = live.workflow.steps[action.task]
-        order = Order(
-            live.workflow.name, live.workflow.namespace, live.workflow.uid, owner, action.task, action.attempt,
-            spec=owner.body, params={}, inputs=orders.inputs_of(owner, live.run.tasks), outputs=owner.outputs, image="", env=(), resources={},
-        )  # fmt: skip
-        live.results[attempt] = await records.commit(self.store, live.key(attempt), order, result)
+        live.results[attempt] = await records.publish(self.store, live.key(attempt), live.workflow.name, action, result)
 
     async def _commit(self, live: Live, attempt: AttemptId, result: Result) -> Result:
         return await records.commit(self.store, live.key(attempt), live.order(attempt), result)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 from mlworkflow.core import orders
 from mlworkflow.core.actions import Order
-from mlworkflow.core.graph import Graph
+from mlworkflow.core.decide import Usage
 from mlworkflow.core.model import Workflow
-from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Seen
+from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Room, Seen
+from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import Run
+from mlworkflow.core.view import View
 from mlworkflow.store.layout import AttemptKey
 
 
@@ -18,12 +20,11 @@ from mlworkflow.store.layout import AttemptKey
 class Live:
     """`results` mirrors the records in the store; `creating` are attempts that were decided on and do not exist yet, `trouble` why not.
 
-    `metrics` holds the last values that running tasks sent. `probed` and `refused` are told to `decide` once. `is_settled` is false until the first turn after a start of the operator:
+    `usage` is what it took of what is shared after the last turn, `waiting_since` since when it waits for which locks. `metrics` holds the last values that running tasks sent. `probed` and `refused` are told to `decide` once. `is_settled` is false until the first turn after a start of the operator:
     before it, the state may not know of attempts that exist.
     """
 
-    workflow: Workflow
-    graph: Graph
+    plan: Plan
     run: Run
     results: dict[AttemptId, Result] = field(default_factory=dict)
     creating: dict[AttemptId, Order] = field(default_factory=dict)
@@ -34,8 +35,14 @@ class Live:
     trouble: str = ""
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     is_settled: bool = False
+    usage: Usage = field(default_factory=Usage)
+    waiting_since: dict[str, float] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     turning: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def workflow(self) -> Workflow:
+        return self.plan.workflow
 
     def key(self, attempt: AttemptId) -> AttemptKey:
         return AttemptKey(self.workflow.namespace, self.workflow.uid, *attempt)
@@ -43,10 +50,12 @@ class Live:
     def order(self, attempt: AttemptId) -> Order:
         """The order of an attempt under way, as it was given or, after a restart, as it must have been given."""
         if attempt not in self.orders:
-            self.orders[attempt] = orders.order(self.workflow, self.run.tasks, *attempt)
+            task, number = attempt
+            view = View(self.workflow, self.plan.nodes, self.run.tasks, self.run.verdict)
+            self.orders[attempt] = orders.order(view, self.plan.nodes[task], number)
         return self.orders[attempt]
 
-    def observations(self, attempts: dict[AttemptId, Attempt], waiting: str) -> Observations:
+    def observations(self, attempts: dict[AttemptId, Attempt], waiting: str, room: Room) -> Observations:
         """What `decide` is told; what is told once is forgotten here."""
         for attempt in self.creating:
             seen = Attempt(
@@ -56,7 +65,7 @@ class Live:
         probed, self.probed = self.probed, {}
         refused, self.refused = self.refused, {}
         stuck = f"waiting to create Pods: {self.trouble}" if self.creating and self.trouble else ""
-        return Observations(attempts, self.results, probed, refused, waiting or stuck)
+        return Observations(attempts, self.results, probed, refused, waiting or stuck, room)
 
     def forget(self, attempt: AttemptId) -> None:
         """Drop what is needed only while an attempt is under way."""

@@ -7,7 +7,8 @@ import hashlib
 
 from msgspec import structs
 
-from mlworkflow.core.actions import Order
+from mlworkflow.core.actions import Order, Publish
+from mlworkflow.core.fingerprint import of_order
 from mlworkflow.core.observation import Attempt, AttemptId, Result
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.store._protocol import ArtifactStore
@@ -26,7 +27,7 @@ async def load(store: ArtifactStore, namespace: str, uid: str) -> dict[AttemptId
 async def commit(store: ArtifactStore, key: AttemptKey, order: Order, result: Result) -> Result:
     """Write an attempt's record, once; what the store holds afterwards."""
     record = Record(
-        **structs.asdict(result),
+        **{**structs.asdict(result), "fingerprint": of_order(order)},
         workflow=order.workflow,
         step=order.step.name,
         task=order.task,
@@ -37,6 +38,25 @@ async def commit(store: ArtifactStore, key: AttemptKey, order: Order, result: Re
         params=dict(order.params),
         inputs={name: artifact.digest for name, artifact in order.inputs.items()},
     )
+    return await _write(store, key, record)
+
+
+async def publish(store: ArtifactStore, key: AttemptKey, workflow: str, action: Publish, result: Result) -> Result:
+    """Write the record of a task that the engine itself carried out, once; what the store holds afterwards."""
+    record = Record(
+        **{**structs.asdict(result), "fingerprint": action.fingerprint},
+        workflow=workflow,
+        step=action.step.name,
+        task=action.task,
+        attempt=action.attempt,
+        kind=action.step.kind.name,
+        spec=dict(action.step.body),
+        inputs={name: artifact.digest for name, artifact in action.inputs.items()},
+    )
+    return await _write(store, key, record)
+
+
+async def _write(store: ArtifactStore, key: AttemptKey, record: Record) -> Result:
     if await asyncio.to_thread(write_record, store, key, record):
         return record
     return await read(store, key) or record
@@ -47,13 +67,13 @@ async def read(store: ArtifactStore, key: AttemptKey) -> Record | None:
     return await asyncio.to_thread(read_record, store, key)
 
 
-async def put(store: ArtifactStore, namespace: str, data: bytes) -> ArtifactRef:
-    """Store a small file by its content."""
+async def put(store: ArtifactStore, namespace: str, data: bytes, type_: str = "file") -> ArtifactRef:
+    """Store a small artifact by its content."""
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     key = cas_key(namespace, digest)
     if await asyncio.to_thread(store.stat, key) is None:
         await asyncio.to_thread(store.write_bytes, key, data)
-    return ArtifactRef(digest, len(data), "file")
+    return ArtifactRef(digest, len(data), type_)
 
 
 def spoken_for(attempt: Attempt, log: bytes, logs: ArtifactRef | None, now: float) -> Result:

@@ -7,10 +7,10 @@ means that we looked at an old one. A resource that is not sound gets a status t
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mlworkflow.core import status, validate
+from mlworkflow.core import status
 from mlworkflow.core.errors import SpecError
-from mlworkflow.core.model import Workflow
 from mlworkflow.core.observation import Attempt, Seen
+from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import Phase
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.live import Live
@@ -70,7 +70,7 @@ class Reconciler:
         try:
             live = await self._live(resource, before)
             wake_at = await self._engine.advance(live)
-            after = status.written(live.workflow, live.graph, live.run, before, self._clock())
+            after = status.written(live.plan, live.run, before, self._clock())
         except SpecError as error:
             generation = int(resource["metadata"].get("generation") or 1)
             known = status.is_invalid(before)
@@ -91,11 +91,10 @@ class Reconciler:
         live = self._engine.live.get(metadata["uid"])
         if live and live.workflow.generation == metadata.get("generation"):
             return live
-        workflow = Workflow.parse(resource)
-        graph = validate.check(workflow)
+        plan = Plan.of(resource)
         if live is None:
-            return await self._engine.open(workflow, graph, status.read(before, workflow))
-        live.workflow, live.graph = workflow, graph
+            return await self._engine.open(plan, status.read(before, plan.nodes))
+        live.plan = plan
         return live
 
     async def _write(self, key: str, resource: Json, after: Mapping[str, Any]) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
-from mlworkflow.core import status, validate
-from mlworkflow.core.model import Workflow
+from mlworkflow.core import status
+from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import Run
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.runs import EngineRuns
@@ -31,18 +31,17 @@ class LocalRunner:
         """Raises SpecError where the resource is not sound; nothing has been started or kept then."""
         metadata = {**resource.get("metadata", {}), "namespace": NAMESPACE, "uid": str(uuid.uuid4()), "generation": 1}
         metadata["creationTimestamp"] = status.stamp(time.time())
-        self._workflow = Workflow.parse({**resource, "metadata": metadata})
-        self._graph = validate.check(self._workflow)
+        self._plan = Plan.of({**resource, "metadata": metadata})
         self._home = home
         self._on_change = on_change
         self._wake = asyncio.Event()
         self._driver: ProcessDriver | None = None
-        number, self._lock = home.claim(self._workflow.name)
-        self.run = LocalRun(self._workflow.name, number, {**resource, "metadata": metadata, "status": {}})
+        number, self._lock = home.claim(self._plan.workflow.name)
+        self.run = LocalRun(self._plan.workflow.name, number, {**resource, "metadata": metadata, "status": {}})
 
     def cancel(self) -> None:
         """End it as `spec.cancel` would."""
-        self._workflow = replace(self._workflow, cancel=True)
+        self._plan = replace(self._plan, workflow=replace(self._plan.workflow, cancel=True))
         self._wake.set()
 
     def kill(self) -> None:
@@ -71,12 +70,12 @@ class LocalRunner:
         return self.run
 
     async def _turns(self, engine: Engine) -> None:
-        live = await engine.open(self._workflow, self._graph, Run())
+        live = await engine.open(self._plan, Run())
         while not live.run.phase.is_finished:
             self._wake.clear()
-            live.workflow = self._workflow
+            live.plan = self._plan
             wake_at = await engine.advance(live)
-            self._keep(status.written(live.workflow, live.graph, live.run, self.run.resource["status"], time.time()))
+            self._keep(status.written(live.plan, live.run, self.run.resource["status"], time.time()))
             if not live.run.phase.is_finished:
                 await self._sleep(wake_at)
 

@@ -12,7 +12,7 @@ import msgspec
 
 from mlworkflow.core.fields import SpecFields, StepFields
 from mlworkflow.core.kinds import KINDS
-from mlworkflow.core.status import StatusFields
+from mlworkflow.core.status_fields import StatusFields
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -24,7 +24,7 @@ def objects() -> dict[str, Schema]:
     """Every object of the resource by name; references between them are ``#/$defs/<name>``."""
     structs = [SpecFields, StepFields, StatusFields, *(kind.body for kind in KINDS.values())]
     _, found = msgspec.json.schema_components(structs)
-    found[STEP] = _step(found[STEP_FIELDS])
+    found[STEP] = _step(found[STEP_FIELDS], found)
     found[SPEC]["properties"]["steps"]["items"] = reference(STEP)
     for name in reachable(found, STATUS):  # what the operator leaves out is a fact about its writing, not a default
         for field in found[name]["properties"].values():
@@ -69,8 +69,9 @@ def own_description(text: str, of_object: str) -> str:
     return of_object if of_object.startswith(text.rstrip(".")) else f"{text} {of_object}"
 
 
-def _step(fields: Schema) -> Schema:
+def _step(fields: Schema, bodies: dict[str, Schema]) -> Schema:
     properties = dict(fields["properties"])
     first = {"name": {key: value for key, value in properties.pop("name").items() if key != "default"}}
     kinds = {kind.name: reference(kind.body.__name__) for kind in KINDS.values()}
+    kinds |= {kind.name: bodies[kind.body.__name__]["properties"][kind.name] for kind in KINDS.values() if kind.is_list}
     return {**fields, "title": STEP, "properties": {**first, **kinds, **properties}, "required": ["name"]}

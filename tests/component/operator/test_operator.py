@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from mlworkflow.core import orders
 from mlworkflow.core.pods import PodSettings, step_pod
 from mlworkflow.engine.engine import CREATE_AGAIN
 
-from tests.builders import WorkflowBuilder, a_workflow
+from tests.builders import WorkflowBuilder, a_workflow, order_of
 from tests.component.kube.fake_api import failure, until
 
 from .cluster import ApiServer, Fault, given, operating, pod_of, refused
@@ -113,7 +112,7 @@ def lost_answer(api: ApiServer, builder: WorkflowBuilder) -> Fault:
 
     def fault() -> web.Response:
         settings = PodSettings(gateway="http://gateway", steps_image="steps", agent_image="agent")
-        ours, theirs = (step_pod(orders.order(made.parsed(), {}, "s0", 0), settings) for made in (a_chain(1), builder))
+        ours, theirs = (step_pod(order_of(made, "s0"), settings) for made in (a_chain(1), builder))
         theirs["metadata"]["name"] = ours["metadata"]["name"]
         api.put("pods", theirs, status={"phase": "Pending"})
         return failure(409, "AlreadyExists")

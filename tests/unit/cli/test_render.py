@@ -30,33 +30,32 @@ def run(phase: str = "Running", *steps: dict[str, Any], **status: Any) -> Run:
         "digits.2",
         {
             "metadata": metadata,
-            "spec": {"steps": [{"name": one["name"], **({"tune": {}} if "trials" in one else {})} for one in steps]},
+            "spec": {"steps": [{"name": one["name"]} for one in steps]},
             "status": {
                 "phase": phase,
                 "progress": "1/2",
                 "startedAt": "2026-11-25T12:00:00Z",
                 "steps": list(steps),
+                "tasks": TRIALS if any(one["name"] == "tune" for one in steps) else [],
                 **status,
             },
         },
     )
 
 
-TUNE = step(
-    "tune",
-    "Running",
-    trials=[
-        {
-            "phase": "Succeeded",
-            "attempts": 1,
-            "startedAt": "2026-11-25T12:00:00Z",
-            "finishedAt": "2026-11-25T12:00:02Z",
-            "value": 0.93,
-        },
-        {"number": 1, "phase": "Failed", "attempts": 1, "reason": "Error", "message": "exit code 3\nboom"},
-        {"number": 2, "phase": "Running", "attempts": 1, "startedAt": "2026-11-25T12:00:00Z"},
-    ],
-)
+TUNE = step("tune", "Running", progress="2/3")
+TRIALS = [
+    {
+        "name": "tune/0",
+        "phase": "Succeeded",
+        "attempts": 1,
+        "startedAt": "2026-11-25T12:00:00Z",
+        "finishedAt": "2026-11-25T12:00:02Z",
+        "value": 0.93,
+    },
+    {"name": "tune/1", "phase": "Failed", "attempts": 1, "reason": "Error", "message": "exit code 3\nboom"},
+    {"name": "tune/2", "phase": "Running", "attempts": 1, "startedAt": "2026-11-25T12:00:00Z"},
+]
 
 
 def test_the_list() -> None:
@@ -76,9 +75,9 @@ def test_the_page_of_a_run_with_trials() -> None:
         "\n"
         "STEP     PHASE       ATTEMPTS   DURATION   OUTPUTS\n"
         "prep     Succeeded   1          5.5s       rows=1797 note=a b\n"
-        "tune     Running     1          1m00s      2/3 trials\n"
+        "tune     Running     1          1m00s      2/3 ended\n"
         "tune/0   Succeeded   1          2.0s       value=0.93\n"
-        "tune/1   Failed      1                     exit code 3\n"
+        "tune/1   Failed      1                     Error: exit code 3\n"
         "tune/2   Running     1          1m00s\n"
         "train    Pending"
     )
@@ -167,7 +166,7 @@ def test_plain_lines_say_each_change_once() -> None:
         "tune/0 Succeeded 2.0s value=0.93",
         "tune/1 Failed Error: exit code 3",
         "tune/2 Running",
-        "tune Running 2/3 trials",
+        "tune Running 2/3 ended",
         "x Skipped",
     ]
 

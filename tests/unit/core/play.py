@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from mlworkflow.core import status
+from mlworkflow.core import rerun, status
 from mlworkflow.core.actions import Action, Order, Probe, Publish, Start, Stop
 from mlworkflow.core.decide import Decision, decide
+from mlworkflow.core.fields import Rerun
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Seen
 from mlworkflow.core.state import PENDING, Phase, Run, Task
@@ -21,8 +22,7 @@ class Play:
     """State, clock and world of one workflow, all of them in the test's hands."""
 
     def __init__(self, workflow: WorkflowBuilder, now: float = 1000.0) -> None:
-        self.workflow: Workflow
-        self.workflow, self.graph = workflow.checked()
+        self.plan = workflow.plan()
         self.run = Run()
         self.now = now
         self.attempts: dict[AttemptId, Attempt] = {}
@@ -39,7 +39,7 @@ class Play:
         self.now += after
         seen = Observations(dict(self.attempts), dict(self.results), self.probed, self.refused, self.waiting)
         self.probed, self.refused = {}, {}
-        self.decision = decide(self.workflow, self.graph, self.run, seen, self.now)
+        self.decision = decide(self.plan, self.run, seen, self.now)
         self.run = self.decision.run
         for order in self.orders:
             self.attempts[(order.task, order.attempt)] = Attempt(
@@ -49,7 +49,7 @@ class Play:
 
     def change(self, **fields: Any) -> Play:
         """The user edits `spec` (parsed fields)."""
-        self.workflow = replace(self.workflow, **fields)
+        self.plan = replace(self.plan, workflow=replace(self.workflow, **fields))
         return self
 
     def runs(self, task: str, attempt: int | None = None) -> Play:
@@ -86,10 +86,8 @@ class Play:
         **parameters: Any,
     ) -> Play:
         """A committed success, with an artifact for every output that is one (`without` apart)."""
-        step = self.workflow.steps[task.partition("/")[0]]
-        names = [
-            name for name, output in (step.trial or step).outputs.items() if output.is_artifact and name != without
-        ]
+        outputs = self.plan.nodes[task].step.outputs
+        names = [name for name, output in outputs.items() if output.is_artifact and name != without]
         key = self._key(task, attempt)
         self.results[key] = Result(
             0,
@@ -113,17 +111,32 @@ class Play:
         """What the engine worked out is committed."""
         for action in self.asked(Publish):
             files = {name: artifact(data.decode()) for name, data in action.files.items()}
+            files |= {name: artifact(data.decode(), type_="collection") for name, data in action.collections.items()}
             self.results[(action.task, action.attempt)] = Result(
-                0, outputs={**action.reuse, **files}, parameters=action.parameters
+                0,
+                outputs={**action.reuse, **files},
+                parameters=action.parameters,
+                fingerprint=action.fingerprint,
+                finished_at=self.now,
             )
         return self
 
     def restarts(self) -> Play:
         """A new operator that knows what the status says, the live attempts and the records, and nothing else."""
-        self.run = status.read(status.written(self.workflow, self.graph, self.run, {}, self.now), self.workflow)
+        self.run = status.read(status.written(self.plan, self.run, {}, self.now), self.plan.nodes)
+        return self
+
+    def asks_again(self, *steps: str, id: str = "1") -> Play:
+        """A person asks to run steps again, and the new state has been written."""
+        self.change(rerun=Rerun(id=id, steps=list(steps)))
+        self.run = rerun.honour(self.plan, self.run, self.now)
         return self
 
     # ── what is there ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def workflow(self) -> Workflow:
+        return self.plan.workflow
 
     @property
     def actions(self) -> tuple[Action, ...]:
@@ -154,7 +167,7 @@ class Play:
 
     @property
     def phases(self) -> dict[str, str]:
-        return {name: str(self.task(name).phase) for name in self.workflow.steps}
+        return {name: str(self.task(name).phase) for name in self.workflow.all_steps()}
 
     def is_(self, task: str, phase: Phase, reason: str = "") -> bool:
         return (self.task(task).phase, self.task(task).reason) == (phase, reason)

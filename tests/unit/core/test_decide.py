@@ -30,12 +30,14 @@ def test_the_policies_are_in_this_order() -> None:
         "accept_ends",
         "obey_cancel",
         "limit_workflow",
+        "limit_exit",
         "limit_steps",
+        "limit_attempts",
         "limit_pending",
-        "skip_unreachable",
-        "start_ready",
-        "run_studies",
-        "skip_unreachable",
+        "advance_steps",
+        "judge",
+        "advance_exit",
+        "stop_orphans",
         "stop_leftovers",
     ]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from mlworkflow.core.errors import ExpressionError
-from mlworkflow.core.expressions import is_expression, parse, render, split, walk
+from mlworkflow.core.expressions import parse, render, split, walk
 
 NAMES: dict[str, Any] = {
     "params": {
@@ -127,14 +127,6 @@ def test_a_mistake_is_named(text: str, words: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         render(text, NAMES)
     assert words in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "whole"),
-    [("${{ a }}", True), (" ${{ a }}", False), ("${{ a }}${{ b }}", False), ("a", False), ("", False), (3, False)],
-)
-def test_is_expression_tells_a_whole_one(text: object, whole: bool) -> None:
-    assert is_expression(text) is whole
 
 
 @pytest.mark.parametrize(

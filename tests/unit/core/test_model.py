@@ -71,8 +71,8 @@ def problems_of(resource: dict[str, Any]) -> dict[str, str]:
         ),
         pytest.param(
             {"name": "b", "container": {}, "inputs": {"x": {"from": "a"}}},
-            "spec.steps[1].inputs[...].from",
-            "match",
+            "spec.steps[1].inputs.x.from",
+            "write <step>.<output>",
             id="an input without an output",
         ),
         pytest.param(

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from mlworkflow.core import orders
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.state import Phase, Task
+from mlworkflow.core.view import View
 
-from tests.builders import WorkflowBuilder, a_workflow, artifact
+from tests.builders import WorkflowBuilder, a_workflow, artifact, order_of
 
 _DONE = Task(Phase.SUCCEEDED, parameters={"n": 3, "s": "é\n"}, artifacts={"o": artifact("o")})
 
 
 def order(builder: WorkflowBuilder, task: str = "c", tasks: dict[str, Task] | None = None) -> Any:
-    workflow, _ = builder.checked()
-    return orders.order(workflow, tasks if tasks is not None else {"a-b": _DONE}, task, 0)
+    return order_of(builder, task, tasks if tasks is not None else {"a-b": _DONE})
 
 
 _A = a_workflow().param("p", {"k": [1, 2.0]}).step("a-b", outputs="o? n:number s:string")
@@ -112,8 +111,8 @@ def test_the_parameters_of_a_trial_go_into_its_params_and_those_of_a_train_step(
 
 
 def test_a_step_is_looked_at_only_where_it_is_named() -> None:
-    workflow, _ = _A.step("c").checked()
-    steps = orders.names(workflow, {})["steps"]
+    plan = _A.step("c").plan()
+    steps = View(plan.workflow, plan.nodes, {}).names(plan.nodes["c"])["steps"]
     assert list(steps) == ["a-b", "a_b", "c"]
     assert steps["a_b"]["phase"] == "Pending"
     assert "nothing" not in steps

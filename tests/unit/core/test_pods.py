@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as some
-from mlworkflow.core import orders
 from mlworkflow.core.names import pod_name
 from mlworkflow.core.pods import MAX_VARIABLE, TOKEN_SECONDS, PodSettings, literal, step_pod
 
-from tests.builders import a_workflow
+from tests.builders import a_workflow, order_of
 
 Json = dict[str, Any]
 SETTINGS = PodSettings(gateway="http://gateway:8080", steps_image="steps:1", agent_image="agent:1")
@@ -28,8 +27,7 @@ SHAPES = pytest.mark.parametrize(
 def pod_of(
     body: Json, kind: str = "container", settings: PodSettings = SETTINGS, attempt: int = 0, **fields: Any
 ) -> Json:
-    workflow = a_workflow("w").kind("a", kind, body, **fields).parsed()
-    return step_pod(orders.order(workflow, {}, "a", attempt), settings)
+    return step_pod(order_of(a_workflow("w").kind("a", kind, body, **fields), "a", attempt=attempt), settings)
 
 
 def containers(pod: Json) -> dict[str, Json]:
@@ -187,8 +185,7 @@ def test_a_pod_shares_nothing_with_its_order() -> None:
         "affinity": {"nodeAffinity": {}},
         "podTemplate": template,
     }
-    workflow = a_workflow("w").kind("a", "container", ANY, **fields).parsed()
-    order = orders.order(workflow, {}, "a", 0)
+    order = order_of(a_workflow("w").kind("a", "container", ANY, **fields), "a")
     first = step_pod(order, SETTINGS)
     kept = deepcopy(first)
     first["spec"]["volumes"][-1]["emptyDir"]["medium"] = "Memory"

@@ -29,14 +29,14 @@ def test_whatever_is_killed_the_end_is_the_same(case: Case, tape: bytes) -> None
 
 
 @examples(600)
-@given(cases(timed=True), tapes)
+@given(cases(timed=True, racing=True), tapes)
 def test_a_workflow_with_a_timeout_ends_whatever_is_killed(case: Case, tape: bytes) -> None:
     world = World(case, tape)
-    assert world.play().phase in (Phase.SUCCEEDED, Phase.FAILED)
+    assert _told(world).play().phase in (Phase.SUCCEEDED, Phase.FAILED)
 
 
 @examples(600)
-@given(cases(), tapes)
+@given(cases(racing=True), tapes)
 def test_a_workflow_that_is_cancelled_ends_whatever_is_killed(case: Case, tape: bytes) -> None:
     world = World(case, tape, may_cancel=True)
     run = world.play()

@@ -10,21 +10,26 @@ something that it sees has changed, or when it asked to be. Every turn is checke
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from mlworkflow.core import status, validate
+from mlworkflow.core import paths, status
 from mlworkflow.core.actions import Order, Probe, Publish, Start, Stop
 from mlworkflow.core.decide import Decision, decide
+from mlworkflow.core.fields import Approval
+from mlworkflow.core.graph import Need
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.names import Reason
+from mlworkflow.core.nodes import Node, Role
 from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Seen
-from mlworkflow.core.state import PENDING, Phase, Run, step_of
+from mlworkflow.core.plan import Plan
+from mlworkflow.core.state import PENDING, Phase, Run
 from mlworkflow.core.values import ArtifactRef
-from msgspec import json
+from msgspec import UNSET, json
 
 TURNS = 2000
 LOSSES = 3
@@ -61,8 +66,17 @@ class Case:
     resource: Mapping[str, Any]
     fates: Mapping[str, Fate] = field(default_factory=dict)
 
-    def fate(self, task: str) -> Fate:
-        return self.fates.get(task, Fate())
+    def does(self, task: str, failures: int) -> Does:
+        """What a task's attempt does after so many failures, those of earlier attempts of its group counted too."""
+        again = sum(level.again for level in paths.segments(task))
+        return self._fate(task).after(failures + again)
+
+    def number(self, task: str) -> float:
+        return self._fate(task).number
+
+    def _fate(self, task: str) -> Fate:
+        first = re.sub("~[0-9]+", "", task)
+        return self.fates.get(first) or self.fates.get(first.rpartition(".")[2], Fate())
 
     @property
     def is_timed(self) -> bool:
@@ -121,8 +135,7 @@ class World:
 
     def __init__(self, case: Case, tape: bytes = b"", may_cancel: bool = False) -> None:
         self.case = case
-        self.workflow = Workflow.parse(case.resource)
-        self.graph = validate.check(self.workflow)
+        self.plan = Plan.of(case.resource)
         self.tape = Tape(tape)
         self.may_cancel = may_cancel
         self.now = 1_000_000.0
@@ -146,6 +159,13 @@ class World:
         self.turns = 0
         self.log: list[str] = []
 
+    @property
+    def workflow(self) -> Workflow:
+        return self.plan.workflow
+
+    def _edit(self, **fields: Any) -> None:
+        self.plan = replace(self.plan, workflow=replace(self.workflow, **fields))
+
     def play(self) -> Run:
         while not self.tape.is_over and self.turns < TURNS:
             self._act()
@@ -168,6 +188,7 @@ class World:
             (1, self._crash),
             (1, self._toggle_suspend),
             (1, self._cancel),
+            (1, self._answer),
         )
         choice = self.tape.below(sum(weight for weight, _ in events))
         for weight, event in events:
@@ -242,8 +263,8 @@ class World:
             return
         self.crashes += 1
         old = self.written[self.tape.below(len(self.written))]
-        text = json.encode(status.written(self.workflow, self.graph, old, {}, self.now))
-        self.run = status.read(json.decode(text), self.workflow)
+        text = json.encode(status.written(self.plan, old, {}, self.now))
+        self.run = status.read(json.decode(text), self.plan.nodes)
         self.written = [old]
         self._note(f"the operator is killed; it comes back with {self._phases()}")
         self.cache = {key: pod.shown() for key, pod in self.pods.items()}
@@ -251,14 +272,31 @@ class World:
         self.wake_at, self.is_settled, self.is_dirty = None, False, True
 
     def _toggle_suspend(self) -> None:
-        self.workflow = replace(self.workflow, suspend=not self.workflow.suspend)
+        self._edit(suspend=not self.workflow.suspend)
         self.is_dirty = True
 
     def _cancel(self) -> None:
         if self.may_cancel and self.tape.below(4) == 3:
             self._note("cancelled")
-            self.workflow = replace(self.workflow, cancel=True)
+            self._edit(cancel=True)
             self.is_dirty = True
+
+    def _answer(self) -> bool:
+        """A person answers what is asked, as the fate of the step says. Whether anything was asked."""
+        asked = {
+            name: task
+            for name, task in self.run.tasks.items()
+            if task.phase is Phase.RUNNING and self.plan.nodes[name].role is Role.APPROVAL
+        }
+        answers = {
+            name: Approval(approved=self.case.does(name, 0) is Does.SUCCEED, by="person", attempt=task.attempt)
+            for name, task in asked.items()
+        }
+        if all(self.workflow.approvals.get(name) == answer for name, answer in answers.items()):
+            return False
+        self._edit(approvals={**self.workflow.approvals, **answers})
+        self.is_dirty = True
+        return True
 
     # ── the truth ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -267,7 +305,7 @@ class World:
         if pod.leaving or (pod.key in self.records and pod.stage is Seen.ENDED):
             del self.pods[pod.key]
             return True
-        does = self.case.fate(pod.order.task).after(self._failures(pod.order.task))
+        does = self.case.does(pod.order.task, self._failures(pod.order.task))
         match pod.stage:
             case Seen.WAITING if does is not Does.STUCK:
                 pod.stage = Seen.RUNNING
@@ -324,7 +362,7 @@ class World:
             if output.is_artifact and not (is_bare and output.optional)
         }
         numbers = {
-            name: self.case.fate(order.task).number
+            name: self.case.number(order.task)
             for name, output in order.outputs.items()
             if output.type == "number" and not (is_bare and output.optional)
         }
@@ -396,7 +434,7 @@ class World:
                 self.is_dirty = True
                 return False
             del self.creating[key]
-            if self.case.fate(order.task).after(self._failures(order.task)) is Does.REFUSED:
+            if self.case.does(order.task, self._failures(order.task)) is Does.REFUSED:
                 self.refused[key] = "admission webhook says no"
                 self.is_dirty = True
                 continue
@@ -424,10 +462,10 @@ class World:
                 self.is_dirty = True
             case Publish():
                 if key not in self.records:
-                    text = repr((sorted(action.files.items()), sorted(action.reuse.items())))
+                    made = {**action.files, **action.collections}
                     files = {
-                        name: ArtifactRef(f"sha256:{hashlib.sha256(text.encode()).hexdigest()}", 1)
-                        for name in action.files
+                        name: ArtifactRef(f"sha256:{hashlib.sha256(data).hexdigest()}", 1)
+                        for name, data in made.items()
                     }
                     self._record(
                         key,
@@ -435,6 +473,7 @@ class World:
                             0,
                             outputs={**action.reuse, **files},
                             parameters=action.parameters,
+                            fingerprint=action.fingerprint,
                             started_at=self.now,
                             finished_at=self.now,
                         ),
@@ -457,7 +496,7 @@ class World:
 
     def _settle(self) -> None:
         """The tape is over: whatever can happen happens, until nothing can."""
-        self.workflow = replace(self.workflow, suspend=False)
+        self._edit(suspend=False)
         self.is_dirty = True
         while self._step():
             assert self.turns < TURNS, self.story("does not come to an end")
@@ -473,7 +512,7 @@ class World:
             self._turn()
             return True
         moved = [self._advance(pod) for pod in list(self.pods.values())]  # each of them, not up to the first that moves
-        if any(moved):
+        if any(moved) or self._answer():
             return True
         if self.wake_at is not None and not self.run.phase.is_finished:
             self.now = self.wake_at
@@ -485,12 +524,12 @@ class World:
     def _decide(self, seen: Observations) -> Decision:
         """One decision, which must be repeatable, leave its arguments alone, and start nothing twice."""
         before = repr((self.run, seen))
-        decision = decide(self.workflow, self.graph, self.run, seen, self.now)
-        assert repr(decide(self.workflow, self.graph, self.run, seen, self.now)) == repr(decision), self.story(
+        decision = decide(self.plan, self.run, seen, self.now)
+        assert repr(decide(self.plan, self.run, seen, self.now)) == repr(decision), self.story(
             "two decisions about the same differ"
         )
         assert repr((self.run, seen)) == before, self.story("a decision changed what it was given")
-        again = decide(self.workflow, self.graph, decision.run, seen, self.now)
+        again = decide(self.plan, decision.run, seen, self.now)
         twice = _starts(decision) & _starts(again)
         assert not twice, self.story(f"{twice} would be started twice")
         return decision
@@ -504,13 +543,15 @@ class World:
             assert key not in self.pods or self.pods[key].leaving is False, self.story(
                 f"{key} is leaving, and is started again"
             )
-            for parent in self.graph.parents[step_of(task)]:
-                assert self._committed(parent), self.story(f"{task} starts before {parent} has committed")
-            for name, source in self.workflow.steps[step_of(task)].inputs.items():
-                committed = self._committed(source.step)
-                assert committed is not None, self.story(f"{task} starts before {source.step} has committed")
-                is_pinned = committed.outputs[source.output] == order.inputs[name]
-                assert is_pinned, self.story(f"{task}.{name} is not what {source.from_} committed")
+            node = self.plan.nodes[task]
+            for place in node.chain():
+                if place.item is None and place.trial is None:
+                    self._check_needs(task, place)
+            self._check_inputs(order, node)
+            if paths.step_of(task) in self.workflow.on_exit:
+                going = [name for name in self.workflow.steps if not self.run.tasks.get(name, PENDING).is_finished]
+                assert not going, self.story(f"{task} starts before {going} have ended")
+            self._check_locks(task)
         limit = self.workflow.parallelism
         if orders and limit is not None:
             busy = {
@@ -520,6 +561,47 @@ class World:
             }
             busy |= set(self.creating) | {(order.task, order.attempt) for order in orders}
             assert len(busy - set(stops)) <= limit, self.story(f"{busy} are more than {limit}")
+
+    def _check_locks(self, task: str) -> None:
+        """A lock has no more holders than it may."""
+        for lock in self.plan.nodes[task].step.locks:
+            holders = [
+                name
+                for name, other in self.run.tasks.items()
+                if other.phase is Phase.RUNNING and lock in self.plan.nodes[name].step.locks
+            ]
+            holders = [name for name in holders if self.plan.nodes[name].role is not Role.FAN]
+            assert len(holders) <= lock.size, self.story(f"{holders} hold the lock {lock.name}")
+
+    def _check_needs(self, task: str, place: Node) -> None:
+        """A task has what its step, and every step that it is part of, waits for."""
+        graph = self.plan.graph
+        around = next((above.inner for above in place.chain() if above.inner and above.scope != place.scope), None)
+        scope = around or (graph.main if place.task in graph.main.needs else graph.exit)
+        for name, need in scope.needs[place.step.name].items():
+            parent = paths.child(place.scope, name)
+            state = self.run.tasks.get(parent, PENDING)
+            assert state.is_finished, self.story(f"{task} starts before {parent} has ended")
+            if need is Need.SUCCESS:
+                assert self._committed(parent), self.story(f"{task} starts before {parent} has committed")
+            if need is Need.ORDER:
+                forgiven = state.phase is Phase.FAILED and self.plan.nodes[parent].owner.allow_failure
+                fits = state.phase in place.step.run_after or (forgiven and "Succeeded" in place.step.run_after)
+                assert fits, self.story(f"{task} starts after {parent}, which is {state.phase}")
+
+    def _check_inputs(self, order: Order, node: Node) -> None:
+        """Each input is the first of its sources that was committed, or its default, or is left out."""
+        for name, source in node.owner.inputs.items():
+            committed = [
+                (self._committed(self.plan.nodes.resolve(node.scope, step) or ""), output)
+                for step, output in source.sources
+            ]
+            left = [result.outputs[output] for result, output in committed if result and output in result.outputs]
+            if left:
+                assert order.inputs[name] == left[0], self.story(f"{order.task}.{name} is not what was committed")
+            else:
+                assert not source.is_required, self.story(f"{order.task} starts without its input {name}")
+                assert (name in order.inputs) == (source.default is not UNSET)
 
     def _committed(self, task: str) -> Result | None:
         return next((result for (name, _), result in self.records.items() if name == task and result.is_success), None)
@@ -542,6 +624,6 @@ def _starts(decision: Decision) -> set[AttemptId]:
 def outcome(world: World) -> Iterator[tuple[str, object]]:
     """What must be the same whatever the infrastructure did: the final phases, and what was left behind."""
     yield "workflow", world.run.phase
-    for name in world.workflow.steps:
+    for name in world.workflow.all_steps():
         task = world.run.tasks.get(name, PENDING)
         yield name, (task.phase, dict(task.parameters), dict(task.artifacts))

@@ -237,7 +237,7 @@ async def test_a_store_that_does_not_answer_stops_a_probe_before_it_judges(opera
 async def test_a_cancelled_workflow_stops_each_attempt_once(operator: Operator, world: World) -> None:
     await operator.turn()
     world.runs("a")
-    operator.live.workflow = operator.workflow.having(cancel=True).parsed()
+    operator.live.plan = operator.workflow.having(cancel=True).plan()
     for _ in range(3):
         await operator.turn()
     assert operator.live.run.phase is Phase.CANCELLED

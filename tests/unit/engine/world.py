@@ -188,8 +188,8 @@ class Operator:
         self.runs = EngineRuns(self.engine)
 
     async def open(self) -> Live:
-        workflow, graph = self.workflow.checked()
-        return await self.engine.open(workflow, graph, status.read(self.written, workflow))
+        plan = self.workflow.plan()
+        return await self.engine.open(plan, status.read(self.written, plan.nodes))
 
     @property
     def live(self) -> Live:
@@ -200,7 +200,7 @@ class Operator:
         self.world.now += after
         live = self.engine.live.get(UID) or await self.open()
         wake_at = await self.engine.advance(live)
-        self.written = status.written(live.workflow, live.graph, live.run, self.written, self.world.now)
+        self.written = status.written(live.plan, live.run, self.written, self.world.now)
         return wake_at
 
     async def commit(self, task: str, attempt: int = 0, exit_code: int = 0, **fields: Any) -> None:

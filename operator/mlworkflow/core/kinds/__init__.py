@@ -10,9 +10,9 @@ import pkgutil
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mlworkflow.core.kinds._kind import Kind
+from mlworkflow.core.kinds._kind import Kind, body_of
 
-__all__ = ["KINDS", "Kind"]
+__all__ = ["KINDS", "Kind", "body_of"]
 
 
 def _find() -> Mapping[str, Kind]:

@@ -25,6 +25,7 @@ class Kind:
     `outputs` are what every step of the kind leaves; `open_parameters` says that output parameters beyond them depend on the
     data, so that a reference to an unknown one is settled at run time. `inputs` must be given. `command` runs in the steps
     image (empty: the step brings its own). `takes_trial_params` names the body's field that a trial's parameters are merged into.
+    `has_pod` is false of a kind that the engine itself carries out. `is_list` says that a step's field of this name is the body's only field itself.
     `text_fields` of the body are text whatever an expression in them gives.
     `check` finds what the schema cannot say: (path below the body, message).
     `example` is a short step in YAML for the reference page.
@@ -39,6 +40,8 @@ class Kind:
     outputs: Outputs = field(default_factory=dict)
     optional_outputs: frozenset[str] = frozenset()
     open_parameters: bool = False
+    has_pod: bool = True
+    is_list: bool = False
     takes_trial_params: str = ""
     text_fields: frozenset[str] = frozenset()
     check: Callable[[Any], list[tuple[str, str]]] = _no_problems
@@ -48,6 +51,11 @@ class Kind:
 def built_in(name: str) -> tuple[str, ...]:
     """The command of a kind that the steps image carries."""
     return ("python", "-m", "mlworkflow_steps", name)
+
+
+def body_of(kind: Kind, raw: Any) -> Any:
+    """The body of a step as an object: what stands under the kind's name."""
+    return {kind.name: raw or []} if kind.is_list else raw or {}
 
 
 def exactly_one(value: Fields, path: str, names: tuple[str, ...]) -> list[tuple[str, str]]:

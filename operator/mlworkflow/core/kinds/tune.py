@@ -144,6 +144,7 @@ KIND = Kind(
     order=30,
     summary="search for the best parameters, a Pod per trial",
     body=Tune,
+    has_pod=False,
     outputs={"trials": "file", "best": "json", "trial_count": "integer", "failed_count": "integer"},
     check=_check,
     example=_EXAMPLE,

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from mlworkflow.core import paths
 from mlworkflow.core.actions import Stop
+from mlworkflow.core.graph import Scope
 from mlworkflow.core.names import Reason
 from mlworkflow.core.observation import Seen
-from mlworkflow.core.state import Phase, Run, Task
+from mlworkflow.core.policies.groups import first_failure, told
+from mlworkflow.core.state import Phase, Run
 from mlworkflow.core.turn import Turn
+
+
+def judge(turn: Turn) -> None:
+    """The end of the workflow's own steps is the end of the workflow, but for the steps of `onExit`."""
+    if turn.verdict is None and _have_ended(turn, turn.graph.main):
+        if failure := _failure(turn, turn.graph.main):
+            turn.end(Phase.FAILED, Reason.STEP_FAILED, failure)
+        else:
+            turn.end(Phase.SUCCEEDED, Reason.SUCCEEDED, "")
+
+
+def stop_orphans(turn: Turn) -> None:
+    """A task that is part of one that has ended ends with it, whatever an older state said of it."""
+    for node, _ in turn.open_tasks():
+        ended = next((above for above in node.chain() if above is not node and turn.task(above.task).is_finished), None)
+        if ended is not None:
+            turn.stop_task(node.task, Phase.CANCELLED, Reason.CANCELLED, f"'{ended.task}' has ended")
 
 
 def stop_leftovers(turn: Turn) -> None:
@@ -23,31 +43,39 @@ def stop_leftovers(turn: Turn) -> None:
 
 def conclude(turn: Turn) -> Run:
     """The state after this turn."""
-    began = turn.run.started_at if turn.run.started_at is not None else turn.now
-    steps = {name: turn.task(name) for name in turn.graph.order}
-    if not turn.ending and all(task.is_finished for task in steps.values()):
-        if failed := first_failure(steps):
-            task = steps[failed]
-            turn.end(
-                Phase.FAILED,
-                Reason.STEP_FAILED,
-                f"step '{failed}' failed: {task.reason}{': ' + first_line(task.message) if task.message else ''}",
-            )
-        else:
-            turn.end(Phase.SUCCEEDED, Reason.SUCCEEDED, "")
-    if turn.ending:
-        phase, reason, message = turn.ending
-        return Run(phase, reason, message, began, turn.now, turn.tasks)
-    return Run(
-        Phase.SUSPENDED if turn.workflow.suspend else Phase.RUNNING, "", turn.seen.waiting, began, None, turn.tasks
-    )
+    run = turn.run
+    began = run.started_at if run.started_at is not None else turn.now
+    verdict = turn.verdict
+    if verdict is None:
+        phase = Phase.SUSPENDED if turn.workflow.suspend else Phase.RUNNING
+        return Run(phase, "", turn.seen.waiting or _waits(turn), began, None, turn.tasks, None, run.rerun)
+    if not _have_ended(turn, turn.graph.exit):
+        message = f"{verdict.phase}{': ' + verdict.message if verdict.message else ''}; the steps of onExit run"
+        return Run(Phase.RUNNING, "", message, began, None, turn.tasks, verdict, run.rerun)
+    phase, reason, message = verdict.phase, verdict.reason, verdict.message
+    if failure := _failure(turn, turn.graph.exit):
+        message = f"{message}; {failure}" if message else failure
+        if phase is Phase.SUCCEEDED:
+            phase, reason = Phase.FAILED, str(Reason.EXIT_FAILED)
+    return Run(phase, reason, message, began, turn.now, turn.tasks, verdict, run.rerun)
 
 
-def first_failure(steps: dict[str, Task]) -> str | None:
-    """The step that failed first: the cause of everything after it."""
-    failed = [name for name, task in steps.items() if task.phase is Phase.FAILED]
-    return min(failed, key=lambda name: steps[name].finished_at or 0.0, default=None)
+def _have_ended(turn: Turn, scope: Scope) -> bool:
+    return all(turn.task(name).is_finished for name in scope.order)
 
 
-def first_line(message: str) -> str:
-    return message.strip().partition("\n")[0]
+def _failure(turn: Turn, scope: Scope) -> str:
+    """The first failure that counts, in one sentence; nothing where there is none."""
+    nodes = {name: turn.node(paths.child(paths.ROOT, name)) for name in scope.order}
+    tasks = {name: turn.task(name) for name in scope.order}
+    failed = first_failure(nodes, tasks)
+    return told(failed, tasks[failed]) if failed else ""
+
+
+def _waits(turn: Turn) -> str:
+    """What the workflow waits for, where that is not its own steps."""
+    if not turn.blocked:
+        return ""
+    name, what = next(iter(turn.blocked.items()))
+    others = f" (and {len(turn.blocked) - 1} more tasks wait)" if len(turn.blocked) > 1 else ""
+    return f"step '{name}' waits for {what}{others}"

@@ -14,9 +14,8 @@ LOOK_AGAIN = 2.0
 
 def accept_ends(turn: Turn) -> None:
     """A running task whose attempt ended or vanished, and that has no result."""
-    for name in turn.running():
-        task = turn.task(name)
-        key = (name, task.attempt)
+    for node, task in turn.running():
+        name, key = node.task, (node.task, task.attempt)
         attempt = turn.seen.attempts.get(key)
         if attempt and attempt.seen is not Seen.ENDED:
             continue
@@ -39,7 +38,7 @@ def _judge(turn: Turn, name: str, attempt: Attempt, tail: str) -> None:
         turn.lose(name, Reason.COMMIT_MISSING, f"{attempt.handle} ended with exit code 0, but its result never arrived")
     else:
         cause = attempt.message or (f"exit code {attempt.exit_code}" if attempt.exit_code is not None else "ended")
-        turn.fail(name, attempt.reason or Reason.ERROR, f"{cause}\n{tail}".rstrip())
+        turn.fail(name, attempt.reason or Reason.ERROR, f"{cause}\n{tail}".rstrip(), exit_code=attempt.exit_code)
 
 
 def accept_refusals(turn: Turn) -> None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from mlworkflow.core.names import Reason
-from mlworkflow.core.state import Phase, step_of
+from mlworkflow.core.state import Phase
 from mlworkflow.core.turn import Turn
 
 
 def accept_results(turn: Turn) -> None:
     """Success of any attempt ends its task; failure counts for the current attempt, or for one that the state has not heard of."""
     for (name, number), result in sorted(turn.seen.results.items()):
-        if step_of(name) not in turn.workflow.steps:
-            continue
         task = turn.task(name)
+        if number < task.since or turn.nodes.get(name) is None:
+            continue
         if result.is_success:
             if not task.is_finished or (task.phase is Phase.SUCCEEDED and task.artifacts is not result.outputs):
                 turn.succeed(name, number, result)
@@ -25,14 +25,18 @@ def accept_results(turn: Turn) -> None:
                 # Had we asked for it, the task would not be running: an eviction, a drain, a deletion.
                 turn.lose(name, Reason.TERMINATED, result.message)
             else:
-                turn.fail(name, result.reason or Reason.ERROR, result.message)
+                turn.fail(name, result.reason or Reason.ERROR, result.message, exit_code=result.exit_code)
 
 
 def adopt_attempts(turn: Turn) -> None:
     """An attempt that exists belongs to its task, whether or not the state knew: this is how a restarted operator finds its Pods."""
     for (name, number), attempt in turn.seen.attempts.items():
-        if step_of(name) not in turn.workflow.steps:
-            continue
         task = turn.task(name)
-        if not task.is_finished and number > task.attempt:
+        if (
+            not task.is_finished
+            and number > task.attempt
+            and number >= task.since
+            and (node := turn.nodes.get(name))
+            and node.is_unit
+        ):
             turn.start(name, number, attempt.handle, at=attempt.created_at)

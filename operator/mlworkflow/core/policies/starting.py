@@ -1,57 +1,88 @@
-"""Start what is ready, as far as `parallelism` allows; a back-off that is over counts as ready."""
+"""Start what is ready, as far as there is room for it; a back-off that is over counts as ready."""
 
 from __future__ import annotations
 
 from mlworkflow.core import orders
 from mlworkflow.core.actions import Start
 from mlworkflow.core.errors import ExpressionError
+from mlworkflow.core.fields import Lock
+from mlworkflow.core.fingerprint import of_order
 from mlworkflow.core.names import Reason
-from mlworkflow.core.policies.dependencies import is_ready
-from mlworkflow.core.state import Phase
+from mlworkflow.core.nodes import Node, Role
+from mlworkflow.core.state import Phase, Task
 from mlworkflow.core.turn import Turn
 
 
-def start_ready(turn: Turn) -> None:
-    """Steps in topological order; tune steps only open their study here, their trials start by `run_studies`."""
-    for name in turn.graph.order:
-        task = turn.task(name)
-        if task.phase is not Phase.PENDING or not is_ready(turn, name):
-            continue
-        if turn.is_composite(name):
-            turn.start(name, 0)
-        else:
-            start_task(turn, name)
-
-
-def start_task(turn: Turn, name: str) -> bool:
+def start(turn: Turn, node: Node) -> bool:
     """Start a task's next attempt unless it must wait. Whether it was started."""
-    task = turn.task(name)
+    task = turn.task(node.task)
     if turn.now < task.not_before:
         turn.wake(task.not_before)
         return False
-    if not has_room(turn):
+    if (turn.workflow.suspend and turn.verdict is None) or turn.seen.waiting:
         return False
     attempt = task.attempt + 1
+    if not node.is_unit:
+        if not _has_locks(turn, node):
+            return False
+        turn.start(node.task, attempt)
+        return True
+    if not (_has_pod(turn, node) and _has_locks(turn, node)):
+        return False
     try:
-        order = orders.order(turn.workflow, turn.tasks, name, attempt)
+        order = orders.order(turn.view, node, attempt)
     except ExpressionError as error:
-        turn.finish(name, Phase.FAILED, Reason.EXPRESSION_ERROR, str(error))
+        turn.finish(node.task, Phase.FAILED, Reason.EXPRESSION_ERROR, str(error))
         return False
     except KeyError as missing:
-        turn.finish(
-            name,
-            Phase.FAILED,
-            Reason.ARTIFACT_MISSING,
-            f"the step before left no {missing}, which is optional there and needed here",
-        )
+        turn.finish(node.task, Phase.FAILED, Reason.ARTIFACT_MISSING, f"there is no {missing}")
         return False
-    turn.start(name, attempt)
-    turn.wake(turn.now + turn.step(name).pending_timeout)
+    turn.start(node.task, attempt, fingerprint=of_order(order))
+    turn.starts += 1
+    turn.wake(turn.now + node.step.pending_timeout)
     turn.actions.append(Start(order))
     return True
 
 
-def has_room(turn: Turn) -> bool:
-    """Whether the workflow may have one more Pod."""
-    limit = turn.workflow.parallelism
-    return not turn.seen.waiting and not turn.workflow.suspend and (limit is None or len(turn.running()) < limit)
+def _has_pod(turn: Turn, node: Node) -> bool:
+    """Whether one more Pod may run: of this workflow, and of all of them."""
+    limit, room = turn.workflow.parallelism, turn.seen.room
+    if limit is not None and turn.pods >= limit:
+        return False
+    if room.pods is not None and turn.starts >= room.pods:
+        turn.wanted += 1
+        turn.blocked[node.task] = "room: as many Pods run as may run at once"
+        return False
+    return True
+
+
+def _has_locks(turn: Turn, node: Node) -> bool:
+    """Whether a task may hold its locks, and the workflow its own."""
+    wanted = [*(node.step.locks if node.role is not Role.FAN else ())]
+    if turn.workflow.locks and not has_begun(turn.tasks):
+        wanted += turn.workflow.locks
+    for lock in wanted:
+        if not turn.seen.room.is_known or _holders(turn, lock) >= lock.size:
+            turn.locks.add(lock.name)
+            turn.blocked[node.task] = f"the lock '{lock.name}'"
+            return False
+    return True
+
+
+def _holders(turn: Turn, lock: Lock) -> int:
+    return turn.seen.room.held.get(lock.name, 0) + held_by(turn).get(lock.name, 0)
+
+
+def held_by(turn: Turn) -> dict[str, int]:
+    """How often each lock is held by a workflow's own tasks: while they run, and neither before nor between two attempts."""
+    held: dict[str, int] = {}
+    for node, task in turn.open_tasks():
+        if task.phase is Phase.RUNNING and node.role is not Role.FAN:
+            for lock in node.step.locks:
+                held[lock.name] = held.get(lock.name, 0) + 1
+    return held
+
+
+def has_begun(tasks: dict[str, Task]) -> bool:
+    """Whether a workflow has started anything, and so holds its own locks until it ends."""
+    return any(task.attempt >= 0 for task in tasks.values())

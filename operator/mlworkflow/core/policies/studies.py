@@ -5,85 +5,77 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from mlworkflow.core import orders
+from mlworkflow.core import paths
 from mlworkflow.core.actions import Publish
 from mlworkflow.core.errors import ExpressionError
+from mlworkflow.core.fingerprint import of_composed
 from mlworkflow.core.kinds.tune import Tune
-from mlworkflow.core.model import Step
 from mlworkflow.core.names import Reason
-from mlworkflow.core.policies.starting import start_task
-from mlworkflow.core.policies.timeouts import cancel_trials, stop_task
-from mlworkflow.core.state import Phase, Task, trial_id, trials_of, value_named
+from mlworkflow.core.nodes import Node
+from mlworkflow.core.policies.starting import start
+from mlworkflow.core.state import Phase, Task, value_named
 from mlworkflow.core.study import study_of, trial_count, trial_params
 from mlworkflow.core.turn import Turn
 
-
-def run_studies(turn: Turn) -> None:
-    """Every tune step that is open; one that has ended leaves no trial behind, whatever an older state says of it."""
-    for name, step in turn.workflow.steps.items():
-        if step.trial and turn.task(name).is_finished:
-            cancel_trials(turn, name, Reason.CANCELLED, f"step '{name}' has ended")
-        elif step.trial and turn.task(name).phase is Phase.RUNNING:
-            try:
-                _run(turn, step, study_of(step, orders.names(turn.workflow, turn.tasks)))
-            except ExpressionError as error:
-                stop_task(turn, name, Phase.FAILED, Reason.EXPRESSION_ERROR, str(error))
+CarryOn = Callable[[Turn, Node], None]
 
 
-def _run(turn: Turn, step: Step, study: Tune) -> None:
+def run_study(turn: Turn, node: Node, carry_on: CarryOn) -> None:
+    """One turn of a tune step that is under way."""
+    try:
+        _run(turn, node, study_of(node.step, turn.view.names(node)), carry_on)
+    except ExpressionError as error:
+        turn.stop_task(node.task, Phase.FAILED, Reason.EXPRESSION_ERROR, str(error))
+
+
+def _run(turn: Turn, node: Node, study: Tune, carry_on: CarryOn) -> None:
     total = trial_count(study)
-    trials = trials_of(step.name, turn.tasks)
-    for number, task in trials.items():
-        if task.phase is Phase.SUCCEEDED and value_of(task, study) is None:
-            named = study.metric.name
-            turn.finish(
-                trial_id(step.name, number),
-                Phase.FAILED,
-                Reason.METRIC_MISSING,
-                f"the trial emitted no metric and left no output parameter '{named}'",
-            )
-    if _too_many_failed(turn, step, study, total):
-        return
-    under_way = sum(task.phase is Phase.RUNNING for task in trials.values())
     for number in range(total):
-        if under_way >= int(study.trials.parallel):
-            break
-        if trials.get(number, _NEW).phase is Phase.PENDING:
-            under_way += start_task(turn, trial_id(step.name, number))
-    trials = trials_of(step.name, turn.tasks)
-    if (
-        not _too_many_failed(turn, step, study, total)
-        and len(trials) == total
-        and all(task.is_finished for task in trials.values())
-    ):
-        _settle(turn, step, study, trials)
+        name, task = _trial(turn, node, number)
+        if task.phase is Phase.SUCCEEDED and value_of(task, study) is None:
+            wanted = study.metric.name
+            message = f"the trial emitted no metric and left no output parameter '{wanted}'"
+            turn.finish(name, Phase.FAILED, Reason.METRIC_MISSING, message)
+    if _too_many_failed(turn, node, study, total):
+        return
+    trials = [_trial(turn, node, number) for number in range(total)]
+    under_way = sum(task.phase is Phase.RUNNING for _, task in trials)
+    for name, task in trials:
+        if task.phase is Phase.PENDING and under_way < int(study.trials.parallel):
+            under_way += start(turn, turn.node(name))
+        carry_on(turn, turn.node(name))
+    found = {number: _trial(turn, node, number)[1] for number in range(total)}
+    if not _too_many_failed(turn, node, study, total) and all(task.is_finished for task in found.values()):
+        _settle(turn, node, study, found)
 
 
-_NEW = Task()
+def _trial(turn: Turn, node: Node, number: int) -> tuple[str, Task]:
+    name = paths.numbered(node.task, number)
+    return name, turn.task(name)
 
 
-def _too_many_failed(turn: Turn, step: Step, study: Tune, total: int) -> bool:
+def _too_many_failed(turn: Turn, node: Node, study: Tune, total: int) -> bool:
     """Fails the step, and stops its trials, once more have failed than may."""
-    trials = trials_of(step.name, turn.tasks)
-    failed = [number for number, task in trials.items() if task.phase is Phase.FAILED]
+    trials = [_trial(turn, node, number)[1] for number in range(total)]
+    failed = [number for number, task in enumerate(trials) if task.phase is Phase.FAILED]
     if len(failed) <= int(study.trials.max_failed):
         return False
     first = trials[failed[0]]
     message = f"{len(failed)} of {total} trials failed, {study.trials.max_failed} may; trial {failed[0]}: {first.reason}: {first.message}"
-    stop_task(turn, step.name, Phase.FAILED, Reason.TRIALS_FAILED, message)
+    turn.stop_task(node.task, Phase.FAILED, Reason.TRIALS_FAILED, message)
     return True
 
 
-def _settle(turn: Turn, step: Step, study: Tune, trials: Mapping[int, Task]) -> None:
+def _settle(turn: Turn, node: Node, study: Tune, trials: Mapping[int, Task]) -> None:
     values = {
         number: value
         for number, task in trials.items()
         if task.phase is Phase.SUCCEEDED and (value := value_of(task, study)) is not None
     }
     if not values:
-        turn.finish(step.name, Phase.FAILED, Reason.NO_TRIALS, "no trial succeeded")
+        turn.finish(node.task, Phase.FAILED, Reason.NO_TRIALS, "no trial succeeded")
         return
     sign = 1 if study.metric.goal == "maximize" else -1
     best = max(values, key=lambda number: (sign * values[number], -number))
@@ -93,7 +85,16 @@ def _settle(turn: Turn, step: Step, study: Tune, trials: Mapping[int, Task]) -> 
         "failed_count": len(trials) - len(values),
     }
     turn.actions.append(
-        Publish(step, step.name, 0, parameters, {"trials": _table(study, trials)}, trials[best].artifacts)
+        Publish(
+            node.step,
+            node.task,
+            turn.task(node.task).attempt,
+            parameters,
+            files={"trials": _table(study, trials)},
+            reuse=trials[best].artifacts,
+            inputs=turn.view.inputs(node),
+            fingerprint=of_composed(turn.view, node),
+        )
     )
 
 

@@ -1,39 +1,66 @@
-"""Time limits: of the workflow, of a step (every attempt included), and of waiting to start."""
+"""Time limits: of the workflow, of the steps for its end, of a step (every attempt included), of an attempt, and of waiting to start."""
 
 from __future__ import annotations
 
 from mlworkflow.core.duration import human
 from mlworkflow.core.names import Reason
+from mlworkflow.core.nodes import Role
 from mlworkflow.core.observation import Seen
-from mlworkflow.core.state import Phase, step_of
+from mlworkflow.core.state import Phase
 from mlworkflow.core.turn import Turn
 
 
 def limit_workflow(turn: Turn) -> None:
     """`spec.timeout`: everything under way is stopped, the workflow fails."""
     limit = turn.workflow.timeout
-    if limit is None or turn.ending or all(turn.task(name).is_finished for name in turn.graph.order):
+    if limit is None or turn.verdict or all(turn.task(name).is_finished for name in turn.graph.main.order):
         return
     began = turn.run.started_at if turn.run.started_at is not None else turn.now
     if turn.now < began + limit:
         turn.wake(began + limit)
         return
     message = f"the workflow ran longer than its timeout of {human(limit)}"
-    stop_everything(turn, Phase.FAILED, Reason.DEADLINE_EXCEEDED, message)
+    stop_steps(turn, turn.graph.main.order, Phase.FAILED, Reason.DEADLINE_EXCEEDED, message)
     turn.end(Phase.FAILED, Reason.DEADLINE_EXCEEDED, message)
 
 
+def limit_exit(turn: Turn) -> None:
+    """`onExit.timeout`, from the moment that the workflow's end was known."""
+    if turn.verdict is None or all(turn.task(name).is_finished for name in turn.graph.exit.order):
+        return
+    ends = turn.verdict.at + turn.workflow.exit_timeout
+    if turn.now < ends:
+        turn.wake(ends)
+        return
+    message = f"the steps of onExit ran longer than their timeout of {human(turn.workflow.exit_timeout)}"
+    stop_steps(turn, turn.graph.exit.order, Phase.FAILED, Reason.DEADLINE_EXCEEDED, message)
+
+
 def limit_steps(turn: Turn) -> None:
-    """`timeout` of a step, and of each trial of a tune step."""
-    for name in list(turn.tasks):
-        task, limit = turn.task(name), turn.step(name).timeout
-        if limit is None or task.is_finished or task.started_at is None:
+    """`timeout` of a step: of each item and of each trial; of a group, all that is in it."""
+    for node, task in turn.open_tasks():
+        limit = node.step.timeout
+        if limit is None or task.started_at is None or node.role is Role.FAN or turn.task(node.task).is_finished:
             continue
         if turn.now < task.started_at + limit:
             turn.wake(task.started_at + limit)
             continue
         message = f"ran longer than its timeout of {human(limit)}"
-        stop_task(turn, name, Phase.FAILED, Reason.DEADLINE_EXCEEDED, message)
+        turn.stop_task(node.task, Phase.FAILED, Reason.DEADLINE_EXCEEDED, message)
+
+
+def limit_attempts(turn: Turn) -> None:
+    """`attemptTimeout`: an attempt that runs for too long is stopped, and has failed."""
+    for node, task in turn.running():
+        limit, attempt = node.step.attempt_timeout, turn.seen.attempts.get((node.task, task.attempt))
+        if limit is None or attempt is None or attempt.running_since is None:
+            continue
+        if turn.now < attempt.running_since + limit:
+            turn.wake(attempt.running_since + limit)
+            continue
+        turn.stop(node.task)
+        message = f"attempt {task.attempt} ran longer than its timeout of {human(limit)}"
+        turn.fail(node.task, Reason.DEADLINE_EXCEEDED, message)
 
 
 def limit_pending(turn: Turn) -> None:
@@ -42,7 +69,7 @@ def limit_pending(turn: Turn) -> None:
         task = turn.task(name)
         if attempt.seen is not Seen.WAITING or task.phase is not Phase.RUNNING or task.attempt != number:
             continue
-        limit = turn.step(name).pending_timeout
+        limit = turn.node(name).step.pending_timeout
         if turn.now < attempt.created_at + limit:
             turn.wake(attempt.created_at + limit)
             continue
@@ -56,24 +83,9 @@ def limit_pending(turn: Turn) -> None:
         )
 
 
-def stop_task(turn: Turn, name: str, phase: Phase, reason: Reason, message: str) -> None:
-    """End a task from outside; a tune step takes its trials with it."""
-    if turn.is_composite(name):
-        cancel_trials(turn, name, reason, message)
-    turn.stop(name)
-    turn.finish(name, phase, reason, message)
-
-
-def cancel_trials(turn: Turn, name: str, reason: Reason, message: str) -> None:
-    """End the trials of a tune step that have not ended."""
-    for trial in [other for other in turn.tasks if other != name and step_of(other) == name]:
-        if not turn.task(trial).is_finished:
-            stop_task(turn, trial, Phase.CANCELLED, reason, message)
-
-
-def stop_everything(turn: Turn, running: Phase, reason: Reason, message: str) -> None:
-    """End every task that has not ended: `running` for those under way, Cancelled for the rest."""
-    for name in turn.graph.order:
+def stop_steps(turn: Turn, names: tuple[str, ...], running: Phase, reason: Reason, message: str) -> None:
+    """End every step that has not ended: `running` for those under way, Cancelled for the rest."""
+    for name in names:
         task = turn.task(name)
         if not task.is_finished:
-            stop_task(turn, name, running if task.phase is Phase.RUNNING else Phase.CANCELLED, reason, message)
+            turn.stop_task(name, running if task.phase is Phase.RUNNING else Phase.CANCELLED, reason, message)

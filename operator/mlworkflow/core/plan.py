@@ -1,0 +1,28 @@
+"""A workflow that is sound, with its graph and the places of its tasks: what `decide` goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlworkflow.core import validate
+from mlworkflow.core.graph import Graph
+from mlworkflow.core.model import Workflow
+from mlworkflow.core.nodes import Nodes
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One generation of a resource, ready to run."""
+
+    workflow: Workflow
+    graph: Graph
+    nodes: Nodes
+
+    @classmethod
+    def of(cls, resource: Mapping[str, Any]) -> Plan:
+        """The plan of a resource. Raises SpecError with every problem."""
+        workflow = Workflow.parse(resource)
+        graph = validate.check(workflow)
+        return cls(workflow, graph, Nodes(workflow, graph))

@@ -1,0 +1,132 @@
+"""Steps with `forEach`: one task an item, as many at once as may be, and one result of them all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from mlworkflow.core import collection, paths
+from mlworkflow.core.actions import Publish
+from mlworkflow.core.errors import ExpressionError
+from mlworkflow.core.expressions import as_text
+from mlworkflow.core.fingerprint import of_composed
+from mlworkflow.core.items import tolerated
+from mlworkflow.core.names import Reason
+from mlworkflow.core.nodes import Node
+from mlworkflow.core.orders import check_sizes
+from mlworkflow.core.policies.dependencies import is_asked_of_items, is_wanted
+from mlworkflow.core.policies.starting import start
+from mlworkflow.core.state import Phase, Task
+from mlworkflow.core.turn import Turn
+
+
+def start_items(turn: Turn, fan: Node) -> Iterator[Node]:
+    """Starts what may start, and gives every item that has not ended."""
+    if (items := _items(turn, fan)) is None or _has_failed(turn, fan, items):
+        return
+    is_asked, limit = is_asked_of_items(fan), fan.step.parallel or len(items)
+    tasks = [turn.task(paths.numbered(fan.task, index)) for index in range(len(items))]
+    under_way = sum(task.phase is Phase.RUNNING for task in tasks)
+    for index, task in enumerate(tasks):
+        if task.is_finished:
+            continue
+        item = turn.node(paths.numbered(fan.task, index))
+        if task.phase is Phase.PENDING:
+            if is_asked and task.started_at is None and not is_wanted(turn, item):
+                continue
+            if under_way < limit:
+                under_way += start(turn, item)
+        yield item
+
+
+def settle_fan(turn: Turn, fan: Node) -> None:
+    """Once every item has ended: their outputs become the step's, as lists and collections."""
+    if turn.task(fan.task).phase is not Phase.RUNNING or (items := _items(turn, fan)) is None:
+        return
+    if _has_failed(turn, fan, items):
+        return
+    tasks = [turn.task(paths.numbered(fan.task, index)) for index in range(len(items))]
+    if not all(task.is_finished for task in tasks):
+        return
+    parameters = _lists(fan, tasks)
+    try:
+        check_sizes(parameters, "the list of outputs")
+    except ExpressionError as error:
+        turn.finish(fan.task, Phase.FAILED, Reason.OUTPUT_INVALID, str(error))
+        return
+    collections = {
+        name: collection.encode(
+            [
+                collection.Item(
+                    item=item,
+                    phase=str(task.phase),
+                    artifact=task.artifacts.get(name) if task.phase is Phase.SUCCEEDED else None,
+                )
+                for item, task in zip(items, tasks, strict=True)
+            ]
+        )
+        for name, output in fan.step.outputs.items()
+        if output.is_artifact and (not output.optional or any(name in task.artifacts for task in tasks))
+    }
+    turn.actions.append(
+        Publish(
+            fan.step,
+            fan.task,
+            turn.task(fan.task).attempt,
+            parameters,
+            collections=collections,
+            fingerprint=of_composed(turn.view, fan),
+        )
+    )
+
+
+def _lists(fan: Node, tasks: list[Task]) -> dict[str, list[Any]]:
+    """Each output parameter as a list, with null for an item that left none."""
+    names = {name: None for name, output in fan.step.outputs.items() if not output.is_artifact}
+    for task in tasks:
+        names |= dict.fromkeys(task.parameters)
+    return {
+        name: [task.parameters.get(name) if task.phase is Phase.SUCCEEDED else None for task in tasks] for name in names
+    }
+
+
+def _items(turn: Turn, fan: Node) -> list[Any] | None:
+    """The items; None where they cannot be told, or are not those that the step began with: it has failed then."""
+    try:
+        items = turn.view.items(fan)
+    except ExpressionError as error:
+        turn.stop_task(fan.task, Phase.FAILED, Reason.EXPRESSION_ERROR, str(error))
+        return None
+    task = turn.task(fan.task)
+    mark = f"{len(items)}:{hashlib.sha256(msgspec.json.encode(items)).hexdigest()[:12]}"
+    if not task.items:
+        turn.tasks[fan.task] = replace(task, items=mark)
+    elif task.items != mark:
+        message = "the items were edited while the step ran: they are no longer those whose results it has"
+        turn.stop_task(fan.task, Phase.FAILED, Reason.ITEMS_CHANGED, message)
+        return None
+    return items
+
+
+def _has_failed(turn: Turn, fan: Node, items: list[Any]) -> bool:
+    """Fails the step, and stops its items, once more of them have failed than may."""
+    failed = [
+        index
+        for index in range(len(items))
+        if turn.task(paths.numbered(fan.task, index)).phase in (Phase.FAILED, Phase.CANCELLED)
+    ]
+    may = tolerated(fan.step.max_failed, len(items))
+    if len(failed) <= may:
+        return False
+    first = turn.task(paths.numbered(fan.task, failed[0]))
+    what = as_text(items[failed[0]])[:100]
+    message = (
+        f"{len(failed)} of {len(items)} items failed, {may} may; "
+        f"item {failed[0]} ({what}): {first.reason}: {first.message}"
+    )
+    turn.stop_task(fan.task, Phase.FAILED, Reason.ITEMS_FAILED, message)
+    return True

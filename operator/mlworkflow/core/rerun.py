@@ -1,0 +1,126 @@
+"""Running steps again because a person asks for it (`spec.rerun`): what has failed, what was named, what an edit has changed, and all that follows.
+
+What has committed and is not concerned stays as it is. The new state is written to the status before anything is done about it: a record that an
+earlier attempt left must never be taken for the answer to the request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from mlworkflow.core import orders, paths
+from mlworkflow.core.errors import ExpressionError
+from mlworkflow.core.fingerprint import of_composed, of_order
+from mlworkflow.core.graph import Scope
+from mlworkflow.core.nodes import Node, Role
+from mlworkflow.core.plan import Plan
+from mlworkflow.core.state import PENDING, Phase, Run, Task
+from mlworkflow.core.view import View
+
+
+def is_asked(plan: Plan, run: Run) -> bool:
+    """Whether there is a request that has not been honoured."""
+    rerun = plan.workflow.rerun
+    return rerun is not None and rerun.id != run.rerun
+
+
+def honour(plan: Plan, run: Run, now: float) -> Run:
+    """The state from which the request is carried out; one that names a step that is not there changes nothing, and is told so."""
+    rerun = plan.workflow.rerun
+    assert rerun is not None
+    if unknown := [name for name in rerun.steps if name not in plan.workflow.steps]:
+        known = ", ".join(plan.workflow.steps)
+        message = f"spec.rerun.steps: there is no step '{unknown[0]}'; the steps are {known}"
+        return replace(run, message=message, rerun=rerun.id)
+    tasks = dict(run.tasks)
+    again = _Again(plan, View(plan.workflow, plan.nodes, tasks), tasks, now)
+    again.scope(plan.graph.main, paths.ROOT, frozenset(rerun.steps))
+    for name in plan.graph.exit.order:
+        again.whole(plan.nodes[name])
+    return Run(Phase.RUNNING, "", "", now, None, tasks, None, rerun.id)
+
+
+def with_fingerprints(run: Run, results: Mapping[tuple[str, int], object]) -> Run:
+    """A state that was read from a status, which does not hold them, with the fingerprints of its records."""
+    tasks = {
+        name: replace(task, fingerprint=getattr(results.get((name, task.attempt)), "fingerprint", task.fingerprint))
+        for name, task in run.tasks.items()
+    }
+    return replace(run, tasks=tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """The tasks as they become; `view` looks at them."""
+
+    plan: Plan
+    view: View
+    tasks: dict[str, Task]
+    now: float
+
+    def scope(self, scope: Scope, at: str, named: frozenset[str] = frozenset()) -> None:
+        """The steps of a scope, in their order: what is run again takes with it what comes after."""
+        again: set[str] = set()
+        for name in scope.order:
+            node = self.plan.nodes[paths.child(at, name)]
+            if name in named or any(parent in again for parent in scope.needs[name]):
+                self.whole(node)
+            elif self._is_concerned(node):
+                self.part(node)
+            else:
+                continue
+            again.add(name)
+
+    def whole(self, node: Node) -> None:
+        """A task and all that it is made of. A group's next attempt has tasks of its own."""
+        if node.role is not Role.GROUP:
+            for child in self._children(node):
+                self.whole(child)
+        self._renew(node)
+
+    def part(self, node: Node) -> None:
+        """What of a task has failed or has changed. What has no result yet goes on as it is."""
+        task = self._task(node)
+        goes_on = task.phase is not Phase.SUCCEEDED and task.attempt >= 0 and node.role in _COMPOSED
+        if node.role is Role.GROUP and goes_on:
+            assert node.inner is not None
+            self.scope(node.inner, paths.scope_of(node.task, task.attempt))
+        elif node.role is not Role.GROUP:
+            for child in self._children(node):
+                if self._is_concerned(child):
+                    self.part(child)
+        self._renew(node)
+        if goes_on:
+            self.tasks[node.task] = Task(
+                phase=Phase.RUNNING, attempt=task.attempt, since=task.since, started_at=self.now
+            )
+
+    def _is_concerned(self, node: Node) -> bool:
+        """Whether a task has ended without success, or would run from something else now than it did."""
+        task = self._task(node)
+        if task.phase is not Phase.SUCCEEDED:
+            return task.is_finished
+        try:
+            if node.is_unit:
+                return task.fingerprint != of_order(orders.order(self.view, node, task.attempt))
+            return task.fingerprint != of_composed(self.view, node)
+        except (ExpressionError, KeyError, IndexError):
+            return True
+
+    def _children(self, node: Node) -> list[Node]:
+        found = [self.plan.nodes.get(name) for name in self.tasks if paths.parent(name) == node.task]
+        return [child for child in found if child is not None]
+
+    def _task(self, node: Node) -> Task:
+        return self.tasks.get(node.task, PENDING)
+
+    def _renew(self, node: Node) -> None:
+        """Back to Pending, with the next attempt as the first that counts."""
+        attempt = self._task(node).attempt
+        self.tasks[node.task] = Task(attempt=attempt, since=attempt + 1)
+
+
+_COMPOSED = frozenset({Role.FAN, Role.STUDY, Role.GROUP})
