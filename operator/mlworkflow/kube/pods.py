@@ -1,6 +1,7 @@
 """The driver that runs attempts as Pods. A step costs one create; what exists is known from a watch alone."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from mlworkflow.core import names
@@ -10,7 +11,7 @@ from mlworkflow.core.pods import MAIN, PodSettings, step_pod
 from mlworkflow.engine.driver import ContainerEnd, Found, NotNow, Refused
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.errors import AlreadyExists, ApiError, Forbidden, Invalid, NotFound
-from mlworkflow.kube.objects import Json
+from mlworkflow.kube.objects import Json, namespaced_name
 from mlworkflow.kube.paths import PODS
 from mlworkflow.kube.podview import PodView, pod_view
 from mlworkflow.kube.reflector import Reflector
@@ -21,19 +22,25 @@ PASSING = ("exceeded quota", "status unknown for quota", "error looking up servi
 
 
 class PodDriver:
-    """Implements the engine's `Driver`. `on_change(uid)` is called when something happened to a workflow's Pods."""
+    """Implements the engine's `Driver`. `on_change(uid)` is called when something happened to a workflow's Pods; `clock` is the engine's."""
 
     def __init__(
-        self, client: KubeClient, settings: PodSettings, namespaces: Sequence[str], on_change: Callable[[str], None]
+        self,
+        client: KubeClient,
+        settings: PodSettings,
+        namespaces: Sequence[str],
+        on_change: Callable[[str], None],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
         self._settings = settings
         self._on_change = on_change
+        self._clock = clock
         self._attempts: dict[str, dict[AttemptId, PodView]] = {}
         selector = {"labelSelector": f"{names.LABEL_MANAGED_BY}={names.FIELD_MANAGER}"}
         self._reflectors = {
             namespace: Reflector(
-                client, PODS.path(namespace or None), project=pod_view, on_change=self._changed, params=selector
+                client, PODS.path(namespace or None), project=self._view, on_change=self._changed, params=selector
             )
             for namespace in namespaces or [""]
         }
@@ -130,6 +137,10 @@ class PodDriver:
 
     def _reflector(self, namespace: str) -> Reflector[PodView]:
         return self._reflectors.get(namespace) or next(iter(self._reflectors.values()))
+
+    def _view(self, pod: Json) -> PodView | None:
+        known = self._reflector(pod["metadata"]["namespace"]).get(namespaced_name(pod))
+        return pod_view(pod, self._clock(), known)
 
     def _changed(self, key: str, old: PodView | None, new: PodView | None) -> None:
         if old and (new is None or new.uid != old.uid):

@@ -126,7 +126,7 @@ class Reconciler:
         return [
             attempt
             for attempt in self._engine.driver.attempts(uid).values()
-            if attempt.seen is not Seen.ENDED and not attempt.leaving
+            if (attempt.seen is not Seen.ENDED or attempt.lingering) and not attempt.leaving
         ]
 
     async def _stop_leftovers(self, resource: Json) -> None:
