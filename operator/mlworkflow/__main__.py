@@ -18,6 +18,7 @@ from aiohttp import web
 from mlworkflow import handlers, health
 from mlworkflow.core import names
 from mlworkflow.core.errors import UsageError
+from mlworkflow.engine.clock import EngineClock
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.engine.watch import watch_store
@@ -29,6 +30,7 @@ from mlworkflow.kube.kopf_settings import tune_garbage_collector
 from mlworkflow.kube.pods import PodDriver
 from mlworkflow.kube.queue import WorkQueue
 from mlworkflow.kube.reconciler import Reconciler
+from mlworkflow.kube.server_time import set_by_server
 from mlworkflow.kube.workers import run_workers
 from mlworkflow.settings import Settings
 from mlworkflow.store.credentials import find_keys
@@ -59,16 +61,19 @@ async def run(settings: Settings) -> None:
     """The whole operator."""
     async with KubeClient(load_config()) as client:
         queue: WorkQueue[str] = WorkQueue()
-        driver = PodDriver(client, settings.pods, settings.namespaces, lambda uid: reconciler.wake(uid))
-        engine = Engine(_store(settings), driver, lambda uid: reconciler.wake(uid), time.time)
-        reconciler = Reconciler(client, engine, queue.add, time.time)
-        keys = ClusterKeys(lambda: client.get(JWKS))
+        clock = EngineClock(time.time())
+        driver = PodDriver(client, settings.pods, settings.namespaces, lambda uid: reconciler.wake(uid), clock)
+        engine = Engine(_store(settings), driver, lambda uid: reconciler.wake(uid), clock)
+        reconciler = Reconciler(client, engine, queue.add, clock)
+        keys = ClusterKeys(lambda: client.get(JWKS), clock=clock)
         steps = make_app(
             runs=EngineRuns(engine), store=engine.store, authenticator=PodTokens(keys), readers=ReaderTokens(keys)
         )
         probes = health.make_app(driver.age, lambda: driver.is_synced)
-        runners = [await serve(steps, settings.gateway_port), await serve(probes, settings.health_port)]
+        runners = [await serve(probes, settings.health_port)]
         try:
+            await set_by_server(clock, client, asyncio.sleep)  # before anything is stamped, or judged by its stamp
+            runners.append(await serve(steps, settings.gateway_port))
             async with asyncio.TaskGroup() as group:
                 background = [
                     group.create_task(driver.run(), name="pods"),

@@ -14,6 +14,7 @@ from aiohttp import web
 from mlworkflow.core import status, validate
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.state import Run
+from mlworkflow.engine.clock import EngineClock
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.gateway._auth import LocalTokens
@@ -30,7 +31,8 @@ class LocalRunner:
     def __init__(self, home: Home, resource: Mapping[str, Any], on_change: OnChange) -> None:
         """Raises SpecError where the resource is not sound; nothing has been started or kept then."""
         metadata = {**resource.get("metadata", {}), "namespace": NAMESPACE, "uid": str(uuid.uuid4()), "generation": 1}
-        metadata["creationTimestamp"] = status.stamp(time.time())
+        self._clock = EngineClock(time.time())
+        metadata["creationTimestamp"] = status.stamp(self._clock())
         self._workflow = Workflow.parse({**resource, "metadata": metadata})
         self._graph = validate.check(self._workflow)
         self._home = home
@@ -53,8 +55,8 @@ class LocalRunner:
     async def execute(self) -> LocalRun:
         """Run to the end, once; the run with its final status."""
         tokens = LocalTokens()
-        driver = self._driver = ProcessDriver(self._home, tokens, self._awake)
-        engine = Engine(self._home.store, driver, self._awake, time.time)
+        driver = self._driver = ProcessDriver(self._home, tokens, self._awake, self._clock)
+        engine = Engine(self._home.store, driver, self._awake, self._clock)
         app = make_app(runs=EngineRuns(engine), store=self._home.store, authenticator=tokens, blobs=self._home.signer)
         runner = make_runner(app, shutdown_timeout=1.0)
         await runner.setup()
@@ -76,13 +78,13 @@ class LocalRunner:
             self._wake.clear()
             live.workflow = self._workflow
             wake_at = await engine.advance(live)
-            self._keep(status.written(live.workflow, live.graph, live.run, self.run.resource["status"], time.time()))
+            self._keep(status.written(live.workflow, live.graph, live.run, self.run.resource["status"], self._clock()))
             if not live.run.phase.is_finished:
                 await self._sleep(wake_at)
 
     async def _sleep(self, until: float | None) -> None:
         try:
-            async with asyncio.timeout(None if until is None else max(0.0, until - time.time())):
+            async with asyncio.timeout(None if until is None else max(0.0, until - self._clock())):
                 await self._wake.wait()
         except TimeoutError:
             return

@@ -180,15 +180,15 @@ class ApiServer:
 class Operator:
     """One life of the operator, kopf's part played by a list and a watch of its own."""
 
-    def __init__(self, api: ApiServer, client: KubeClient, folder: Path) -> None:
+    def __init__(self, api: ApiServer, client: KubeClient, folder: Path, clock: Callable[[], float]) -> None:
         self.api = api
         self.client = client
         self.queue: WorkQueue[str] = WorkQueue(backoff=QUICK)
         settings = PodSettings(gateway="http://gateway", steps_image="steps", agent_image="agent")
-        self.driver = PodDriver(client, settings, ["default"], lambda uid: self.reconciler.wake(uid))
+        self.driver = PodDriver(client, settings, ["default"], lambda uid: self.reconciler.wake(uid), clock)
         store = DirectoryStore(folder, BlobSigner(b"0" * 32))
-        self.engine = Engine(store, self.driver, lambda uid: self.reconciler.wake(uid), time.time)
-        self.reconciler = Reconciler(client, self.engine, self.queue.add, time.time)
+        self.engine = Engine(store, self.driver, lambda uid: self.reconciler.wake(uid), clock)
+        self.reconciler = Reconciler(client, self.engine, self.queue.add, clock)
         self.runs = EngineRuns(self.engine)
 
     async def run(self) -> None:
@@ -243,10 +243,10 @@ class Operator:
 
 
 @asynccontextmanager
-async def operating(api: ApiServer, folder: Path) -> AsyncIterator[Operator]:
+async def operating(api: ApiServer, folder: Path, clock: Callable[[], float] = time.time) -> AsyncIterator[Operator]:
     """The operator, running, having settled."""
     async with api.served() as config, KubeClient(config, backoff=QUICK) as client:
-        operator = Operator(api, client, folder)
+        operator = Operator(api, client, folder, clock)
         running = asyncio.create_task(operator.run())
         try:
             await operator.driver.wait_synced()
