@@ -77,6 +77,7 @@ async def run(settings: Settings) -> None:
             async with asyncio.TaskGroup() as group:
                 background = [
                     group.create_task(driver.run(), name="pods"),
+                    group.create_task(reconciler.priming.run(settings.namespaces, asyncio.sleep), name="priming"),
                     group.create_task(watch_store(engine, reconciler.wake_all), name="store"),
                     group.create_task(_work(driver, queue, settings.workers, reconciler), name="workers"),
                 ]

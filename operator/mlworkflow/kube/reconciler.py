@@ -4,6 +4,7 @@ One status patch a reconcile, and only if something changed; it carries the reso
 means that we looked at an old one. A resource that is not sound gets a status that says so, and never a Pod.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,13 +19,14 @@ from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.errors import Conflict, NotFound
 from mlworkflow.kube.objects import Json, namespaced_name, resource_version
 from mlworkflow.kube.paths import MLWORKFLOWS
+from mlworkflow.kube.priming import Priming
 from mlworkflow.store.errors import StoreError
 
 RETRY_STORE = 5.0
 
 
 class Reconciler:
-    """Holds the resources by ``namespace/name``; `enqueue(key)` asks for a reconcile."""
+    """Holds the resources by ``namespace/name``; `enqueue(key)` asks for a reconcile. `primed` is set once every workflow that existed has had one."""
 
     def __init__(
         self, client: KubeClient, engine: Engine, enqueue: Callable[[str], None], clock: Callable[[], float]
@@ -35,6 +37,11 @@ class Reconciler:
         self._clock = clock
         self._resources: dict[str, Json] = {}
         self._keys: dict[str, str] = {}  # uid → key
+        self.priming = Priming(client, self._keys.__contains__)
+
+    @property
+    def primed(self) -> asyncio.Event:
+        return self.priming.primed
 
     def observe(self, event: str | None, resource: Json) -> None:
         """Take in an event of a resource (kopf gives None for those listed at the start)."""
@@ -59,6 +66,12 @@ class Reconciler:
         resource = self._resources.get(key)
         if resource is None:
             return None
+        try:
+            return await self._turn(key, resource)
+        finally:
+            self.priming.seen(resource["metadata"]["uid"])
+
+    async def _turn(self, key: str, resource: Json) -> float | None:
         before: Mapping[str, Any] = resource.get("status") or {}
         uid = resource["metadata"]["uid"]
         if status.is_invalid(before) and before.get("observedGeneration") != resource["metadata"].get("generation"):
@@ -152,5 +165,6 @@ class Reconciler:
     def _forget(self, key: str, uid: str) -> None:
         self._keys.pop(uid, None)
         self._engine.close(uid)
+        self.priming.seen(uid)
         if self._resources.get(key, {}).get("metadata", {}).get("uid") == uid:
             del self._resources[key]

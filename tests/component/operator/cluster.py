@@ -138,8 +138,10 @@ class ApiServer:
         if verb == "watch":
             return await self._watch(request, plural)
         if verb == "list":
-            metadata = {"resourceVersion": str(self.version)}
-            return web.json_response({"metadata": metadata, "items": list(self.objects[plural].values())})
+            items, start = list(self.objects[plural].values()), int(request.query.get("continue", 0))
+            end = start + int(request.query.get("limit", len(items)) or len(items))
+            metadata = {"resourceVersion": str(self.version), **({"continue": str(end)} if end < len(items) else {})}
+            return web.json_response({"metadata": metadata, "items": items[start:end]})
         body = orjson.loads(await request.read() or b"{}")
         return self._answer(verb, plural, name or body.get("metadata", {}).get("name", ""), subresource, body)
 
