@@ -137,6 +137,25 @@ class StepFields(Common, frozen=True):
     ] = ""
 
 
+PodCleanup = Literal["Never", "StepSucceeded", "StepEnded", "WorkflowSucceeded", "WorkflowEnded"]
+
+
+class Ttl(Fields, frozen=True):
+    """How long after its end a workflow is deleted, by how it ended."""
+
+    succeeded: Annotated[Duration | UnsetType, Meta(description="After Succeeded. Default: it is kept.")] = UNSET
+    failed: Annotated[Duration | UnsetType, Meta(description="After Failed and Cancelled. Default: it is kept.")] = (
+        UNSET
+    )
+
+    @classmethod
+    def of(cls, value: Ttl | str | UnsetType) -> Ttl | None:
+        """A plain duration stands for both."""
+        if value is UNSET:
+            return None
+        return value if isinstance(value, Ttl) else cls(value, value)
+
+
 class SpecFields(Fields, frozen=True):
     """A workflow."""
 
@@ -155,3 +174,15 @@ class SpecFields(Fields, frozen=True):
     suspend: Annotated[bool, Meta(description="Start nothing new while this is true; what runs goes on.")] = False
     cancel: Annotated[bool, Meta(description="Stop what runs and end as Cancelled.")] = False
     defaults: Annotated[Common | UnsetType, Meta(description="For every step that does not say otherwise.")] = UNSET
+    ttl: Annotated[
+        Ttl | Duration | UnsetType,
+        Meta(
+            description="How long after its end the workflow is deleted: `succeeded` and `failed` (which is Cancelled too), or one duration for both. Default: it is kept."
+        ),
+    ] = UNSET
+    pod_cleanup: Annotated[
+        PodCleanup,
+        Meta(
+            description="When Pods that have ended are deleted, once their logs are kept; `kubectl logs` works until then. Default: with the workflow."
+        ),
+    ] = "Never"

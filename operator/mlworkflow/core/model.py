@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from mlworkflow.core import names
 from mlworkflow.core.duration import seconds
 from mlworkflow.core.errors import Problem, SpecError
-from mlworkflow.core.fields import Common, Input, Output, Retry, SpecFields, StepFields
+from mlworkflow.core.fields import Common, Input, Output, PodCleanup, Retry, SpecFields, StepFields, Ttl
 from mlworkflow.core.kinds import KINDS, Kind
 
 
@@ -61,6 +61,8 @@ class Workflow:
     timeout: float | None
     suspend: bool
     cancel: bool
+    ttl: Ttl | None = None
+    pod_cleanup: PodCleanup = "Never"
 
     @classmethod
     def parse(cls, resource: Mapping[str, Any]) -> Workflow:
@@ -103,6 +105,8 @@ class Workflow:
             timeout=None if spec.timeout is UNSET else seconds(spec.timeout),
             suspend=spec.suspend,
             cancel=spec.cancel,
+            ttl=Ttl.of(spec.ttl),
+            pod_cleanup=spec.pod_cleanup,
         )
 
 

@@ -6,6 +6,7 @@ means that we looked at an old one. A resource that is not sound gets a status t
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from mlworkflow.core import status, validate
@@ -15,11 +16,14 @@ from mlworkflow.core.observation import Attempt, Seen
 from mlworkflow.core.state import Phase
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.live import Live
+from mlworkflow.kube import retention
+from mlworkflow.kube.cleanup import Cleanup
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.errors import Conflict, NotFound
 from mlworkflow.kube.objects import Json, namespaced_name, resource_version
 from mlworkflow.kube.paths import MLWORKFLOWS
 from mlworkflow.kube.priming import Priming
+from mlworkflow.kube.retention import is_finished
 from mlworkflow.store.errors import StoreError
 
 RETRY_STORE = 5.0
@@ -37,6 +41,7 @@ class Reconciler:
         self._clock = clock
         self._resources: dict[str, Json] = {}
         self._keys: dict[str, str] = {}  # uid → key
+        self._cleanup = Cleanup(engine.driver)
         self.priming = Priming(client, self._keys.__contains__)
 
     @property
@@ -76,17 +81,17 @@ class Reconciler:
         uid = resource["metadata"]["uid"]
         if status.is_invalid(before) and before.get("observedGeneration") != resource["metadata"].get("generation"):
             before = {}  # it never ran, and has been edited since: a new chance
-        if self._is_over(before, uid):
-            self._engine.close(uid)
-            return None
+        if self._is_over(before, uid) and not self._cleanup.is_due(resource):
+            return await self._retire(resource)
         wake_at: float | None = None
+        live: Live | None = None
         try:
             live = await self._live(resource, before)
             wake_at = await self._engine.advance(live)
             after = status.written(live.workflow, live.graph, live.run, before, self._clock())
         except SpecError as error:
             generation = int(resource["metadata"].get("generation") or 1)
-            known = status.is_invalid(before)
+            known = status.is_invalid(before) or is_finished(before)
             after = dict(before) if known else status.invalid(error.problems, before, generation, self._clock())
             await self._stop_leftovers(resource)
         except StoreError as error:
@@ -94,9 +99,25 @@ class Reconciler:
             after = {**before, "phase": before.get("phase") or str(Phase.PENDING), "message": message}
             wake_at = self._clock() + RETRY_STORE
         await self._write(key, resource, after)
-        if self._is_over(self._resources.get(key, {}).get("status") or {}, uid):
-            self._engine.close(uid)
+        if live:
+            await self._cleanup.clean(live)
+        written = self._resources.get(key)
+        if written and is_finished(written.get("status") or {}):
+            return await self._retire(written)
         return None if wake_at is None else max(0.0, wake_at - self._clock())
+
+    async def _retire(self, resource: Json) -> float | None:
+        """A workflow that has ended: forgotten once nothing of it is left, deleted when its time is over."""
+        metadata = resource["metadata"]
+        if self._is_over(resource["status"], metadata["uid"]):
+            self._engine.close(metadata["uid"])
+        due = retention.delete_at(resource)
+        if due is None or self._clock() < due:
+            return None if due is None else due - self._clock()
+        with suppress(NotFound, Conflict):  # gone, and perhaps another of its name
+            path = MLWORKFLOWS.path(metadata["namespace"], metadata["name"])
+            await self._client.delete(path, uid=metadata["uid"], propagation="Background")
+        return None
 
     async def _live(self, resource: Json, before: Mapping[str, Any]) -> Live:
         """The workflow as the engine knows it, with the spec as it is now. Raises SpecError."""
@@ -133,7 +154,7 @@ class Reconciler:
 
     def _is_over(self, written: Mapping[str, Any], uid: str) -> bool:
         """Whether nothing is left to do for a workflow with this status."""
-        return Phase(written.get("phase") or Phase.PENDING).is_finished and not self._leftovers(uid)
+        return is_finished(written) and not self._leftovers(uid)
 
     def _leftovers(self, uid: str) -> list[Attempt]:
         return [
@@ -165,6 +186,7 @@ class Reconciler:
     def _forget(self, key: str, uid: str) -> None:
         self._keys.pop(uid, None)
         self._engine.close(uid)
+        self._cleanup.forget(uid)
         self.priming.seen(uid)
         if self._resources.get(key, {}).get("metadata", {}).get("uid") == uid:
             del self._resources[key]

@@ -39,7 +39,7 @@ def reference_page() -> str:
     for kind in KINDS.values():
         fields[kind.name] |= {"description": f"{kind.summary.capitalize()}."}
     seen |= {kind.body.__name__ for kind in KINDS.values()}
-    parts = [_INTRODUCTION, *_section(SPEC, found[SPEC])]
+    parts = [_INTRODUCTION, *_section(SPEC, found[SPEC]), *_below(found, found[SPEC], seen)]
     parts += [*_section(STEP, step), *_below(found, step, seen)]
     parts += [*_section(COMMON, found[COMMON]), *_below(found, found[COMMON], seen)]
     for kind in KINDS.values():

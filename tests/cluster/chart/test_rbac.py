@@ -3,7 +3,7 @@
 import pytest
 
 OPERATOR = {
-    ("mlworkflow.io", "mlworkflows"): {"get", "list", "watch"},
+    ("mlworkflow.io", "mlworkflows"): {"get", "list", "watch", "delete"},
     ("mlworkflow.io", "mlworkflows/status"): {"patch"},
     ("", "pods"): {"get", "list", "watch", "create", "delete"},
     ("", "pods/log"): {"get"},

@@ -61,6 +61,8 @@ class ApiServer:
         self.calls: Counter[str] = Counter()
         self.faults: dict[str, deque[Fault]] = defaultdict(deque)
         self.gate: asyncio.Event | None = None
+        self.gated = "patch"
+        self.deletions: list[tuple[str, Json]] = []
         self._news = asyncio.Event()
 
     def on(self, call: str, *faults: Fault) -> None:
@@ -131,7 +133,7 @@ class ApiServer:
             verb = "watch" if "watch" in request.query else "list"
         call = f"{verb} {plural}{'/' + subresource if subresource else ''}"
         self.calls[call] += 1
-        if self.gate and verb == "patch":
+        if self.gate and verb == self.gated:
             await self.gate.wait()
         if self.faults[call] and (answer := self.faults[call].popleft()()) is not None:
             return answer
@@ -160,6 +162,12 @@ class ApiServer:
             status = {field: value for field, value in status.items() if value is not None}
             return web.json_response(self.put(plural, known, status=status))
         if verb == "delete":
+            self.deletions.append((name, body))
+            if body.get("preconditions", {}).get("uid", known["metadata"]["uid"]) != known["metadata"]["uid"]:
+                return failure(409, "Conflict")
+            if known.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+                self.remove(plural, name)  # without a grace period, which is for what runs
+                return web.json_response(known)
             metadata = {**known["metadata"], "deletionTimestamp": stamp(time.time())}
             return web.json_response(self.put(plural, {**known, "metadata": metadata}))
         if subresource == "log":
