@@ -116,5 +116,5 @@ def test_releases_in_two_namespaces_do_not_meet(render):
 
 def test_every_namespaced_object_says_its_namespace(render, values):
     for manifest in render(values):
-        if not manifest["kind"].startswith(("Cluster", "Custom")):
+        if not manifest["kind"].startswith(("Cluster", "Custom", "ValidatingAdmission")):
             assert manifest["metadata"]["namespace"]
