@@ -22,6 +22,7 @@ from mlworkflow.engine.clock import EngineClock
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.engine.watch import watch_store
+from mlworkflow.engine.webhook_sender import WebhookSender
 from mlworkflow.gateway._auth import ClusterKeys, PodTokens, ReaderTokens
 from mlworkflow.gateway.app import make_app, make_runner
 from mlworkflow.kube.client import KubeClient
@@ -64,7 +65,9 @@ async def run(settings: Settings) -> None:
         clock = EngineClock(time.time())
         driver = PodDriver(client, settings.pods, settings.namespaces, lambda uid: reconciler.wake(uid), clock)
         engine = Engine(_store(settings), driver, lambda uid: reconciler.wake(uid), clock)
-        reconciler = Reconciler(client, engine, queue.add, clock)
+        key = Path(settings.webhook_key) if settings.webhook_key else None
+        webhooks = WebhookSender(engine, key, settings.webhook_hosts)
+        reconciler = Reconciler(client, engine, queue.add, clock, webhooks)
         keys = ClusterKeys(lambda: client.get(JWKS), clock=clock)
         steps = make_app(
             runs=EngineRuns(engine), store=engine.store, authenticator=PodTokens(keys), readers=ReaderTokens(keys)
@@ -91,6 +94,7 @@ async def run(settings: Settings) -> None:
                 for task in background:
                     task.cancel()
         finally:
+            await webhooks.close()
             for runner in runners:
                 await runner.cleanup()
 

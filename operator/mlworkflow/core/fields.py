@@ -115,6 +115,24 @@ class Common(Fields, frozen=True):
     ] = UNSET
 
 
+HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]+$", max_length=128)]
+
+
+class Webhook(Fields, frozen=True):
+    """A POST of JSON that says how a step ended, signed by the Standard Webhooks specification."""
+
+    url: Annotated[
+        str,
+        Meta(
+            pattern=r"^https?://[^\s{}]+$", max_length=2048, description="http or https, as it is: no expression in it."
+        ),
+    ]
+    headers: Annotated[
+        dict[HeaderName, Annotated[str, Meta(pattern=r"^[^\r\n]*$", max_length=4096)]],
+        Meta(max_length=32, description="Further headers, as they are: no expression in them."),
+    ] = {}
+
+
 class StepFields(Common, frozen=True):
     """A step: `name`, exactly one kind, and what is common to all kinds."""
 
@@ -135,6 +153,8 @@ class StepFields(Common, frozen=True):
     when: Annotated[
         str, Meta(description="An expression; where it is false the step is skipped, and so is what depends on it.")
     ] = ""
+    on_success: Annotated[Webhook | UnsetType, Meta(description="Called when the step has succeeded.")] = UNSET
+    on_failure: Annotated[Webhook | UnsetType, Meta(description="Called when the step has failed for good.")] = UNSET
 
 
 PodCleanup = Literal["Never", "StepSucceeded", "StepEnded", "WorkflowSucceeded", "WorkflowEnded"]

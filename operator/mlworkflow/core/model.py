@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from mlworkflow.core import names
 from mlworkflow.core.duration import seconds
 from mlworkflow.core.errors import Problem, SpecError
-from mlworkflow.core.fields import Common, Input, Output, PodCleanup, Retry, SpecFields, StepFields, Ttl
+from mlworkflow.core.fields import Common, Input, Output, PodCleanup, Retry, SpecFields, StepFields, Ttl, Webhook
 from mlworkflow.core.kinds import KINDS, Kind
 
 
@@ -33,6 +33,8 @@ class Step:
     when: str
     common: Common
     trial: Step | None = None
+    on_success: Webhook | None = None
+    on_failure: Webhook | None = None
 
     @property
     def timeout(self) -> float | None:
@@ -129,13 +131,15 @@ def parse_step(raw: Mapping[str, Any], path: str, defaults: Common | UnsetType =
     if trial_of:
         problems += [
             Problem(f"{path}.{field}", "belongs to the tune step, not to its trials")
-            for field in ("name", "after", "when", "inputs")
+            for field in ("name", "after", "when", "inputs", "onSuccess", "onFailure")
             if raw.get(field)
         ]
         if kind.name == "tune":
             problems.append(Problem(f"{path}.tune", "a trial cannot be a tune step itself"))
     elif not fields.name:
         problems.append(Problem(f"{path}.name", "is missing"))
+    for field, webhook in (("onSuccess", fields.on_success), ("onFailure", fields.on_failure)):
+        problems += _webhook(webhook, f"{path}.{field}")
     if problems:
         raise SpecError(problems)
     trial = None
@@ -153,7 +157,21 @@ def parse_step(raw: Mapping[str, Any], path: str, defaults: Common | UnsetType =
         when=fields.when,
         common=_merged(defaults, fields),
         trial=trial,
+        on_success=fields.on_success or None,
+        on_failure=fields.on_failure or None,
     )
+
+
+def _webhook(webhook: Webhook | UnsetType, path: str) -> list[Problem]:
+    if webhook is UNSET:
+        return []
+    problems = []
+    for name, value in webhook.headers.items():
+        if name.lower() in names.OWN_HEADERS or name.lower().startswith("webhook-"):
+            problems.append(Problem(f"{path}.headers.{name}", "is set by the sender"))
+        if "${{" in value:
+            problems.append(Problem(f"{path}.headers.{name}", "an expression is not evaluated here"))
+    return problems
 
 
 def _merged(defaults: Common | UnsetType, fields: Common) -> Common:

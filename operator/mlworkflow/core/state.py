@@ -39,7 +39,7 @@ class Task(Struct, frozen=True, omit_defaults=True):
     """The state of one task.
 
     `attempt` is the number of the current or last attempt, -1 before the first. `failures` and `losses` count the attempts that
-    failed by their own fault and by the infrastructure's. `not_before` holds a retry back. Times are seconds since the epoch.
+    failed by their own fault and by the infrastructure's. `not_before` holds a retry back, `webhook` says what became of the webhook. Times are seconds since the epoch.
     """
 
     phase: Phase = Phase.PENDING
@@ -55,6 +55,7 @@ class Task(Struct, frozen=True, omit_defaults=True):
     parameters: Mapping[str, Any] = {}
     artifacts: Mapping[str, ArtifactRef] = {}
     metrics: Mapping[str, float] = {}
+    webhook: str = ""
 
     @property
     def is_finished(self) -> bool:

@@ -73,6 +73,9 @@ class StepStatus(TaskStatus, frozen=True):
     outputs: Annotated[Mapping[str, Json], Meta(description="Output parameters.")] = {}
     artifacts: Annotated[Mapping[str, ArtifactRef], Meta(description="Output artifacts, by their content.")] = {}
     trials: Annotated[list[TrialStatus], Meta(description="The trials of a tune step that have started.")] = []
+    webhook: Annotated[
+        str, Meta(description="Of `onSuccess` or `onFailure`: `Delivered`, or `GivenUp: ` and the reason.")
+    ] = ""
 
 
 class StatusFields(Status, frozen=True):
@@ -157,7 +160,7 @@ def read(status: Mapping[str, Any], workflow: Workflow) -> Run:
         known = workflow.steps.get(step.name)
         if known is None or not step.phase:
             continue
-        tasks[step.name] = replace(_task(step), parameters=step.outputs, artifacts=step.artifacts)
+        tasks[step.name] = replace(_task(step), parameters=step.outputs, artifacts=step.artifacts, webhook=step.webhook)
         for trial in step.trials:
             metrics = {} if trial.value is None or not known.trial else {known.body["metric"]["name"]: trial.value}
             tasks[trial_id(step.name, trial.number)] = replace(_task(trial), metrics=metrics)
@@ -200,7 +203,14 @@ def _step(name: str, run: Run, metric: str | None) -> StepStatus:
     if metric is not None:
         for number, trial in trials_of(name, run.tasks).items():
             trials.append(TrialStatus(number=number, value=value_named(trial, metric), **_shared(trial)))
-    return StepStatus(name=name, outputs=task.parameters, artifacts=task.artifacts, trials=trials, **_shared(task))
+    return StepStatus(
+        name=name,
+        outputs=task.parameters,
+        artifacts=task.artifacts,
+        trials=trials,
+        webhook=task.webhook,
+        **_shared(task),
+    )
 
 
 def _shared(task: Task) -> dict[str, Any]:

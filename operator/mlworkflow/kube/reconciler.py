@@ -16,6 +16,8 @@ from mlworkflow.core.observation import Attempt, Seen
 from mlworkflow.core.state import Phase
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.live import Live
+from mlworkflow.engine.webhook_sender import WebhookSender
+from mlworkflow.engine.webhooks import is_owed
 from mlworkflow.kube import retention
 from mlworkflow.kube.cleanup import Cleanup
 from mlworkflow.kube.client import KubeClient
@@ -33,8 +35,14 @@ class Reconciler:
     """Holds the resources by ``namespace/name``; `enqueue(key)` asks for a reconcile. `primed` is set once every workflow that existed has had one."""
 
     def __init__(
-        self, client: KubeClient, engine: Engine, enqueue: Callable[[str], None], clock: Callable[[], float]
+        self,
+        client: KubeClient,
+        engine: Engine,
+        enqueue: Callable[[str], None],
+        clock: Callable[[], float],
+        webhooks: WebhookSender | None = None,
     ) -> None:
+        self._webhooks = webhooks
         self._client = client
         self._engine = engine
         self._enqueue = enqueue
@@ -78,10 +86,9 @@ class Reconciler:
 
     async def _turn(self, key: str, resource: Json) -> float | None:
         before: Mapping[str, Any] = resource.get("status") or {}
-        uid = resource["metadata"]["uid"]
         if status.is_invalid(before) and before.get("observedGeneration") != resource["metadata"].get("generation"):
             before = {}  # it never ran, and has been edited since: a new chance
-        if self._is_over(before, uid) and not self._cleanup.is_due(resource):
+        if self._is_over(resource, before) and not self._cleanup.is_due(resource):
             return await self._retire(resource)
         wake_at: float | None = None
         live: Live | None = None
@@ -98,7 +105,9 @@ class Reconciler:
             message = f"waiting for the object store: {error}"
             after = {**before, "phase": before.get("phase") or str(Phase.PENDING), "message": message}
             wake_at = self._clock() + RETRY_STORE
-        await self._write(key, resource, after)
+        is_written = await self._write(key, resource, after)
+        if live and is_written and self._webhooks:
+            self._webhooks.take(live)
         if live:
             await self._cleanup.clean(live)
         written = self._resources.get(key)
@@ -109,7 +118,9 @@ class Reconciler:
     async def _retire(self, resource: Json) -> float | None:
         """A workflow that has ended: forgotten once nothing of it is left, deleted when its time is over."""
         metadata = resource["metadata"]
-        if self._is_over(resource["status"], metadata["uid"]):
+        if self._webhooks and self._webhooks.is_busy(metadata["uid"]):
+            return None  # whoever is called last wakes us
+        if self._is_over(resource, resource["status"]):
             self._engine.close(metadata["uid"])
         due = retention.delete_at(resource)
         if due is None or self._clock() < due:
@@ -132,11 +143,12 @@ class Reconciler:
         live.workflow, live.graph = workflow, graph
         return live
 
-    async def _write(self, key: str, resource: Json, after: Mapping[str, Any]) -> None:
+    async def _write(self, key: str, resource: Json, after: Mapping[str, Any]) -> bool:
+        """Whether the status is now as it should be; if not, another turn follows, or none is due any more."""
         known: Mapping[str, Any] = resource.get("status") or {}
         changes = {field: after.get(field) for field in {*known, *after} if known.get(field) != after.get(field)}
         if not changes:
-            return
+            return True
         metadata = resource["metadata"]
         patch = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": changes}
         try:
@@ -151,10 +163,14 @@ class Reconciler:
         else:
             if metadata["uid"] in self._keys:  # else its deletion overtook this answer
                 self._take(written)
+            return True
+        return False
 
-    def _is_over(self, written: Mapping[str, Any], uid: str) -> bool:
+    def _is_over(self, resource: Json, written: Mapping[str, Any]) -> bool:
         """Whether nothing is left to do for a workflow with this status."""
-        return is_finished(written) and not self._leftovers(uid)
+        if not is_finished(written) or self._leftovers(resource["metadata"]["uid"]):
+            return False
+        return self._webhooks is None or not is_owed({"spec": resource.get("spec"), "status": written})
 
     def _leftovers(self, uid: str) -> list[Attempt]:
         return [
@@ -187,6 +203,8 @@ class Reconciler:
         self._keys.pop(uid, None)
         self._engine.close(uid)
         self._cleanup.forget(uid)
+        if self._webhooks:
+            self._webhooks.forget(uid)
         self.priming.seen(uid)
         if self._resources.get(key, {}).get("metadata", {}).get("uid") == uid:
             del self._resources[key]

@@ -24,6 +24,7 @@ from mlworkflow.core.pods import PodSettings
 from mlworkflow.core.status import stamp
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.runs import EngineRuns
+from mlworkflow.engine.webhook_sender import WebhookSender
 from mlworkflow.gateway.runs import Caller
 from mlworkflow.kube.auth import FixedAuth
 from mlworkflow.kube.backoff import Backoff
@@ -190,7 +191,14 @@ class ApiServer:
 class Operator:
     """One life of the operator, kopf's part played by a list and a watch of its own."""
 
-    def __init__(self, api: ApiServer, client: KubeClient, folder: Path, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        api: ApiServer,
+        client: KubeClient,
+        folder: Path,
+        clock: Callable[[], float],
+        hosts: frozenset[str] | None,
+    ) -> None:
         self.api = api
         self.client = client
         self.queue: WorkQueue[str] = WorkQueue(backoff=QUICK)
@@ -198,7 +206,10 @@ class Operator:
         self.driver = PodDriver(client, settings, ["default"], lambda uid: self.reconciler.wake(uid), clock)
         store = DirectoryStore(folder, BlobSigner(b"0" * 32))
         self.engine = Engine(store, self.driver, lambda uid: self.reconciler.wake(uid), clock)
-        self.reconciler = Reconciler(client, self.engine, self.queue.add, clock)
+        key = folder / "webhook.key"
+        key.write_text("the master key")
+        self.webhooks = WebhookSender(self.engine, key, hosts)
+        self.reconciler = Reconciler(client, self.engine, self.queue.add, clock, self.webhooks)
         self.runs = EngineRuns(self.engine)
 
     async def run(self) -> None:
@@ -253,10 +264,12 @@ class Operator:
 
 
 @asynccontextmanager
-async def operating(api: ApiServer, folder: Path, clock: Callable[[], float] = time.time) -> AsyncIterator[Operator]:
+async def operating(
+    api: ApiServer, folder: Path, clock: Callable[[], float] = time.time, hosts: frozenset[str] | None = None
+) -> AsyncIterator[Operator]:
     """The operator, running, having settled."""
     async with api.served() as config, KubeClient(config, backoff=QUICK) as client:
-        operator = Operator(api, client, folder, clock)
+        operator = Operator(api, client, folder, clock, hosts)
         running = asyncio.create_task(operator.run())
         try:
             await operator.driver.wait_synced()
@@ -266,6 +279,7 @@ async def operating(api: ApiServer, folder: Path, clock: Callable[[], float] = t
             running.cancel()
             with suppress(asyncio.CancelledError):
                 await running
+            await operator.webhooks.close()
 
 
 def given(builder: WorkflowBuilder) -> ApiServer:
