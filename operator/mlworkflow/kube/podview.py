@@ -106,14 +106,15 @@ def pod_view(pod: Json, now: float = 0.0, known: PodView | None = None) -> PodVi
 def _is_outlived(spec: Json, containers: Mapping[str, Any]) -> bool:
     """Whether all that the attempt had to run in this Pod has ended, and a container of somebody else has not.
 
-    While nothing runs any more the kubelet is about to say so itself, and why: an eviction's reason comes with the Pod's last phase.
+    Of init containers and native sidecars the kubelet makes an end itself. And while nothing runs any more it is about to say so, and why: an
+    eviction's reason comes with the Pod's last phase.
     """
-    own = {container["name"] for container in spec.get("containers") or []} & {MAIN, PUBLISH}
-    ended = own and all(_terminated(containers, name) for name in own)
-    fetched = _terminated(containers, FETCH)
-    never = fetched is not None and fetched["exitCode"] != 0 and not any(_terminated(containers, name) for name in own)
-    others = containers.keys() - own - {FETCH}
-    return bool(ended or never) and any(not _terminated(containers, name) for name in others)
+    regular = [container["name"] for container in spec.get("containers") or []]
+    own = [name for name in regular if name in OWN]
+    others = [name for name in regular if name not in OWN]
+    return all(_terminated(containers, name) for name in own) and not all(
+        _terminated(containers, name) for name in others
+    )
 
 
 def _standing(status: Json, containers: Mapping[str, Any], lingering: bool) -> tuple[Seen, str, str]:

@@ -104,16 +104,18 @@ class Reconciler:
         except StoreError as error:
             message = f"waiting for the object store: {error}"
             after = {**before, "phase": before.get("phase") or str(Phase.PENDING), "message": message}
+            after = dict(before) if is_finished(before) else after
             wake_at = self._clock() + RETRY_STORE
         is_written = await self._write(key, resource, after)
         if live and is_written and self._webhooks:
             self._webhooks.take(live)
         if live:
             await self._cleanup.clean(live)
+        waits = [] if wake_at is None else [max(0.0, wake_at - self._clock())]
         written = self._resources.get(key)
-        if written and is_finished(written.get("status") or {}):
-            return await self._retire(written)
-        return None if wake_at is None else max(0.0, wake_at - self._clock())
+        if written and is_finished(written.get("status") or {}) and (due := await self._retire(written)) is not None:
+            waits.append(due)
+        return min(waits, default=None)
 
     async def _retire(self, resource: Json) -> float | None:
         """A workflow that has ended: forgotten once nothing of it is left, deleted when its time is over."""

@@ -263,3 +263,34 @@ async def test_few_are_deleted_at_a_time(tmp_path: Path) -> None:
         api.gate.set()
         await operator.settled()
         assert (api.calls["delete pods"], api.pods) == (3 * AT_ONCE, {})
+
+
+async def test_a_store_that_is_away_puts_a_cleanup_off_and_changes_no_verdict(tmp_path: Path) -> None:
+    api = given(a_chain(podCleanup="WorkflowEnded"))
+    async with operating(api, tmp_path) as operator:
+        await operator.commit(pod_of(api, "s0"))
+        await operator.settled()
+    api.put("pods", api.pods[pod_of(api, "s0")], status={"phase": "Succeeded"})
+    before = api.status()
+    record, kept = spoilt(tmp_path)
+    async with operating(api, tmp_path) as operator:
+        assert (api.status(), len(api.pods)) == (before, 1)
+        assert operator.queue.statistics().waiting == 1, "it is tried again"
+        mended(record, kept)
+        operator.reconciler.wake("uid-1")
+        await operator.settled()
+        assert (api.status(), api.pods) == (before, {})
+
+
+def spoilt(folder: Path) -> tuple[Path, bytes]:
+    """The only record, which nobody can read any more, and what it held."""
+    (record,) = folder.glob("default/runs/**/*.json")
+    kept = record.read_bytes()
+    record.unlink()
+    record.symlink_to(record)
+    return record, kept
+
+
+def mended(record: Path, kept: bytes) -> None:
+    record.unlink()
+    record.write_bytes(kept)
