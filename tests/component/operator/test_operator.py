@@ -374,3 +374,19 @@ async def test_a_crash_beside_a_sidecar_is_a_crash(tmp_path: Path) -> None:
         assert step["message"] == "exit code 137\nthe last words"
         assert api.calls["delete pods"] == 1
         assert operator.engine.live == {}
+
+
+async def test_a_restarted_operator_ends_what_a_finished_workflow_left_lingering(tmp_path: Path) -> None:
+    api = given(a_chain(1))
+    async with operating(api, tmp_path) as operator:
+        pod = pod_of(api, "s0")
+        with_sidecar(api, pod)
+        await operator.commit(pod)
+        await operator.settled()
+        assert api.status()["phase"] == "Succeeded"
+    ended = {"name": "step", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
+    api.put("pods", api.pods[pod], status={"phase": "Running", "containerStatuses": [ended, SIDECAR]})
+    async with operating(api, tmp_path) as operator:
+        await operator.settled()
+        assert api.calls["delete pods"] == 1
+        assert operator.engine.live == {}

@@ -282,6 +282,20 @@ async def test_a_store_that_is_away_puts_a_cleanup_off_and_changes_no_verdict(tm
         assert (api.status(), api.pods) == (before, {})
 
 
+async def test_a_committed_step_whose_pod_is_gone_stays_committed_even_where_no_status_says_so(tmp_path: Path) -> None:
+    api = given(a_chain(2, podCleanup="StepEnded"))
+    async with operating(api, tmp_path) as operator:
+        await operator.work(pod_of(api, "s0"))
+        await operator.settled()
+        assert list(api.pods) == [pod_of(api, "s1")]
+    api.put("mlworkflows", api.workflow(), status={})
+    async with operating(api, tmp_path) as operator:
+        first, second = api.status()["steps"]
+        assert (first["phase"], first["attempts"], second["phase"]) == ("Succeeded", 1, "Running")
+        await operator.work(pod_of(api, "s1"))
+        assert (api.status()["phase"], api.calls["create pods"]) == ("Succeeded", 2)
+
+
 def spoilt(folder: Path) -> tuple[Path, bytes]:
     """The only record, which nobody can read any more, and what it held."""
     (record,) = folder.glob("default/runs/**/*.json")
