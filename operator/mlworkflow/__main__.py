@@ -18,9 +18,11 @@ from aiohttp import web
 from mlworkflow import handlers, health
 from mlworkflow.core import names
 from mlworkflow.core.errors import UsageError
+from mlworkflow.engine.clock import EngineClock
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.engine.watch import watch_store
+from mlworkflow.engine.webhook_sender import WebhookSender
 from mlworkflow.gateway._auth import ClusterKeys, PodTokens, ReaderTokens
 from mlworkflow.gateway.app import make_app, make_runner
 from mlworkflow.kube.client import KubeClient
@@ -29,6 +31,7 @@ from mlworkflow.kube.kopf_settings import tune_garbage_collector
 from mlworkflow.kube.pods import PodDriver
 from mlworkflow.kube.queue import WorkQueue
 from mlworkflow.kube.reconciler import Reconciler
+from mlworkflow.kube.server_time import set_by_server
 from mlworkflow.kube.workers import run_workers
 from mlworkflow.settings import Settings
 from mlworkflow.store.credentials import find_keys
@@ -59,19 +62,25 @@ async def run(settings: Settings) -> None:
     """The whole operator."""
     async with KubeClient(load_config()) as client:
         queue: WorkQueue[str] = WorkQueue()
-        driver = PodDriver(client, settings.pods, settings.namespaces, lambda uid: reconciler.wake(uid))
-        engine = Engine(_store(settings), driver, lambda uid: reconciler.wake(uid), time.time)
-        reconciler = Reconciler(client, engine, queue.add, time.time)
-        keys = ClusterKeys(lambda: client.get(JWKS))
+        clock = EngineClock(time.time())
+        driver = PodDriver(client, settings.pods, settings.namespaces, lambda uid: reconciler.wake(uid), clock)
+        engine = Engine(_store(settings), driver, lambda uid: reconciler.wake(uid), clock)
+        key = Path(settings.webhook_key) if settings.webhook_key else None
+        webhooks = WebhookSender(engine, key, settings.webhook_hosts)
+        reconciler = Reconciler(client, engine, queue.add, clock, webhooks)
+        keys = ClusterKeys(lambda: client.get(JWKS), clock=clock)
         steps = make_app(
             runs=EngineRuns(engine), store=engine.store, authenticator=PodTokens(keys), readers=ReaderTokens(keys)
         )
         probes = health.make_app(driver.age, lambda: driver.is_synced)
-        runners = [await serve(steps, settings.gateway_port), await serve(probes, settings.health_port)]
+        runners = [await serve(probes, settings.health_port)]
         try:
+            await set_by_server(clock, client, asyncio.sleep)  # before anything is stamped, or judged by its stamp
+            runners.append(await serve(steps, settings.gateway_port))
             async with asyncio.TaskGroup() as group:
                 background = [
                     group.create_task(driver.run(), name="pods"),
+                    group.create_task(reconciler.priming.run(settings.namespaces, asyncio.sleep), name="priming"),
                     group.create_task(watch_store(engine, reconciler.wake_all), name="store"),
                     group.create_task(_work(driver, queue, settings.workers, reconciler), name="workers"),
                 ]
@@ -85,6 +94,7 @@ async def run(settings: Settings) -> None:
                 for task in background:
                     task.cancel()
         finally:
+            await webhooks.close()
             for runner in runners:
                 await runner.cleanup()
 

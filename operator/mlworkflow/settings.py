@@ -11,7 +11,9 @@ from mlworkflow.core.pods import PodSettings
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`namespaces` empty means all. `store_keys` is a folder with the files `access-key` and `secret-key`; empty means the Pod's cloud identity."""
+    """`namespaces` empty means all. `store_keys` is a folder with the files `access-key` and `secret-key`; empty means the Pod's cloud identity.
+    `webhook_key` is the file of the key that webhooks are signed with; `webhook_hosts` may be called at whatever address.
+    """
 
     namespaces: tuple[str, ...]
     workers: int
@@ -24,6 +26,8 @@ class Settings:
     store_path_style: str
     store_keys: str
     store_ca: str
+    webhook_key: str
+    webhook_hosts: frozenset[str]
     pods: PodSettings
 
     @classmethod
@@ -41,8 +45,11 @@ class Settings:
                 raise UsageError(f"{name} must be a whole number, not '{text}'")
             return int(text)
 
+        def listed(name: str) -> tuple[str, ...]:
+            return tuple(item.strip() for item in environ.get(name, "").split(",") if item.strip())
+
         return cls(
-            namespaces=tuple(name.strip() for name in environ.get("MLWF_NAMESPACES", "").split(",") if name.strip()),
+            namespaces=listed("MLWF_NAMESPACES"),
             workers=number("MLWF_WORKERS", 16),
             log_level=environ.get("MLWF_LOG_LEVEL", "INFO").upper(),
             gateway_port=number("MLWF_GATEWAY_PORT", 8080),
@@ -53,6 +60,8 @@ class Settings:
             store_path_style=environ.get("MLWF_STORE_PATH_STYLE") or "auto",
             store_keys=environ.get("MLWF_STORE_KEYS", ""),
             store_ca=environ.get("MLWF_STORE_CA", ""),
+            webhook_key=environ.get("MLWF_WEBHOOK_KEY", ""),
+            webhook_hosts=frozenset(host.lower() for host in listed("MLWF_WEBHOOK_ALLOWED_HOSTS")),
             pods=PodSettings(
                 gateway=needed("MLWF_GATEWAY_URL"),
                 steps_image=needed("MLWF_STEPS_IMAGE"),

@@ -31,6 +31,8 @@ def test_what_is_not_said_is_assumed() -> None:
         store_path_style="auto",
         store_keys="",
         store_ca="",
+        webhook_key="",
+        webhook_hosts=frozenset(),
         pods=PodSettings("http://gateway:8080", "steps:1", "agent:1", "IfNotPresent", ""),
     )
 
@@ -46,6 +48,8 @@ def test_what_is_not_said_is_assumed() -> None:
         ("MLWF_GATEWAY_PORT", "9", "gateway_port", 9),
         ("MLWF_HEALTH_PORT", "10", "health_port", 10),
         ("MLWF_STORE_REGION", "eu", "store_region", "eu"),
+        ("MLWF_WEBHOOK_KEY", "/etc/key", "webhook_key", "/etc/key"),
+        ("MLWF_WEBHOOK_ALLOWED_HOSTS", " Hooks.local, , b", "webhook_hosts", frozenset({"hooks.local", "b"})),
         ("MLWF_STORE_REGION", "", "store_region", "us-east-1"),
         ("MLWF_STORE_PATH_STYLE", "virtual", "store_path_style", "virtual"),
         ("MLWF_STORE_KEYS", "/keys", "store_keys", "/keys"),

@@ -71,6 +71,10 @@ http://{{ include "mlworkflow.storeName" . }}.{{ .Release.Namespace }}.svc:9000
 {{- default $made .Values.store.existingSecret -}}
 {{- end -}}
 
+{{- define "mlworkflow.webhookSecret" -}}
+{{- default (printf "%s-webhooks" (include "mlworkflow.fullname" .)) .Values.webhooks.existingSecret -}}
+{{- end -}}
+
 {{- define "mlworkflow.podSecurityContext" -}}
 runAsNonRoot: true
 {{- with .Values.security.runAsUser }}

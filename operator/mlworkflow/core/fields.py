@@ -199,6 +199,24 @@ class Common(Fields, frozen=True):
     ] = UNSET
 
 
+HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]+$", max_length=128)]
+
+
+class Webhook(Fields, frozen=True):
+    """A POST of JSON that says how a step ended, signed by the Standard Webhooks specification."""
+
+    url: Annotated[
+        str,
+        Meta(
+            pattern=r"^https?://[^\s{}]+$", max_length=2048, description="http or https, as it is: no expression in it."
+        ),
+    ]
+    headers: Annotated[
+        dict[HeaderName, Annotated[str, Meta(pattern=r"^[^\r\n]*$", max_length=4096)]],
+        Meta(max_length=32, description="Further headers, as they are: no expression in them."),
+    ] = {}
+
+
 class StepFields(Common, frozen=True):
     """A step: `name`, exactly one kind, and what is common to all kinds."""
 
@@ -251,6 +269,8 @@ class StepFields(Common, frozen=True):
             description="Locks of the namespace, held while an attempt runs: a name (one holder), or `{name, size}`.",
         ),
     ] = []
+    on_success: Annotated[Webhook | UnsetType, Meta(description="Called when the step has succeeded.")] = UNSET
+    on_failure: Annotated[Webhook | UnsetType, Meta(description="Called when the step has failed for good.")] = UNSET
 
 
 class OnExit(Fields, frozen=True):
@@ -285,6 +305,25 @@ class Rerun(Fields, frozen=True):
             description="These steps, and what depends on them. Default: what has failed, and what has changed.",
         ),
     ] = []
+
+
+PodCleanup = Literal["Never", "StepSucceeded", "StepEnded", "WorkflowSucceeded", "WorkflowEnded"]
+
+
+class Ttl(Fields, frozen=True):
+    """How long after its end a workflow is deleted, by how it ended."""
+
+    succeeded: Annotated[Duration | UnsetType, Meta(description="After Succeeded. Default: it is kept.")] = UNSET
+    failed: Annotated[Duration | UnsetType, Meta(description="After Failed and Cancelled. Default: it is kept.")] = (
+        UNSET
+    )
+
+    @classmethod
+    def of(cls, value: Ttl | str | UnsetType) -> Ttl | None:
+        """A plain duration stands for both."""
+        if value is UNSET:
+            return None
+        return value if isinstance(value, Ttl) else cls(value, value)
 
 
 class SpecFields(Fields, frozen=True):
@@ -325,3 +364,15 @@ class SpecFields(Fields, frozen=True):
     suspend: Annotated[bool, Meta(description="Start nothing new while this is true; what runs goes on.")] = False
     cancel: Annotated[bool, Meta(description="Stop what runs and end as Cancelled.")] = False
     defaults: Annotated[Common | UnsetType, Meta(description="For every step that does not say otherwise.")] = UNSET
+    ttl: Annotated[
+        Ttl | Duration | UnsetType,
+        Meta(
+            description="How long after its end the workflow is deleted: `succeeded` and `failed` (which is Cancelled too), or one duration for both. Default: it is kept."
+        ),
+    ] = UNSET
+    pod_cleanup: Annotated[
+        PodCleanup,
+        Meta(
+            description="When Pods that have ended are deleted, once their logs are kept; `kubectl logs` works until then. Default: with the workflow."
+        ),
+    ] = "Never"

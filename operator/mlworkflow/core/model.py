@@ -15,7 +15,7 @@ from msgspec import UNSET
 from mlworkflow.core import names
 from mlworkflow.core.duration import seconds
 from mlworkflow.core.errors import Problem, SpecError
-from mlworkflow.core.fields import Approval, Lock, OnExit, Rerun, SpecFields
+from mlworkflow.core.fields import Approval, Lock, OnExit, PodCleanup, Rerun, SpecFields, Ttl
 from mlworkflow.core.step import Step, parse_locks, parse_steps, schema_problem
 
 EXITS = ("always", "succeeded", "failed")
@@ -47,6 +47,8 @@ class Workflow:
     locks: tuple[Lock, ...] = ()
     approvals: Mapping[str, Approval] = field(default_factory=dict)
     rerun: Rerun | None = None
+    ttl: Ttl | None = None
+    pod_cleanup: PodCleanup = "Never"
 
     @classmethod
     def parse(cls, resource: Mapping[str, Any]) -> Workflow:
@@ -95,6 +97,8 @@ class Workflow:
             locks=parse_locks(spec.locks),
             approvals=spec.approvals,
             rerun=None if spec.rerun is UNSET else spec.rerun,
+            ttl=Ttl.of(spec.ttl),
+            pod_cleanup=spec.pod_cleanup,
         )
 
     def all_steps(self) -> Mapping[str, Step]:

@@ -28,8 +28,9 @@ class Attempt:
     """One attempt as its driver sees it.
 
     `reason` and `message` say why it waits or how it ended; `lost` that the infrastructure ended it (eviction, preemption,
-    a lost node, a deleted Pod) and not the step itself. `leaving` says that its end has been asked for already. `running_since` is when
-    the step's own command was first seen to run.
+    a lost node, a deleted Pod) and not the step itself. `leaving` says that its end has been asked for already, `lingering` that the
+    attempt has ended although what it ran in goes on (an injected container that never ends). `created_at` and `running_since` are by
+    our own clock: when the driver created or first saw the attempt, and when it first saw the step's own container run.
     """
 
     task: str
@@ -42,6 +43,7 @@ class Attempt:
     message: str = ""
     lost: bool = False
     leaving: bool = False
+    lingering: bool = False
     running_since: float | None = None
 
 

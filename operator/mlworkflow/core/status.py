@@ -160,6 +160,7 @@ def _shown(name: str, task: Task, nodes: Nodes, progress: Mapping[str, str]) -> 
         outputs={key: value for key, value in task.parameters.items() if key not in large},
         large_outputs=large,
         artifacts=task.artifacts,
+        webhook=task.webhook,
     )
 
 
@@ -182,6 +183,7 @@ def _task(status: TaskStatus, node: Node) -> Task:
         handle=status.pod,
         parameters=status.outputs,
         artifacts=status.artifacts,
+        webhook=status.webhook,
         metrics=metrics,
     )
 

@@ -12,8 +12,10 @@ from msgspec import UNSET, UnsetType
 
 from mlworkflow.core.duration import seconds
 from mlworkflow.core.errors import Problem, SpecError
-from mlworkflow.core.fields import Common, ForEach, Input, Lock, Output, Retry, StepFields
+from mlworkflow.core.expressions import OPEN
+from mlworkflow.core.fields import Common, ForEach, Input, Lock, Output, Retry, StepFields, Webhook
 from mlworkflow.core.kinds import KINDS, Kind, body_of
+from mlworkflow.core.names import OWN_HEADERS
 
 DEPTH = 8
 """How deep groups may be nested."""
@@ -22,6 +24,7 @@ OWN = ("retry", "timeout", "attempt_timeout")
 """Common fields that are a group's or a step's own: a group does not hand them down, and does not take them from the workflow's defaults."""
 
 _NOT_IN_TRIALS = ("name", "after", "run_after", "when", "inputs", "for_each", "locks", "allow_failure")
+_WEBHOOKS = ("on_success", "on_failure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,8 @@ class Step:
     max_failed: int | str = 0
     allow_failure: bool = False
     locks: tuple[Lock, ...] = ()
+    on_success: Webhook | None = None
+    on_failure: Webhook | None = None
     steps: Mapping[str, Step] = field(default_factory=dict)
     trial: Step | None = None
     raw: Mapping[str, Any] = field(default_factory=dict)
@@ -98,7 +103,7 @@ def parse_step(
     except msgspec.ValidationError as error:
         raise SpecError([schema_problem(error, where)]) from None
     problems = [Problem(f"{where}.{at}", message) for at, message in kind.check(typed)]
-    problems += _misplaced(fields, kind, path, trial_of)
+    problems += _misplaced(fields, kind, path, trial_of, depth)
     if problems:
         raise SpecError(problems)
     name = fields.name or trial_of
@@ -126,6 +131,8 @@ def parse_step(
         max_failed=0 if fields.max_failed is UNSET else fields.max_failed,
         allow_failure=fields.allow_failure,
         locks=parse_locks(fields.locks),
+        on_success=fields.on_success or None,
+        on_failure=fields.on_failure or None,
         steps=steps,
         trial=trial,
         raw=raw,
@@ -167,8 +174,15 @@ def _kind(raw: Mapping[str, Any], path: str, depth: int) -> Kind:
     return KINDS[chosen[0]]
 
 
-def _misplaced(fields: StepFields, kind: Kind, path: str, trial_of: str) -> Iterator[Problem]:
+def _misplaced(fields: StepFields, kind: Kind, path: str, trial_of: str, depth: int) -> Iterator[Problem]:
     """Fields that mean nothing where they stand."""
+    for name in _WEBHOOKS:
+        if (webhook := getattr(fields, name)) is not UNSET:
+            if trial_of or depth:
+                yield Problem(
+                    f"{path}.{_camel(name)}", "belongs to a step of the workflow itself, not to what is in one"
+                )
+            yield from _webhook(webhook, f"{path}.{_camel(name)}")
     if trial_of:
         for name in _NOT_IN_TRIALS:
             if getattr(fields, name) != getattr(_NOTHING, name):
@@ -198,6 +212,14 @@ def _misplaced(fields: StepFields, kind: Kind, path: str, trial_of: str) -> Iter
             )
         elif not is_group and given:
             yield Problem(f"{path}.outputs.{name}", "`from` and `value` are for the outputs of a group")
+
+
+def _webhook(webhook: Webhook, path: str) -> Iterator[Problem]:
+    for name, value in webhook.headers.items():
+        if name.lower() in OWN_HEADERS or name.lower().startswith("webhook-"):
+            yield Problem(f"{path}.headers.{name}", "is set by the sender")
+        if OPEN in value:
+            yield Problem(f"{path}.headers.{name}", "an expression is not evaluated here")
 
 
 def _sources(value: Input | Output, path: str) -> Iterator[Problem]:

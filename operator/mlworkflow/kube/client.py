@@ -15,7 +15,7 @@ import orjson
 from mlworkflow.kube.backoff import Backoff
 from mlworkflow.kube.clock import Clock, LoopClock
 from mlworkflow.kube.config import ClusterConfig
-from mlworkflow.kube.errors import Unavailable, no_answer
+from mlworkflow.kube.errors import ApiError, Unavailable, no_answer
 from mlworkflow.kube.objects import Json
 from mlworkflow.kube.paths import PODS
 from mlworkflow.kube.streams import LineSplitter, WatchEvent, watch_event
@@ -64,6 +64,17 @@ class KubeClient:
     def statistics(self) -> ClientStatistics:
         """What has been sent since the start."""
         return self._transport.statistics()
+
+    async def server_date(self) -> tuple[str, float]:
+        """The `Date` of an answer of the server, empty where it sends none, and how many seconds ago it was true."""
+        try:
+            await self.request("GET", "/version")
+        except ApiError as error:
+            if error.status == 0:
+                raise
+        date = self._transport.server_date()
+        assert date is not None
+        return date
 
     async def get(self, path: str, params: Params | None = None) -> Json:
         """One object, as it is now."""

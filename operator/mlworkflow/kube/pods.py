@@ -1,6 +1,7 @@
 """The driver that runs attempts as Pods. A step costs one create; what exists is known from a watch alone."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from mlworkflow.core import names
@@ -9,31 +10,36 @@ from mlworkflow.core.observation import Attempt, AttemptId, Seen
 from mlworkflow.core.pods import MAIN, PodSettings, step_pod
 from mlworkflow.engine.driver import ContainerEnd, Found, NotNow, Refused
 from mlworkflow.kube.client import KubeClient
-from mlworkflow.kube.errors import AlreadyExists, ApiError, Forbidden, Invalid, NotFound
-from mlworkflow.kube.objects import Json
+from mlworkflow.kube.errors import AlreadyExists, ApiError, NotFound
+from mlworkflow.kube.objects import Json, namespaced_name
 from mlworkflow.kube.paths import PODS
 from mlworkflow.kube.podview import PodView, pod_view
 from mlworkflow.kube.reflector import Reflector
+from mlworkflow.kube.refusals import refusal
 
 LOG_BYTES = 4 << 20
-PASSING = ("exceeded quota", "status unknown for quota", "error looking up service account")
-"""What a refusal says that may not hold for long: a quota is full or new, a namespace so new that its service account is still to come."""
 
 
 class PodDriver:
-    """Implements the engine's `Driver`. `on_change(uid)` is called when something happened to a workflow's Pods."""
+    """Implements the engine's `Driver`. `on_change(uid)` is called when something happened to a workflow's Pods; `clock` is the engine's."""
 
     def __init__(
-        self, client: KubeClient, settings: PodSettings, namespaces: Sequence[str], on_change: Callable[[str], None]
+        self,
+        client: KubeClient,
+        settings: PodSettings,
+        namespaces: Sequence[str],
+        on_change: Callable[[str], None],
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
         self._settings = settings
         self._on_change = on_change
+        self._clock = clock
         self._attempts: dict[str, dict[AttemptId, PodView]] = {}
         selector = {"labelSelector": f"{names.LABEL_MANAGED_BY}={names.FIELD_MANAGER}"}
         self._reflectors = {
             namespace: Reflector(
-                client, PODS.path(namespace or None), project=pod_view, on_change=self._changed, params=selector
+                client, PODS.path(namespace or None), project=self._view, on_change=self._changed, params=selector
             )
             for namespace in namespaces or [""]
         }
@@ -81,12 +87,8 @@ class PodDriver:
             raise Refused("the step has no image: name one in the step, in its container, or in spec.defaults")
         try:
             created = await self._create(order, pod)
-        except Forbidden as error:
-            raise (NotNow if any(words in error.message for words in PASSING) else Refused)(error.message) from None
-        except Invalid as error:
-            raise Refused(error.message) from None
         except ApiError as error:
-            raise (Refused if error.status in (400, 413) else NotNow)(error.message) from None
+            raise refusal(error) from None
         self._reflector(order.namespace).insert(created)
 
     async def _create(self, order: Order, pod: Json) -> Json:
@@ -95,7 +97,10 @@ class PodDriver:
         try:
             return await self._client.create(PODS.path(order.namespace), pod)
         except AlreadyExists:
-            existing = await self._client.get(PODS.path(order.namespace, name))
+            try:
+                existing = await self._client.get(PODS.path(order.namespace, name))
+            except NotFound:
+                raise NotNow(f"the Pod {name} existed, and was deleted at the same moment") from None
         view = pod_view(existing)
         if view is None or view.workflow != order.uid:
             raise Refused(f"a Pod named {name} exists that is not ours")
@@ -130,6 +135,10 @@ class PodDriver:
 
     def _reflector(self, namespace: str) -> Reflector[PodView]:
         return self._reflectors.get(namespace) or next(iter(self._reflectors.values()))
+
+    def _view(self, pod: Json) -> PodView | None:
+        known = self._reflector(pod["metadata"]["namespace"]).get(namespaced_name(pod))
+        return pod_view(pod, self._clock(), known)
 
     def _changed(self, key: str, old: PodView | None, new: PodView | None) -> None:
         if old and (new is None or new.uid != old.uid):

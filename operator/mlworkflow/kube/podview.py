@@ -1,7 +1,11 @@
-"""What is kept of a Pod: which attempt it is, and where that stands. A small value that changes only when something of interest did."""
+"""What is kept of a Pod: which attempt it is, and where that stands. A small value that changes only when something of interest did.
 
+Admission may have put containers of others into a Pod, some of which never end. What an attempt does is told by its own containers:
+FETCH, MAIN and PUBLISH, where the Pod has them. No time that the server stamped is read, for its clock need not agree with ours.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from mlworkflow.core import names
@@ -9,6 +13,9 @@ from mlworkflow.core.observation import Attempt, Seen
 from mlworkflow.core.pods import FETCH, MAIN, PUBLISH
 from mlworkflow.engine.driver import ContainerEnd
 from mlworkflow.kube.objects import Json
+
+OWN = (MAIN, FETCH, PUBLISH)
+FINAL = ("Succeeded", "Failed")
 
 LOST = frozenset(
     {
@@ -34,6 +41,7 @@ CANNOT_START = frozenset(
         "CreateContainerConfigError",
         "CreateContainerError",
         "RunContainerError",
+        "CrashLoopBackOff",
     }
 )
 """Reasons of a waiting container that will not start by itself soon."""
@@ -51,8 +59,8 @@ class PodView:
     end: ContainerEnd | None
 
 
-def pod_view(pod: Json) -> PodView | None:
-    """The view of a Pod, or None for a Pod that is no attempt of ours."""
+def pod_view(pod: Json, now: float = 0.0, known: PodView | None = None) -> PodView | None:
+    """The view of a Pod, or None for a Pod that is no attempt of ours. `known` is the view we had of it until `now`, by our clock."""
     metadata = pod["metadata"]
     annotations = metadata.get("annotations") or {}
     owner = annotations.get(names.ANNOTATION_UID, "")
@@ -70,39 +78,56 @@ def pod_view(pod: Json) -> PodView | None:
         for key in ("initContainerStatuses", "containerStatuses")
         for state in status.get(key) or []
     }
-    seen, reason, message = _standing(status, containers)
+    lingering = status.get("phase") not in FINAL and _is_outlived(pod.get("spec") or {}, containers)
+    seen, reason, message = _standing(status, containers, lingering)
     is_leaving = "deletionTimestamp" in metadata
+    earlier = known.attempt if known and known.uid == metadata["uid"] else None
+    running_since = earlier.running_since if earlier else None
+    if running_since is None and "running" in _state(containers, MAIN):
+        running_since = now
     exit_code = _exit_code(containers) if seen is Seen.ENDED else None
     attempt = Attempt(
         task=task,
         number=int(number),
         handle=metadata["name"],
         seen=seen,
-        created_at=datetime.fromisoformat(metadata["creationTimestamp"]).timestamp(),
+        created_at=earlier.created_at if earlier else now,
         exit_code=0 if status.get("phase") == "Succeeded" else exit_code,
         reason=reason,
         message=message,
         lost=seen is Seen.ENDED and (reason in LOST or is_leaving or _is_disrupted(status)),
         leaving=is_leaving,
+        lingering=lingering,
+        running_since=running_since,
     )
     return PodView(metadata["name"], metadata["namespace"], metadata["uid"], owner, attempt, _main_end(containers))
 
 
-def _standing(status: Json, containers: dict[str, Any]) -> tuple[Seen, str, str]:
+def _is_outlived(spec: Json, containers: Mapping[str, Any]) -> bool:
+    """Whether all that the attempt had to run in this Pod has ended, and a container of somebody else has not.
+
+    Of init containers and native sidecars the kubelet makes an end itself. And while nothing runs any more it is about to say so, and why: an
+    eviction's reason comes with the Pod's last phase.
+    """
+    regular = [container["name"] for container in spec.get("containers") or []]
+    own = [name for name in regular if name in OWN]
+    others = [name for name in regular if name not in OWN]
+    return all(_terminated(containers, name) for name in own) and not all(
+        _terminated(containers, name) for name in others
+    )
+
+
+def _standing(status: Json, containers: Mapping[str, Any], lingering: bool) -> tuple[Seen, str, str]:
     """Waiting, running or ended, and why."""
-    match status.get("phase"):
-        case "Succeeded":
-            return Seen.ENDED, "", ""
-        case "Failed":
-            return Seen.ENDED, *_end_reason(status, containers)
-    stuck = [
-        state["state"]["waiting"]
-        for state in containers.values()
-        if (state.get("state") or {}).get("waiting", {}).get("reason") in CANNOT_START
-    ]
-    if stuck:
-        return Seen.WAITING, stuck[0]["reason"], stuck[0].get("message", "")
-    if any({"running", "terminated"} & (state.get("state") or {}).keys() for state in containers.values()):
+    if status.get("phase") == "Succeeded":
+        return Seen.ENDED, "", ""
+    if status.get("phase") == "Failed":
+        return Seen.ENDED, *_end_reason(status, containers)
+    if lingering:
+        return Seen.ENDED, *(_end_reason({}, containers) if _exit_code(containers) else ("", ""))
+    if stuck := _stuck(status, containers):
+        return Seen.WAITING, stuck["reason"], stuck.get("message", "")
+    if any({"running", "terminated"} & _state(containers, name).keys() for name in OWN):
         return Seen.RUNNING, "", ""
     for condition in status.get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
@@ -110,10 +135,21 @@ def _standing(status: Json, containers: dict[str, Any]) -> tuple[Seen, str, str]
     return Seen.WAITING, "", ""
 
 
-def _end_reason(status: Json, containers: dict[str, Any]) -> tuple[str, str]:
+def _stuck(status: Json, containers: Mapping[str, Any]) -> Json | None:
+    """What keeps the attempt from going on: a container of its own that does not start, or an injected one that has to start before."""
+    blocking = list(OWN)
+    if not {"running", "terminated"} & _state(containers, MAIN).keys():
+        blocking += [state["name"] for state in status.get("initContainerStatuses") or []]
+    waiting: list[Json] = [_state(containers, name).get("waiting", {}) for name in blocking]
+    return next((state for state in waiting if state.get("reason") in CANNOT_START), None)
+
+
+def _end_reason(status: Json, containers: Mapping[str, Any]) -> tuple[str, str]:
     if reason := status.get("reason"):
         return reason, status.get("message", "")
-    for name in (MAIN, FETCH, PUBLISH):
+    if _exit_code(containers) == 0:
+        return "", ""  # the Pod failed by a container of somebody else
+    for name in (*OWN, *_others(containers)):
         ended = _terminated(containers, name)
         if ended and ended["exitCode"] != 0:
             where = "" if name == MAIN else f"{name}: "
@@ -122,19 +158,32 @@ def _end_reason(status: Json, containers: dict[str, Any]) -> tuple[str, str]:
     return "Error", ""
 
 
-def _exit_code(containers: dict[str, Any]) -> int | None:
-    codes = [ended["exitCode"] for name in (MAIN, FETCH, PUBLISH) if (ended := _terminated(containers, name))]
-    return next((code for code in codes if code), codes[0] if codes else None)
+def _exit_code(containers: Mapping[str, Any]) -> int | None:
+    """The first that is not zero, our own containers first; zero only where the step's own container has ended so."""
+    ended = {name: end["exitCode"] for name in (*OWN, *_others(containers)) if (end := _terminated(containers, name))}
+    own = {name: code for name, code in ended.items() if name in OWN}
+    if MAIN in own and not any(own.values()):
+        return 0
+    return next((code for code in ended.values() if code), None)
 
 
-def _main_end(containers: dict[str, Any]) -> ContainerEnd | None:
+def _others(containers: Mapping[str, Any]) -> list[str]:
+    return [name for name in containers if name not in OWN]
+
+
+def _main_end(containers: Mapping[str, Any]) -> ContainerEnd | None:
     ended = _terminated(containers, MAIN)
     return ContainerEnd(ended["exitCode"], ended.get("reason", ""), ended.get("message", "").strip()) if ended else None
 
 
-def _terminated(containers: dict[str, Any], name: str) -> dict[str, Any] | None:
-    found: dict[str, Any] | None = (containers.get(name, {}).get("state") or {}).get("terminated")
+def _terminated(containers: Mapping[str, Any], name: str) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = _state(containers, name).get("terminated")
     return found
+
+
+def _state(containers: Mapping[str, Any], name: str) -> Json:
+    state: Json | None = containers.get(name, {}).get("state")
+    return state or {}
 
 
 def _is_disrupted(status: Json) -> bool:

@@ -4,7 +4,9 @@ One status patch a reconcile, and only if something changed; it carries the reso
 means that we looked at an old one. A resource that is not sound gets a status that says so, and never a Pod.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from mlworkflow.core import status
@@ -14,27 +16,45 @@ from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import Phase
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.live import Live
+from mlworkflow.engine.webhook_sender import WebhookSender
+from mlworkflow.engine.webhooks import is_owed
+from mlworkflow.kube import retention
+from mlworkflow.kube.cleanup import Cleanup
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.errors import Conflict, NotFound
 from mlworkflow.kube.objects import Json, namespaced_name, resource_version
 from mlworkflow.kube.paths import MLWORKFLOWS
+from mlworkflow.kube.priming import Priming
+from mlworkflow.kube.retention import is_finished
 from mlworkflow.store.errors import StoreError
 
 RETRY_STORE = 5.0
 
 
 class Reconciler:
-    """Holds the resources by ``namespace/name``; `enqueue(key)` asks for a reconcile."""
+    """Holds the resources by ``namespace/name``; `enqueue(key)` asks for a reconcile. `primed` is set once every workflow that existed has had one."""
 
     def __init__(
-        self, client: KubeClient, engine: Engine, enqueue: Callable[[str], None], clock: Callable[[], float]
+        self,
+        client: KubeClient,
+        engine: Engine,
+        enqueue: Callable[[str], None],
+        clock: Callable[[], float],
+        webhooks: WebhookSender | None = None,
     ) -> None:
+        self._webhooks = webhooks
         self._client = client
         self._engine = engine
         self._enqueue = enqueue
         self._clock = clock
         self._resources: dict[str, Json] = {}
         self._keys: dict[str, str] = {}  # uid → key
+        self._cleanup = Cleanup(engine.driver)
+        self.priming = Priming(client, self._keys.__contains__)
+
+    @property
+    def primed(self) -> asyncio.Event:
+        return self.priming.primed
 
     def observe(self, event: str | None, resource: Json) -> None:
         """Take in an event of a resource (kopf gives None for those listed at the start)."""
@@ -59,31 +79,58 @@ class Reconciler:
         resource = self._resources.get(key)
         if resource is None:
             return None
+        try:
+            return await self._turn(key, resource)
+        finally:
+            self.priming.seen(resource["metadata"]["uid"])
+
+    async def _turn(self, key: str, resource: Json) -> float | None:
         before: Mapping[str, Any] = resource.get("status") or {}
-        uid = resource["metadata"]["uid"]
         if status.is_invalid(before) and before.get("observedGeneration") != resource["metadata"].get("generation"):
             before = {}  # it never ran, and has been edited since: a new chance
-        if self._is_over(before, uid):
-            self._engine.close(uid)
-            return None
+        if self._is_over(resource, before) and not self._cleanup.is_due(resource):
+            return await self._retire(resource)
         wake_at: float | None = None
+        live: Live | None = None
         try:
             live = await self._live(resource, before)
             wake_at = await self._engine.advance(live)
             after = status.written(live.plan, live.run, before, self._clock())
         except SpecError as error:
             generation = int(resource["metadata"].get("generation") or 1)
-            known = status.is_invalid(before)
+            known = status.is_invalid(before) or is_finished(before)
             after = dict(before) if known else status.invalid(error.problems, before, generation, self._clock())
             await self._stop_leftovers(resource)
         except StoreError as error:
             message = f"waiting for the object store: {error}"
             after = {**before, "phase": before.get("phase") or str(Phase.PENDING), "message": message}
+            after = dict(before) if is_finished(before) else after
             wake_at = self._clock() + RETRY_STORE
-        await self._write(key, resource, after)
-        if self._is_over(self._resources.get(key, {}).get("status") or {}, uid):
-            self._engine.close(uid)
-        return None if wake_at is None else max(0.0, wake_at - self._clock())
+        is_written = await self._write(key, resource, after)
+        if live and is_written and self._webhooks:
+            self._webhooks.take(live)
+        if live:
+            await self._cleanup.clean(live)
+        waits = [] if wake_at is None else [max(0.0, wake_at - self._clock())]
+        written = self._resources.get(key)
+        if written and is_finished(written.get("status") or {}) and (due := await self._retire(written)) is not None:
+            waits.append(due)
+        return min(waits, default=None)
+
+    async def _retire(self, resource: Json) -> float | None:
+        """A workflow that has ended: forgotten once nothing of it is left, deleted when its time is over."""
+        metadata = resource["metadata"]
+        if self._webhooks and self._webhooks.is_busy(metadata["uid"]):
+            return None  # whoever is called last wakes us
+        if self._is_over(resource, resource["status"]):
+            self._engine.close(metadata["uid"])
+        due = retention.delete_at(resource)
+        if due is None or self._clock() < due:
+            return None if due is None else due - self._clock()
+        with suppress(NotFound, Conflict):  # gone, and perhaps another of its name
+            path = MLWORKFLOWS.path(metadata["namespace"], metadata["name"])
+            await self._client.delete(path, uid=metadata["uid"], propagation="Background")
+        return None
 
     async def _live(self, resource: Json, before: Mapping[str, Any]) -> Live:
         """The workflow as the engine knows it, with the spec as it is now. Raises SpecError."""
@@ -97,11 +144,12 @@ class Reconciler:
         live.plan = plan
         return live
 
-    async def _write(self, key: str, resource: Json, after: Mapping[str, Any]) -> None:
+    async def _write(self, key: str, resource: Json, after: Mapping[str, Any]) -> bool:
+        """Whether the status is now as it should be; if not, another turn follows, or none is due any more."""
         known: Mapping[str, Any] = resource.get("status") or {}
         changes = {field: after.get(field) for field in {*known, *after} if known.get(field) != after.get(field)}
         if not changes:
-            return
+            return True
         metadata = resource["metadata"]
         patch = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": changes}
         try:
@@ -116,16 +164,20 @@ class Reconciler:
         else:
             if metadata["uid"] in self._keys:  # else its deletion overtook this answer
                 self._take(written)
+            return True
+        return False
 
-    def _is_over(self, written: Mapping[str, Any], uid: str) -> bool:
+    def _is_over(self, resource: Json, written: Mapping[str, Any]) -> bool:
         """Whether nothing is left to do for a workflow with this status."""
-        return Phase(written.get("phase") or Phase.PENDING).is_finished and not self._leftovers(uid)
+        if not is_finished(written) or self._leftovers(resource["metadata"]["uid"]):
+            return False
+        return self._webhooks is None or not is_owed({"spec": resource.get("spec"), "status": written})
 
     def _leftovers(self, uid: str) -> list[Attempt]:
         return [
             attempt
             for attempt in self._engine.driver.attempts(uid).values()
-            if attempt.seen is not Seen.ENDED and not attempt.leaving
+            if (attempt.seen is not Seen.ENDED or attempt.lingering) and not attempt.leaving
         ]
 
     async def _stop_leftovers(self, resource: Json) -> None:
@@ -151,5 +203,9 @@ class Reconciler:
     def _forget(self, key: str, uid: str) -> None:
         self._keys.pop(uid, None)
         self._engine.close(uid)
+        self._cleanup.forget(uid)
+        if self._webhooks:
+            self._webhooks.forget(uid)
+        self.priming.seen(uid)
         if self._resources.get(key, {}).get("metadata", {}).get("uid") == uid:
             del self._resources[key]

@@ -99,6 +99,7 @@ class Transport:
         self._requests: Counter[RequestKey] = Counter()
         self._retries = 0
         self._in_flight = 0
+        self._date: tuple[str, float] | None = None
         # The slots bound the requests; a limit here would let idle watches starve them.
         self._connector = aiohttp.TCPConnector(limit=0, ssl=config.ssl_context or True, keepalive_timeout=60.0)
         self._session = self.session()
@@ -123,6 +124,10 @@ class Transport:
 
     def statistics(self) -> ClientStatistics:
         return ClientStatistics(MappingProxyType(dict(self._requests)), self._retries, self._in_flight)
+
+    def server_date(self) -> tuple[str, float] | None:
+        """The `Date` of the last answer (empty where it had none) and how many seconds ago it was true; None before any."""
+        return self._date and (self._date[0], self._clock.now() - self._date[1])
 
     async def send(self, request: Request) -> bytes:
         """The body of the answer, after as many attempts as `retry_delay` allows. Raises ApiError."""
@@ -167,6 +172,7 @@ class Transport:
     async def _attempt(self, request: Request) -> bytes:
         self._in_flight += 1
         code = 0
+        sent = self._clock.now()
         try:
             async with self._session.request(
                 request.method,
@@ -176,6 +182,7 @@ class Transport:
                 headers={"Content-Type": request.content_type} if request.body is not None else None,
                 allow_redirects=False,
             ) as response:
+                self._date = response.headers.get("Date", ""), (sent + self._clock.now()) / 2
                 body = await response.read()
                 code = response.status
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

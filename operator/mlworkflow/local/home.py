@@ -4,15 +4,19 @@ store/                     the artifact store
 runs/<name>.<n>.json       the n-th run of the workflow <name>
 runs/.<name>.<n>.lock      locked for as long as the run is under way
 work/<uid>/<task>/<n>/     what an attempt sees
+webhook.key                what webhooks are signed with
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import re
+import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +120,18 @@ class Home:
     def work(self, uid: str, task: str, attempt: int) -> Path:
         """The folder of an attempt."""
         return self.root / "work" / uid / task / str(attempt)
+
+    def webhook_key(self) -> Path:
+        """The file of the key that webhooks are signed with, made when it is first asked for; nobody else may read it."""
+        path = self.root / "webhook.key"
+        if not path.exists():
+            self.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=self.root) as scratch:  # of mode 0600
+                scratch.write(secrets.token_urlsafe(32))
+                scratch.flush()
+                with contextlib.suppress(FileExistsError):
+                    os.link(scratch.name, path)
+        return path
 
     def _lock(self, name: str, number: int) -> Path:
         return self.root / "runs" / f".{name}.{number}.lock"

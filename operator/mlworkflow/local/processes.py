@@ -38,12 +38,19 @@ class _Process:
 
 
 class ProcessDriver:
-    """Implements the engine's `Driver`. `gateway` is the URL of the gateway on loopback; `on_change(uid)` says that a process ended."""
+    """Implements the engine's `Driver`. `gateway` is the URL of the gateway on loopback; `on_change(uid)` says that a process ended; `clock` is the engine's."""
 
     keeps_logs_apart = False
     is_synced = True
 
-    def __init__(self, home: Home, tokens: LocalTokens, on_change: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        home: Home,
+        tokens: LocalTokens,
+        on_change: Callable[[str], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clock = clock
         self._home = home
         self._tokens = tokens
         self._on_change = on_change
@@ -76,7 +83,8 @@ class ProcessDriver:
                 env={"MLWF_PATIENCE": PATIENCE, **os.environ, **_variables(order), "MLWF_ROOT": str(folder), "MLWF_GATEWAY": self.gateway, "MLWF_TOKEN_FILE": str(token)},
             )  # fmt: skip
         grace = order.step.common.termination_grace_period_seconds
-        running = Attempt(*key, handle=str(process.pid), seen=Seen.RUNNING, created_at=time.time())
+        now = self._clock()
+        running = Attempt(*key, handle=str(process.pid), seen=Seen.RUNNING, created_at=now, running_since=now)
         mine[key] = _Process(process, running, folder, 30.0 if grace is UNSET else float(grace))
         mine[key].waiter = asyncio.create_task(self._wait(order.uid, key))
 

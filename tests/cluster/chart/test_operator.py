@@ -1,5 +1,6 @@
 """The operator's Deployment, its environment and its Service."""
 
+import base64
 import tomllib
 
 import pytest
@@ -49,6 +50,7 @@ def test_the_environment_by_default(render):
         "MLWF_STEPS_IMAGE": "ghcr.io/mlworkflow/steps:0.1.0",
         "MLWF_AGENT_IMAGE": "ghcr.io/mlworkflow/agent:0.1.0",
         "MLWF_IMAGE_PULL_POLICY": "IfNotPresent",
+        "MLWF_WEBHOOK_KEY": "/etc/mlworkflow/webhook-key/key",
         "MLWF_WORKERS": "16",
         "MLWF_LOG_LEVEL": "info",
     }
@@ -91,9 +93,8 @@ def test_the_environment_of_an_external_store(render):
         "secretName": "ca",
         "items": [{"key": "root.pem", "path": "ca.crt"}],
     }
-    assert (
-        not manifests.of_kind("StatefulSet") + manifests.of_kind("Secret") + manifests.of_kind("PersistentVolumeClaim")
-    )
+    assert not manifests.of_kind("StatefulSet") + manifests.of_kind("PersistentVolumeClaim")
+    assert [found["metadata"]["name"] for found in manifests.of_kind("Secret")] == ["rel-mlworkflow-webhooks"]
 
 
 def test_a_cloud_identity_needs_no_keys(render):
@@ -106,6 +107,30 @@ def test_a_cloud_identity_needs_no_keys(render):
     )
     assert "MLWF_STORE_KEYS" not in environment(manifests)
     assert manifests.one("ServiceAccount")["metadata"]["annotations"] == annotations
+
+
+def test_the_key_of_webhooks_is_made_and_mounted_as_a_file(render):
+    manifests = render()
+    secret = manifests.one("Secret", "rel-mlworkflow-webhooks")
+    assert len(base64.b64decode(secret["data"]["key"])) == 48
+    mounted = volume(manifests, "webhook-key")["secret"]
+    assert mounted == {"secretName": "rel-mlworkflow-webhooks", "items": [{"key": "key", "path": "key"}]}
+    folder = environment(manifests)["MLWF_WEBHOOK_KEY"].rpartition("/")[0]
+    assert {"name": "webhook-key", "mountPath": folder, "readOnly": True} in container(manifests)["volumeMounts"]
+    other = render({"operator": {"workers": 17}}).one("Secret", "rel-mlworkflow-webhooks")
+    assert other["data"] != secret["data"]
+
+
+def test_the_users_own_key_of_webhooks_is_used(render):
+    manifests = render({"webhooks": {"existingSecret": "mine"}})
+    assert "rel-mlworkflow-webhooks" not in {found["metadata"]["name"] for found in manifests.of_kind("Secret")}
+    assert volume(manifests, "webhook-key")["secret"]["secretName"] == "mine"
+
+
+def test_hosts_that_webhooks_may_call(render):
+    assert "MLWF_WEBHOOK_ALLOWED_HOSTS" not in environment(render())
+    found = environment(render({"webhooks": {"allowedHosts": ["localhost", "hooks.local"]}}))
+    assert found["MLWF_WEBHOOK_ALLOWED_HOSTS"] == "localhost,hooks.local"
 
 
 def test_the_gateway_is_a_service(render):

@@ -3,7 +3,7 @@
 import pytest
 
 OPERATOR = {
-    ("mlworkflow.io", "mlworkflows"): {"get", "list", "watch"},
+    ("mlworkflow.io", "mlworkflows"): {"get", "list", "watch", "delete"},
     ("mlworkflow.io", "mlworkflows/status"): {"patch"},
     ("", "pods"): {"get", "list", "watch", "create", "delete"},
     ("", "pods/log"): {"get"},
@@ -116,5 +116,5 @@ def test_releases_in_two_namespaces_do_not_meet(render):
 
 def test_every_namespaced_object_says_its_namespace(render, values):
     for manifest in render(values):
-        if not manifest["kind"].startswith(("Cluster", "Custom")):
+        if not manifest["kind"].startswith(("Cluster", "Custom", "ValidatingAdmission")):
             assert manifest["metadata"]["namespace"]

@@ -53,7 +53,8 @@ def test_seaweedfs_knows_exactly_the_generated_identity(render):
 def test_the_users_secret_is_used_and_none_is_made(render):
     for server, made in (("minio", set()), ("seaweedfs", {"rel-mlworkflow-seaweedfs-tls"})):
         manifests = render({"store": {"server": server, "existingSecret": "mine"}})
-        assert {found["metadata"]["name"] for found in manifests.of_kind("Secret")} == made
+        secrets = {found["metadata"]["name"] for found in manifests.of_kind("Secret")}
+        assert secrets == {*made, "rel-mlworkflow-webhooks"}
         mounted = [
             volume
             for pod in manifests.pods().values()

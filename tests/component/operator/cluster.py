@@ -24,6 +24,7 @@ from mlworkflow.core.pods import PodSettings
 from mlworkflow.core.status import stamp
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.runs import EngineRuns
+from mlworkflow.engine.webhook_sender import WebhookSender
 from mlworkflow.gateway.runs import Caller
 from mlworkflow.kube.auth import FixedAuth
 from mlworkflow.kube.backoff import Backoff
@@ -61,6 +62,8 @@ class ApiServer:
         self.calls: Counter[str] = Counter()
         self.faults: dict[str, deque[Fault]] = defaultdict(deque)
         self.gate: asyncio.Event | None = None
+        self.gated = "patch"
+        self.deletions: list[tuple[str, Json]] = []
         self._news = asyncio.Event()
 
     def on(self, call: str, *faults: Fault) -> None:
@@ -131,15 +134,17 @@ class ApiServer:
             verb = "watch" if "watch" in request.query else "list"
         call = f"{verb} {plural}{'/' + subresource if subresource else ''}"
         self.calls[call] += 1
-        if self.gate and verb == "patch":
+        if self.gate and verb == self.gated:
             await self.gate.wait()
         if self.faults[call] and (answer := self.faults[call].popleft()()) is not None:
             return answer
         if verb == "watch":
             return await self._watch(request, plural)
         if verb == "list":
-            metadata = {"resourceVersion": str(self.version)}
-            return web.json_response({"metadata": metadata, "items": list(self.objects[plural].values())})
+            items, start = list(self.objects[plural].values()), int(request.query.get("continue", 0))
+            end = start + int(request.query.get("limit", len(items)) or len(items))
+            metadata = {"resourceVersion": str(self.version), **({"continue": str(end)} if end < len(items) else {})}
+            return web.json_response({"metadata": metadata, "items": items[start:end]})
         body = orjson.loads(await request.read() or b"{}")
         return self._answer(verb, plural, name or body.get("metadata", {}).get("name", ""), subresource, body)
 
@@ -158,6 +163,12 @@ class ApiServer:
             status = {field: value for field, value in status.items() if value is not None}
             return web.json_response(self.put(plural, known, status=status))
         if verb == "delete":
+            self.deletions.append((name, body))
+            if body.get("preconditions", {}).get("uid", known["metadata"]["uid"]) != known["metadata"]["uid"]:
+                return failure(409, "Conflict")
+            if known.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+                self.remove(plural, name)  # without a grace period, which is for what runs
+                return web.json_response(known)
             metadata = {**known["metadata"], "deletionTimestamp": stamp(time.time())}
             return web.json_response(self.put(plural, {**known, "metadata": metadata}))
         if subresource == "log":
@@ -180,15 +191,25 @@ class ApiServer:
 class Operator:
     """One life of the operator, kopf's part played by a list and a watch of its own."""
 
-    def __init__(self, api: ApiServer, client: KubeClient, folder: Path) -> None:
+    def __init__(
+        self,
+        api: ApiServer,
+        client: KubeClient,
+        folder: Path,
+        clock: Callable[[], float],
+        hosts: frozenset[str] | None,
+    ) -> None:
         self.api = api
         self.client = client
         self.queue: WorkQueue[str] = WorkQueue(backoff=QUICK)
         settings = PodSettings(gateway="http://gateway", steps_image="steps", agent_image="agent")
-        self.driver = PodDriver(client, settings, ["default"], lambda uid: self.reconciler.wake(uid))
+        self.driver = PodDriver(client, settings, ["default"], lambda uid: self.reconciler.wake(uid), clock)
         store = DirectoryStore(folder, BlobSigner(b"0" * 32))
-        self.engine = Engine(store, self.driver, lambda uid: self.reconciler.wake(uid), time.time)
-        self.reconciler = Reconciler(client, self.engine, self.queue.add, time.time)
+        self.engine = Engine(store, self.driver, lambda uid: self.reconciler.wake(uid), clock)
+        key = folder / "webhook.key"
+        key.write_text("the master key")
+        self.webhooks = WebhookSender(self.engine, key, hosts)
+        self.reconciler = Reconciler(client, self.engine, self.queue.add, clock, self.webhooks)
         self.runs = EngineRuns(self.engine)
 
     async def run(self) -> None:
@@ -243,10 +264,12 @@ class Operator:
 
 
 @asynccontextmanager
-async def operating(api: ApiServer, folder: Path) -> AsyncIterator[Operator]:
+async def operating(
+    api: ApiServer, folder: Path, clock: Callable[[], float] = time.time, hosts: frozenset[str] | None = None
+) -> AsyncIterator[Operator]:
     """The operator, running, having settled."""
     async with api.served() as config, KubeClient(config, backoff=QUICK) as client:
-        operator = Operator(api, client, folder)
+        operator = Operator(api, client, folder, clock, hosts)
         running = asyncio.create_task(operator.run())
         try:
             await operator.driver.wait_synced()
@@ -256,6 +279,7 @@ async def operating(api: ApiServer, folder: Path) -> AsyncIterator[Operator]:
             running.cancel()
             with suppress(asyncio.CancelledError):
                 await running
+            await operator.webhooks.close()
 
 
 def given(builder: WorkflowBuilder) -> ApiServer:

@@ -329,3 +329,63 @@ async def test_a_restarted_operator_takes_up_what_runs(tmp_path: Path) -> None:
         await operator.work(pod_of(api, "s1"))
         assert api.status()["phase"] == "Succeeded"
         assert api.writes == {"create pods": 1, "patch mlworkflows/status": 2}
+
+
+SIDECAR = {"name": "proxy", "state": {"running": {}}}
+
+
+def with_sidecar(api: ApiServer, pod: str) -> None:
+    """An admission webhook puts a container into a Pod that never ends."""
+    spec = api.pods[pod]["spec"]
+    api.put("pods", api.pods[pod], spec={**spec, "containers": [*spec["containers"], {"name": "proxy"}]})
+
+
+async def test_a_pod_that_a_sidecar_keeps_alive_is_deleted_once_its_step_has_committed(tmp_path: Path) -> None:
+    api = given(a_chain(2))
+    async with operating(api, tmp_path) as operator:
+        pod = pod_of(api, "s0")
+        with_sidecar(api, pod)
+        running = {"name": "step", "state": {"running": {}}}
+        api.put("pods", api.pods[pod], status={"phase": "Running", "containerStatuses": [running, SIDECAR]})
+        await operator.settled()
+        await operator.commit(pod)
+        await operator.settled()
+        assert api.calls["delete pods"] == 0, "the agent is not out of the house yet"
+        ended = {"name": "step", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
+        await operator.end(pod, "Running", containerStatuses=[ended, SIDECAR])
+        await operator.settled()
+        assert api.calls["delete pods"] == 1
+        api.remove("pods", pod)
+        await operator.work(pod_of(api, "s1"))
+        assert (api.status()["phase"], api.calls["delete pods"]) == ("Succeeded", 1)
+
+
+async def test_a_crash_beside_a_sidecar_is_a_crash(tmp_path: Path) -> None:
+    api = given(a_chain(1))
+    async with operating(api, tmp_path) as operator:
+        pod = pod_of(api, "s0")
+        with_sidecar(api, pod)
+        ended = {"name": "step", "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}
+        await operator.end(pod, "Running", containerStatuses=[ended, SIDECAR])
+        await operator.settled()
+        step = api.status()["steps"][0]
+        assert (step["phase"], step["reason"]) == ("Failed", "OOMKilled")
+        assert step["message"] == "exit code 137\nthe last words"
+        assert api.calls["delete pods"] == 1
+        assert operator.engine.live == {}
+
+
+async def test_a_restarted_operator_ends_what_a_finished_workflow_left_lingering(tmp_path: Path) -> None:
+    api = given(a_chain(1))
+    async with operating(api, tmp_path) as operator:
+        pod = pod_of(api, "s0")
+        with_sidecar(api, pod)
+        await operator.commit(pod)
+        await operator.settled()
+        assert api.status()["phase"] == "Succeeded"
+    ended = {"name": "step", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
+    api.put("pods", api.pods[pod], status={"phase": "Running", "containerStatuses": [ended, SIDECAR]})
+    async with operating(api, tmp_path) as operator:
+        await operator.settled()
+        assert api.calls["delete pods"] == 1
+        assert operator.engine.live == {}

@@ -28,6 +28,10 @@ def a_pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
             "ownerReferences": [{"name": "w", "uid": OWNER}],
             **metadata,
         },
+        "spec": {
+            key: [{"name": state["name"]} for state in status.get(f"{key[:-1]}Statuses", [])]
+            for key in ("initContainers", "containers")
+        },
         "status": status,
     }
 
@@ -266,3 +270,114 @@ def test_a_view_changes_only_when_something_of_interest_did() -> None:
     }
     noise = {**status, "podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]}
     assert view(status) == view(noise, resourceVersion="7", labels={"a": "b"})
+
+
+# ── Containers of others ───────────────────────────────────────────────────────────────────────────────────────────────
+
+DONE, CRASHED, RUNS = {"terminated": terminated(0, "Completed")}, {"terminated": terminated(3)}, {"running": {}}
+CREATING, BROKEN = {"waiting": {"reason": "PodInitializing"}}, {"waiting": {**PULLING, "reason": "ErrImagePull"}}
+LOOPING = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 5m0s"}}
+
+
+def a_status(phase: str, init: dict[str, Any] | None = None, **containers: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "phase": phase,
+        "initContainerStatuses": [container(name, **state) for name, state in (init or {}).items()],
+        "containerStatuses": [container(name, **state) for name, state in containers.items()],
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (a_status("Running", step=DONE, proxy=RUNS), ("Ended", True, 0, "")),
+        (a_status("Running", step=CRASHED, proxy=RUNS), ("Ended", True, 3, "Error")),
+        (a_status("Running", step={"terminated": terminated(137, "OOMKilled")}, proxy=RUNS), ("Ended", True, 137, "OOMKilled")),
+        (a_status("Running", step=DONE, proxy=BROKEN), ("Ended", True, 0, "")),
+        (a_status("Running", {"fetch": DONE}, step=DONE, publish=RUNS, proxy=RUNS), ("Running", False, None, "")),
+        (a_status("Running", {"fetch": DONE}, step=DONE, publish=DONE, proxy=RUNS), ("Ended", True, 0, "")),
+        (a_status("Running", {"fetch": DONE}, step=DONE, publish={"terminated": terminated(75)}, proxy=RUNS), ("Ended", True, 75, "Error")),
+        (a_status("Running", {"fetch": DONE}, step=RUNS, publish={"terminated": terminated(75)}, proxy=RUNS), ("Running", False, None, "")),
+        (a_status("Running", {"proxy": RUNS}, step=DONE), ("Running", False, None, "")),
+        (a_status("Pending", {"proxy": RUNS, "fetch": {"terminated": terminated(75)}}, step=CREATING, publish=CREATING), ("Running", False, None, "")),
+        (a_status("Running", step=CRASHED), ("Running", False, None, "")),
+        (a_status("Running", step=CRASHED, proxy=DONE), ("Running", False, None, "")),
+        (a_status("Running", step=RUNS, proxy=DONE), ("Running", False, None, "")),
+        (a_status("Running", step=RUNS, proxy=BROKEN), ("Running", False, None, "")),
+        (a_status("Running", {"proxy": LOOPING}, step=RUNS), ("Running", False, None, "")),
+        (a_status("Succeeded", step=DONE, proxy=DONE), ("Ended", False, 0, "")),
+        (a_status("Failed", step=DONE, proxy=CRASHED), ("Ended", False, 0, "")),
+        (a_status("Failed", {"fetch": DONE}, step=DONE, publish=DONE, proxy=CRASHED), ("Ended", False, 0, "")),
+        (a_status("Failed", step=CRASHED, proxy={"terminated": terminated(137)}), ("Ended", False, 3, "Error")),
+        (a_status("Failed", {"fetch": DONE, "setup": CRASHED}, step=CREATING), ("Ended", False, 3, "Error")),
+        (a_status("Pending", {"setup": RUNS, "fetch": CREATING}, step=CREATING, publish=CREATING), ("Waiting", False, None, "")),
+        (a_status("Pending", {"setup": DONE, "fetch": RUNS}, step=CREATING, publish=CREATING), ("Running", False, None, "")),
+        (a_status("Pending", {"setup": BROKEN}, step=CREATING), ("Waiting", False, None, "ErrImagePull")),
+        (a_status("Pending", {"proxy": LOOPING}, step=CREATING), ("Waiting", False, None, "CrashLoopBackOff")),
+        (a_status("Pending", {"proxy": RUNS}, step=CREATING), ("Waiting", False, None, "")),
+    ],
+    ids=[
+        "a sidecar outlives the step", "a crash", "a crash for want of memory", "a sidecar that never starts", "publish is at work", "publish has done its work",
+        "publish failed", "publish is gone, the step goes on", "a native sidecar is the kubelet's to end", "after a failed fetch too",
+        "the kubelet is about to say why", "and so it is with a sidecar that has ended", "a sidecar that ended first", "a sidecar without an image",
+        "a native sidecar that crashes", "all is well", "a sidecar's crash is not the step's", "nor publish's", "the step's own word comes first",
+        "an injected init container failed", "an injected init container runs", "and has ended", "an injected init container without an image",
+        "a native sidecar that does not come up", "a native sidecar that is up",
+    ],
+)  # fmt: skip
+def test_what_others_put_into_a_pod_changes_nothing(
+    status: dict[str, Any], expected: tuple[str, bool, int | None, str]
+) -> None:
+    attempt = view(status).attempt
+    assert (str(attempt.seen), attempt.lingering, attempt.exit_code, attempt.reason) == expected
+    assert attempt.lost is False
+
+
+def test_whose_container_failed_is_said() -> None:
+    status = a_status("Failed", {"setup": {"terminated": terminated(1, "Error", "no route")}}, step=CREATING)
+    assert view(status).attempt.message == "setup: exit code 1: no route"
+
+
+def test_who_evicts_is_asked_even_where_a_sidecar_runs_on() -> None:
+    status = a_status("Running", step={"terminated": terminated(143)}, proxy=RUNS)
+    status["conditions"] = [{"type": "DisruptionTarget", "status": "True"}]
+    attempt = view(status).attempt
+    assert (attempt.seen, attempt.lingering, attempt.lost) == (Seen.ENDED, True, True)
+
+
+# ── Time ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("stamp", ["2026-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "2999-01-01T00:00:00Z"])
+def test_no_stamp_of_the_server_is_believed(stamp: str) -> None:
+    pod = a_pod(a_status("Running", step={"running": {"startedAt": stamp}}), creationTimestamp=stamp)
+    found = pod_view(pod, 1000.0)
+    assert found is not None
+    assert (found.attempt.created_at, found.attempt.running_since) == (1000.0, 1000.0)
+
+
+def test_a_pod_keeps_the_times_at_which_it_was_first_seen_so() -> None:
+    first = pod_view(a_pod({"phase": "Pending"}), 1000.0)
+    second = pod_view(a_pod(a_status("Running", step=RUNS)), 1010.0, first)
+    third = pod_view(a_pod(a_status("Running", step=DONE, proxy=RUNS)), 1020.0, second)
+    assert first is not None
+    assert second is not None
+    assert third is not None
+    assert [(each.attempt.created_at, each.attempt.running_since) for each in (first, second, third)] == [
+        (1000.0, None),
+        (1000.0, 1010.0),
+        (1000.0, 1010.0),
+    ]
+
+
+def test_another_pod_of_the_same_name_has_times_of_its_own() -> None:
+    known = pod_view(a_pod(a_status("Running", step=RUNS)), 1000.0)
+    found = pod_view(a_pod({"phase": "Pending"}, uid="another"), 2000.0, known)
+    assert found is not None
+    assert (found.attempt.created_at, found.attempt.running_since) == (2000.0, None)
+
+
+def test_only_the_steps_own_container_counts_as_running() -> None:
+    found = pod_view(a_pod(a_status("Pending", {"proxy": RUNS, "fetch": RUNS}, step=CREATING)), 1000.0)
+    assert found is not None
+    assert (found.attempt.seen, found.attempt.running_since) == (Seen.RUNNING, None)

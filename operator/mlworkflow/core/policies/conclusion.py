@@ -30,14 +30,18 @@ def stop_orphans(turn: Turn) -> None:
 
 
 def stop_leftovers(turn: Turn) -> None:
-    """An attempt that is neither its task's current one nor about to leave by itself, having committed, is stopped."""
+    """An attempt that is neither its task's current one nor about to leave by itself, having committed, is stopped.
+
+    One that lingers will not leave by itself: it is stopped as soon as all is known of it.
+    """
     asked = {(action.task, action.attempt) for action in turn.actions if isinstance(action, Stop)}
     for key, attempt in turn.seen.attempts.items():
+        if attempt.leaving or key in asked or (attempt.seen is Seen.ENDED and not attempt.lingering):
+            continue
         task = turn.task(attempt.task)
         is_current = task.phase is Phase.RUNNING and task.attempt == attempt.number
-        if not (
-            is_current or attempt.leaving or attempt.seen is Seen.ENDED or key in turn.seen.results or key in asked
-        ):
+        is_known = key in turn.seen.results
+        if not (is_current and not is_known if attempt.lingering else is_current or is_known):
             turn.actions.append(Stop(attempt.task, attempt.number, attempt.handle))
 
 
