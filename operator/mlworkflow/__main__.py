@@ -64,7 +64,14 @@ async def run(settings: Settings) -> None:
         queue: WorkQueue[str] = WorkQueue()
         clock = EngineClock(time.time())
         driver = PodDriver(client, settings.pods, settings.namespaces, lambda uid: reconciler.wake(uid), clock)
-        engine = Engine(_store(settings), driver, lambda uid: reconciler.wake(uid), clock)
+        engine = Engine(
+            _store(settings),
+            driver,
+            lambda uid: reconciler.wake(uid),
+            clock,
+            settings.limits,
+            lambda: reconciler.primed.is_set(),
+        )
         key = Path(settings.webhook_key) if settings.webhook_key else None
         webhooks = WebhookSender(engine, key, settings.webhook_hosts)
         reconciler = Reconciler(client, engine, queue.add, clock, webhooks)
@@ -81,6 +88,7 @@ async def run(settings: Settings) -> None:
                 background = [
                     group.create_task(driver.run(), name="pods"),
                     group.create_task(reconciler.priming.run(settings.namespaces, asyncio.sleep), name="priming"),
+                    group.create_task(_share(reconciler), name="sharing"),
                     group.create_task(watch_store(engine, reconciler.wake_all), name="store"),
                     group.create_task(_work(driver, queue, settings.workers, reconciler), name="workers"),
                 ]
@@ -104,6 +112,12 @@ async def _work(driver: PodDriver, queue: WorkQueue[str], count: int, reconciler
     await driver.wait_synced()
     tune_garbage_collector()
     await run_workers(queue, count, reconciler.reconcile)
+
+
+async def _share(reconciler: Reconciler) -> None:
+    """Once it is known who holds what is shared, those who wait for it may look again."""
+    await reconciler.primed.wait()
+    reconciler.wake_all()
 
 
 async def serve(app: web.Application, port: int, host: str = "0.0.0.0") -> web.AppRunner:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from mlworkflow.core.errors import UsageError
 from mlworkflow.core.pods import PodSettings
+from mlworkflow.engine.sharing import Limits
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """`namespaces` empty means all. `store_keys` is a folder with the files `access-key` and `secret-key`; empty means the Pod's cloud identity.
     `webhook_key` is the file of the key that webhooks are signed with; `webhook_hosts` may be called at whatever address.
+    `limits` bound the Pods of all workflows, and of those of one namespace.
     """
 
     namespaces: tuple[str, ...]
@@ -28,6 +30,7 @@ class Settings:
     store_ca: str
     webhook_key: str
     webhook_hosts: frozenset[str]
+    limits: Limits
     pods: PodSettings
 
     @classmethod
@@ -48,6 +51,9 @@ class Settings:
         def listed(name: str) -> tuple[str, ...]:
             return tuple(item.strip() for item in environ.get(name, "").split(",") if item.strip())
 
+        def limit(name: str) -> int | None:
+            return number(name, 0) or None
+
         return cls(
             namespaces=listed("MLWF_NAMESPACES"),
             workers=number("MLWF_WORKERS", 16),
@@ -62,6 +68,11 @@ class Settings:
             store_ca=environ.get("MLWF_STORE_CA", ""),
             webhook_key=environ.get("MLWF_WEBHOOK_KEY", ""),
             webhook_hosts=frozenset(host.lower() for host in listed("MLWF_WEBHOOK_ALLOWED_HOSTS")),
+            limits=Limits(
+                total=limit("MLWF_PARALLELISM"),
+                namespace=limit("MLWF_NAMESPACE_PARALLELISM"),
+                namespaces=dict(_pair(pair) for pair in listed("MLWF_NAMESPACES_PARALLELISM")),
+            ),
             pods=PodSettings(
                 gateway=needed("MLWF_GATEWAY_URL"),
                 steps_image=needed("MLWF_STEPS_IMAGE"),
@@ -70,3 +81,11 @@ class Settings:
                 allowed_imports=environ.get("MLWF_ALLOWED_IMPORTS", ""),
             ),
         )
+
+
+def _pair(text: str) -> tuple[str, int]:
+    """``team-a=5``."""
+    name, _, limit = text.partition("=")
+    if not name or not limit.isdecimal():
+        raise UsageError(f"MLWF_NAMESPACES_PARALLELISM is a list of namespace=number, not '{text}'")
+    return name, int(limit)

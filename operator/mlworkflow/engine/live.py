@@ -11,7 +11,7 @@ from mlworkflow.core.decide import Usage
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Room, Seen
 from mlworkflow.core.plan import Plan
-from mlworkflow.core.state import Run
+from mlworkflow.core.state import PENDING, Run
 from mlworkflow.core.view import View
 from mlworkflow.store.layout import AttemptKey
 
@@ -66,6 +66,14 @@ class Live:
         refused, self.refused = self.refused, {}
         stuck = f"waiting to create Pods: {self.trouble}" if self.creating and self.trouble else ""
         return Observations(attempts, self.results, probed, refused, waiting or stuck, room)
+
+    def restart(self, run: Run) -> None:
+        """Go on from a state in which tasks run again: what was on its way for their earlier attempts is dropped."""
+        self.run = run
+        for attempt in {*self.creating, *self.orders}:
+            task = run.tasks.get(attempt[0], PENDING)
+            if attempt[1] < task.since:
+                self.forget(attempt)
 
     def forget(self, attempt: AttemptId) -> None:
         """Drop what is needed only while an attempt is under way."""

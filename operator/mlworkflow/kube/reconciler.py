@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from mlworkflow.core import status
+from mlworkflow.core import rerun, status
 from mlworkflow.core.errors import SpecError
 from mlworkflow.core.observation import Attempt, Seen
 from mlworkflow.core.plan import Plan
@@ -94,6 +94,8 @@ class Reconciler:
         live: Live | None = None
         try:
             live = await self._live(resource, before)
+            if rerun.is_asked(live.plan, live.run):
+                return await self._run_again(key, resource, live)
             wake_at = await self._engine.advance(live)
             after = status.written(live.plan, live.run, before, self._clock())
         except SpecError as error:
@@ -116,6 +118,14 @@ class Reconciler:
         if written and is_finished(written.get("status") or {}) and (due := await self._retire(written)) is not None:
             waits.append(due)
         return min(waits, default=None)
+
+    async def _run_again(self, key: str, resource: Json, live: Live) -> float | None:
+        """Take up a request to run steps again: it is written down first, and carried out in the next turn."""
+        again = rerun.honour(live.plan, live.run, self._clock())
+        after = status.written(live.plan, again, resource.get("status") or {}, self._clock())
+        if await self._write(key, resource, after):
+            live.restart(again)
+        return 0.0
 
     async def _retire(self, resource: Json) -> float | None:
         """A workflow that has ended: forgotten once nothing of it is left, deleted when its time is over."""
@@ -169,7 +179,12 @@ class Reconciler:
 
     def _is_over(self, resource: Json, written: Mapping[str, Any]) -> bool:
         """Whether nothing is left to do for a workflow with this status."""
-        if not is_finished(written) or self._leftovers(resource["metadata"]["uid"]):
+        asked = ((resource.get("spec") or {}).get("rerun") or {}).get("id", "")
+        if (
+            not is_finished(written)
+            or self._leftovers(resource["metadata"]["uid"])
+            or asked != written.get("rerun", "")
+        ):
             return False
         return self._webhooks is None or not is_owed({"spec": resource.get("spec"), "status": written})
 
