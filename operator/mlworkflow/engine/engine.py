@@ -45,8 +45,8 @@ class Engine:
 
     async def open(self, workflow: Workflow, graph: Graph, run: Run) -> Live:
         """Take up a workflow: `run` is what its status says, the store's records say the rest."""
-        results = await records.load(self.store, workflow.namespace, workflow.uid)
-        live = self.live[workflow.uid] = Live(workflow, graph, run, results)
+        results, checkpoints = await records.load(self.store, workflow.namespace, workflow.uid)
+        live = self.live[workflow.uid] = Live(workflow, graph, run, results, checkpoints=checkpoints)
         return live
 
     def close(self, uid: str) -> None:

@@ -11,6 +11,7 @@ from mlworkflow.core.graph import Graph
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Seen
 from mlworkflow.core.state import Run
+from mlworkflow.core.values import ArtifactRef
 from mlworkflow.store.layout import AttemptKey
 
 
@@ -18,7 +19,7 @@ from mlworkflow.store.layout import AttemptKey
 class Live:
     """`results` mirrors the records in the store; `creating` are attempts that were decided on and do not exist yet, `trouble` why not.
 
-    `metrics` holds the last values that running tasks sent. `probed` and `refused` are told to `decide` once. `is_settled` is false until the first turn after a start of the operator:
+    `checkpoints` holds the last checkpoint of each task, for its next attempt. `metrics` holds the last values that running tasks sent. `probed` and `refused` are told to `decide` once. `is_settled` is false until the first turn after a start of the operator:
     before it, the state may not know of attempts that exist.
     """
 
@@ -33,6 +34,7 @@ class Live:
     orders: dict[AttemptId, Order] = field(default_factory=dict)
     trouble: str = ""
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    checkpoints: dict[str, ArtifactRef] = field(default_factory=dict)
     is_settled: bool = False
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     turning: asyncio.Lock = field(default_factory=asyncio.Lock)
