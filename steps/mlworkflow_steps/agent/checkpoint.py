@@ -47,6 +47,7 @@ class Keeper:
         self._saving = threading.Lock()
         self._wake = threading.Event()
         self._is_closed = False
+        self._is_last = False
         self._thread: threading.Thread | None = None
         self._said = ""
 
@@ -67,9 +68,12 @@ class Keeper:
         self._wake.set()
 
     def save_last(self) -> None:
-        """Saves what an attempt that failed has left, unless that has been done; waits as long as must be. Raises
-        `Superseded`.
+        """Saves what an attempt that failed has left, unless that has been done; waits as long as must be. Done
+        once, however often it is called. Raises `Superseded`.
         """
+        if self._is_last:
+            return
+        self._is_last = True
         self.close()
         self._saving.acquire(timeout=_LAST_SAVE_WAITS)  # never given back: after this one nothing older is noted
         now = signature(self._folder)
