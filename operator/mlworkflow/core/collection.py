@@ -29,6 +29,22 @@ class Manifest(Struct, frozen=True):
     items: tuple[Member, ...]
 
 
+def paths(members: Sequence[Member]) -> list[str | None]:
+    """What each member is called where a collection is a directory: its index, all equally wide; None where there is none."""
+    width = max(4, len(str(len(members) - 1)))
+    return [None if member.artifact is None else f"{n:0{width}d}" for n, member in enumerate(members)]
+
+
+def index(members: Sequence[Member]) -> bytes:
+    """What ``index.json`` of such a directory holds."""
+    return json.encode(
+        [
+            {"index": n, "item": member.item, "phase": member.phase, "path": path}
+            for n, (member, path) in enumerate(zip(members, paths(members), strict=True))
+        ]
+    )
+
+
 def encode(items: Sequence[Member]) -> bytes:
     """The bytes of a collection."""
     return json.encode(Manifest(tuple(items)), order="sorted")

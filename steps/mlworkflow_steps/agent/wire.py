@@ -13,6 +13,7 @@ from collections.abc import Iterator
 TYPE_CHECKING = False  # importing typing would cost more than all of this
 if TYPE_CHECKING:
     from io import BufferedReader
+    from ssl import SSLContext
     from typing import IO, Any
 
 CONNECT_SECONDS = 10.0
@@ -159,11 +160,21 @@ def split(url: str) -> tuple[str, str, int, str]:
 def _connect(scheme: str, host: str, port: int) -> socket.socket:
     connection: Any = socket.create_connection((host.strip("[]"), port), CONNECT_SECONDS)
     if scheme == "https":
-        import ssl  # several times the cost of all the rest
-
-        connection = ssl.create_default_context().wrap_socket(connection, server_hostname=host.strip("[]"))
+        connection = _tls().wrap_socket(connection, server_hostname=host.strip("[]"))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection  # type: ignore[no-any-return]
+
+
+_contexts: list[SSLContext] = []
+
+
+def _tls() -> SSLContext:
+    """The one context of this process: the authorities of a system take 20 ms to load."""
+    if not _contexts:
+        import ssl  # several times the cost of all the rest
+
+        _contexts.append(ssl.create_default_context())
+    return _contexts[0]
 
 
 def _send(connection: socket.socket, head: bytes, body: bytes | Iterator[bytes] | IO[bytes], size: int) -> None:

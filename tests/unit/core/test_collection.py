@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlworkflow.core.collection import Member, decode, encode
+from mlworkflow.core.collection import Member, decode, encode, index, paths
 from mlworkflow.core.values import ArtifactRef
 
 DIGEST = "sha256:" + "0" * 64
@@ -35,6 +36,18 @@ def test_the_bytes_are_the_contract_s() -> None:
         ).encode()
     )
     assert encode([]) == b'{"items":[]}'
+
+
+def test_as_a_directory() -> None:
+    left = Member(ArtifactRef(DIGEST, 3), {"a": "ü"}, "Succeeded")
+    members = [left, Member(None, 2, "Failed")]
+    assert paths(members) == ["0000", None]
+    assert json.loads(index(members)) == [
+        {"index": 0, "item": {"a": "ü"}, "phase": "Succeeded", "path": "0000"},
+        {"index": 1, "item": 2, "phase": "Failed", "path": None},
+    ]
+    assert (paths([left] * 10_000)[-1], paths([left] * 10_001)[0]) == ("9999", "00000")
+    assert paths([]) == []
 
 
 @given(st.lists(st.builds(Member, ARTIFACTS, JSON, st.sampled_from(["Succeeded", "Failed"])), max_size=4))
