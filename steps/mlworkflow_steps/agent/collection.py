@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator
 
-from mlworkflow_steps.agent import transfer
+from mlworkflow_steps.agent import transfer, wire
 from mlworkflow_steps.agent.errors import GatewayRefused, StepFailure
 from mlworkflow_steps.agent.folders import remove
 from mlworkflow_steps.agent.gateway import Gateway
@@ -42,10 +43,18 @@ def fetch(gateway: Gateway, name: str, artifact: dict[str, Any], target: str, *,
     layout.add(artifact, lambda: gateway.input_url(name), f"input {name!r}", [target])
     members = list(layout.members.values())
     if members:
+        lines = _Lines()
         in_threads(
-            lambda member: _fetch(gateway, name, member, readable), _with_urls(gateway, name, members),
+            lambda member: _fetch(gateway, name, member, lines.line, readable), _with_urls(gateway, name, members),
             min(PARALLEL, len(members)),
         )  # fmt: skip
+
+
+class _Lines(threading.local):
+    """A kept connection for each thread."""
+
+    def __init__(self) -> None:
+        self.line = wire.Line()
 
 
 class _Layout:
@@ -128,14 +137,14 @@ def _with_urls(gateway: Gateway, name: str, members: list[_Member]) -> Iterator[
             yield member
 
 
-def _fetch(gateway: Gateway, name: str, member: _Member, readable: bool) -> None:
+def _fetch(gateway: Gateway, name: str, member: _Member, line: wire.Line, readable: bool) -> None:
     fresh = _member_url(gateway, name, member.artifact["digest"])
 
     def url() -> str:
         known, member.url = member.url, ""  # of a batch, good for one try
         return known or fresh()
 
-    source = transfer.Source(member.noun, url, gateway.patience)
+    source = transfer.Source(member.noun, url, gateway.patience, line)
     first, *others = member.targets
     with transfer.downloaded(source, member.artifact, f"{first}.part") as file:
         if member.artifact["type"] == "directory":

@@ -32,9 +32,12 @@ _REFUSALS = 3  # a store may refuse a URL that has just expired, but not three f
 
 
 class Source:
-    """Where bytes come from: `url` gives a fresh URL for each try, `noun` is what they are called in a failure."""
+    """Where bytes come from: `url` gives a fresh URL for each try, `noun` is what they are called in a failure, `line` a
+    connection to keep for more.
+    """
 
-    def __init__(self, noun: str, url: Callable[[], str], patience: Patience) -> None:
+    def __init__(self, noun: str, url: Callable[[], str], patience: Patience, line: wire.Line | None = None) -> None:
+        self.line = line
         self.noun = noun
         self.url = url
         self.patience = patience
@@ -159,7 +162,8 @@ def _answer(source: Source, done: int) -> wire.Answer:
         url = source.url()
     except GatewayRefused as error:
         raise StepFailure("StoreRefused", f"{source.noun}: {error}") from error
-    return wire.request("GET", url, {"Range": f"bytes={done}-"} if done else {})
+    headers = {"Range": f"bytes={done}-"} if done else {}
+    return wire.get(url, headers, source.line) if source.line is not None else wire.request("GET", url, headers)
 
 
 def _restarted(file: IO[bytes]) -> tuple[_Hash, int]:
