@@ -51,9 +51,7 @@ class Line:
 
 
 class Answer:
-    """A status, headers (lower case) and a body to be read once; a context manager that closes the connection, or hands it to
-    `keep` when the next answer may come on it.
-    """
+    """A status, headers (lower case) and a body to be read once; on exit the connection is closed, or given to `keep`."""
 
     def __init__(self, connection: socket.socket, keep: Callable[[socket.socket], None] | None = None) -> None:
         self._connection = connection
