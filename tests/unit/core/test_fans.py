@@ -126,7 +126,7 @@ def test_parallel_bounds_the_items_at_once() -> None:
 def test_no_items_are_a_success_with_empty_lists() -> None:
     play = Play(fan(()).step("t", inputs="s.o", params={"n": "${{ steps.s.outputs.n }}"})).turn()
     (publish,) = play.asked(Publish)
-    assert (publish.parameters, decode(publish.collections["o"])) == ({"n": []}, [])
+    assert (publish.parameters, decode(publish.collections["o"])) == ({"n": []}, ())
     assert play.publishes().turn().started == ["t"]
     assert play.orders[0].params["n"] == []
 

@@ -61,7 +61,7 @@ def settle_fan(turn: Turn, fan: Node) -> None:
     collections = {
         name: collection.encode(
             [
-                collection.Item(
+                collection.Member(
                     item=item,
                     phase=str(task.phase),
                     artifact=task.artifacts.get(name) if task.phase is Phase.SUCCEEDED else None,
