@@ -102,8 +102,8 @@ def test_failures_and_losses_count_anew() -> None:
 
 def test_a_running_step_that_is_concerned_is_stopped_and_another_goes_on() -> None:
     play = Play(_CHAIN).turn().runs("a").runs("d").asks_again("a").turn()
-    assert play.stopped == ["a"]
-    assert play.started == ["a#1"]
+    assert (play.stopped, play.started) == (["a"], [])
+    assert play.vanishes("a", 0).turn().started == ["a#1"]
     assert play.task("d").attempt == 0
 
 
