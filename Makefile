@@ -47,8 +47,8 @@ SOAK ?= 100000
 SOAK_JOBS ?= $(shell nproc)
 .PHONY: soak
 soak: $(VENV)/.ready ## Try the engine on SOAK random workflows and disturbances (100000), on every core
-	@pids=; for job in $$(seq $(SOAK_JOBS)); do MLWF_SOAK_EXAMPLES=$$(( $(SOAK) / $(SOAK_JOBS) )) \
-	  $(RUN)/python -m pytest tests/unit/core/test_world.py -q -p no:cacheprovider --hypothesis-seed=$$RANDOM$$job & pids="$$pids $$!"; \
+	@pids=; for job in $$(seq $(SOAK_JOBS)); do MLWF_SOAK_EXAMPLES=$$(( $(SOAK) / $(SOAK_JOBS) / 3 )) \
+	  $(RUN)/python -m pytest tests/unit/core/test_world.py -q -p no:cacheprovider --timeout=0 --hypothesis-seed=$$RANDOM$$job & pids="$$pids $$!"; \
 	  done; failed=0; for pid in $$pids; do wait $$pid || failed=1; done; exit $$failed
 
 .PHONY: lint
