@@ -96,7 +96,7 @@ class EngineRuns:
         return replace(result, logs=logs, message="\n".join(text for text in said if text))
 
     async def checkpoint(self, key: AttemptKey, checkpoint: ArtifactRef) -> None:
-        live = self._current(key)
+        live = self._newest(key)
         await records.keep_checkpoint(self._engine.store, key, checkpoint)
         live.checkpoints[key.task] = checkpoint
 
@@ -112,10 +112,17 @@ class EngineRuns:
 
     def _current(self, key: AttemptKey) -> Live:
         """The workflow of an attempt that is its task's current one and has not committed."""
+        live = self._newest(key)
+        if live.run.tasks[key.task].phase is not Phase.RUNNING or (key.task, key.attempt) in live.results:
+            raise Superseded("this attempt has been replaced or has committed")
+        return live
+
+    def _newest(self, key: AttemptKey) -> Live:
+        """The workflow of an attempt that no other has replaced: it runs, or was told to end and another will follow."""
         live = self._engine.live.get(key.uid)
         if live is None or not live.is_settled:
             raise NotReady("the operator has not taken up this workflow yet")
         task = live.run.tasks.get(key.task, PENDING)
-        if task.phase is not Phase.RUNNING or task.attempt != key.attempt or (key.task, key.attempt) in live.results:
+        if task.is_finished or task.attempt != key.attempt or key.attempt < task.since:
             raise Superseded("this attempt has been replaced or has committed")
         return live

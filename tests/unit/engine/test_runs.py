@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mlworkflow.core.observation import Seen
 from mlworkflow.core.state import Phase
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.engine.driver import ContainerEnd
@@ -241,3 +243,21 @@ async def test_the_log_of_an_attempt_that_is_over_is_kept_beside_the_records(ope
     await operator.runs.log(key("a", 0), artifact("log"))
     assert read_log(operator.store, key("a", 0)) == artifact("log")
     assert operator.records() == {}
+
+
+async def test_an_attempt_that_was_told_to_end_saves_its_last_checkpoint_but_cannot_commit(
+    world: World, tmp_path: Path
+) -> None:
+    step = a_workflow().step("a", attemptTimeout="10s", retry={"limit": 1, "backoff": "1s"})
+    operator = Operator(step, world, tmp_path)
+    await operator.turn()
+    world.attempts[("a", 0)] = replace(world.attempts[("a", 0)], seen=Seen.RUNNING, running_since=world.now)
+    await operator.turn(after=10)
+    assert operator.is_("a", Phase.PENDING, "DeadlineExceeded")
+    last = artifact("last", type_="directory")
+    await operator.runs.checkpoint(key("a"), last)
+    with pytest.raises(Superseded):
+        await operator.commit("a")
+    world.vanished("a")
+    await operator.turn(after=1)
+    assert operator.runs.task(key("a", 1)).checkpoint == last
