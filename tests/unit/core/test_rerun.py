@@ -37,6 +37,7 @@ def edited(play: Play, builder: WorkflowBuilder) -> Play:
 
 
 def test_what_failed_runs_again_with_what_follows_and_the_rest_keeps_its_results() -> None:
+    """kubeflow/pipelines #11329, #11248: a retry says OK, and nothing runs, or the run hangs."""
     play = ended().asks_again().turn()
     assert play.started == ["b#1"]
     assert play.phases == {"a": "Succeeded", "b": "Running", "c": "Pending", "d": "Succeeded"}
