@@ -268,10 +268,18 @@ class World:
         text = json.encode(status.written(self.plan, old, {}, self.now))
         self.run = status.read(json.decode(text), self.plan.nodes)
         self.written = [old]
+        self.judged = {key for key in self.judged if self._is_remembered(key)}
         self._note(f"the operator is killed; it comes back with {self._phases()}")
         self.cache = {key: pod.shown() for key, pod in self.pods.items()}
         self.creating, self.probed, self.refused = {}, {}, {}
         self.wake_at, self.is_settled, self.is_dirty = None, False, True
+
+    def _is_remembered(self, key: AttemptId) -> bool:
+        """Whether a failure that left no record is known to the state that outlived a crash."""
+        task = self.run.tasks.get(key[0], PENDING)
+        return task.failures > 0 and (
+            task.attempt > key[1] or (task.attempt == key[1] and task.phase is not Phase.RUNNING)
+        )
 
     def _toggle_suspend(self) -> None:
         self._edit(suspend=not self.workflow.suspend)
