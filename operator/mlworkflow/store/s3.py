@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 import urllib3
@@ -28,6 +29,7 @@ from mlworkflow.store.errors import NotFound, StoreRefused, StoreUnavailable
 
 _CHUNK = 1 << 20
 _OWN_REQUEST_SECONDS = 300
+_SECONDS_THAT_MATTER = 30.0
 _TRANSIENT = frozenset(
     {"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "Throttling", "XMinioServerNotInitialized"}
 )
@@ -77,9 +79,12 @@ class S3Store:
         )
         if not settings.path_style:
             self._client.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
-        self._own = self._signer(settings.endpoint, clock)
-        self._steps = self._signer(settings.step_endpoint or settings.endpoint, clock)
-        self._scoped = ScopedKeys(settings.endpoint, settings.bucket, settings.region, settings.keys, self._pool, clock)
+        self._clock, self._ahead = clock, 0.0
+        self._own = self._signer(settings.endpoint, self._now)
+        self._steps = self._signer(settings.step_endpoint or settings.endpoint, self._now)
+        self._scoped = ScopedKeys(
+            settings.endpoint, settings.bucket, settings.region, settings.keys, self._pool, self._now
+        )
         self._is_scoped = False
         self._form = Form.CHECKSUM
         self._is_probed = False
@@ -136,6 +141,7 @@ class S3Store:
 
     def check(self) -> None:
         with self._translated():
+            self._learn_the_time()
             if not self._client.bucket_exists(self._settings.bucket):
                 if not self._settings.create_bucket:
                     raise StoreRefused(f"bucket {self._settings.bucket!r} does not exist, and may not be created")
@@ -143,6 +149,19 @@ class S3Store:
         if not self._is_probed:  # once is enough: it writes objects, and servers do not change their ways under way
             self._find_what_is_enforced()
             self._is_probed = True
+
+    def _now(self) -> float:
+        """The store's time, which is the one that signatures are judged by: our clock, and how far the store's is ahead of it."""
+        return self._clock() + self._ahead
+
+    def _learn_the_time(self) -> None:
+        """By the `Date` of any answer; seconds do not matter, for a signature counts for minutes."""
+        date = self._pool.request("HEAD", self._settings.endpoint, redirect=False).headers.get("Date")
+        with contextlib.suppress(TypeError, ValueError):
+            ahead = parsedate_to_datetime(date or "").timestamp() - self._clock()
+            if abs(ahead - self._ahead) > _SECONDS_THAT_MATTER:
+                _log.warning("store clock ahead=%.0f s", ahead)
+                self._ahead = ahead
 
     def _create_bucket(self) -> None:
         try:
