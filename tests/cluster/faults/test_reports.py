@@ -45,7 +45,7 @@ def test_a_chain_has_no_fixed_delay_between_its_steps(
     cluster: Cluster, operator: str, namespace: str, lines: Lines, make: Making
 ) -> None:
     """argo-workflows #12381, #9278, #13671: each hop takes up to ten seconds, because the controller looks again only then. Bare Pods of this
-    node take two seconds a hop; no hop here may take longer, whichever way the step gets into its Pod."""
+    node take two seconds a hop; what is asserted leaves room for a machine that is busy, and none for a delay that is fixed."""
     names = [f"light{number}" for number in range(5)] + [f"plain{number}" for number in range(3)]
     steps = [
         make.of(name[:5], name, after=[before] if before else [])
@@ -55,8 +55,8 @@ def test_a_chain_has_no_fixed_delay_between_its_steps(
     assert cluster.wait_phase(namespace, "w", 60)["status"]["phase"] == "Succeeded"
     assert lines.said == [f"{name} 0" for name in names]
     hops = [after - before for before, after in zip(lines.at, lines.at[1:], strict=False)]
-    assert sorted(hops[:4])[2] < 2.0, hops
-    assert max(hops) < 5.0, hops
+    assert sorted(hops)[len(hops) // 2] < 4.0, hops  # 0.7 and 2.0 on an idle machine
+    assert max(hops) < 8.0, hops
 
 
 def test_retries_are_made_as_often_as_was_asked(
