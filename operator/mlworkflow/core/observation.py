@@ -30,7 +30,8 @@ class Attempt:
     `reason` and `message` say why it waits or how it ended; `lost` that the infrastructure ended it (eviction, preemption,
     a lost node, a deleted Pod) and not the step itself. `leaving` says that its end has been asked for already, `lingering` that the
     attempt has ended although what it ran in goes on (an injected container that never ends). `created_at` and `running_since` are by
-    our own clock: when the driver created or first saw the attempt, and when it first saw the step's own container run.
+    our own clock: when the driver created or first saw the attempt, and when it first saw the step's own container run;
+    `waiting_since` is when it began to wait, where that is later (an image is pulled after the inputs were fetched).
     """
 
     task: str
@@ -45,6 +46,7 @@ class Attempt:
     leaving: bool = False
     lingering: bool = False
     running_since: float | None = None
+    waiting_since: float | None = None
 
 
 class Result(Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -5,8 +5,9 @@ Used by `__main__` and `handlers`. With these settings no handler may be anythin
 """
 
 import gc
+import itertools
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 import kopf
 
@@ -47,6 +48,13 @@ class NoProgress(kopf.ProgressStorage):
         return essence
 
 
+class Patience:
+    """Pauses between the tries of a request, without end: kopf would give up after a minute, and take the process with it."""
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain((0.5, 1.0, 2.0, 5.0), itertools.repeat(10.0))
+
+
 def configure(settings: kopf.OperatorSettings) -> None:
     """Set everything; call it in `on.startup`."""
     settings.persistence.diffbase_storage = NoDiffBase()
@@ -58,6 +66,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.chunk_size = 500
     settings.queueing.idle_timeout = 2.0
     settings.networking.request_timeout = 30.0
+    settings.networking.error_backoffs = Patience()
     # One line per event and handler at INFO would drown the lines about decisions.
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
 

@@ -71,6 +71,7 @@ def pod_view(pod: Json, now: float = 0.0, known: PodView | None = None) -> PodVi
     running_since = earlier.running_since if earlier else None
     if running_since is None and "running" in _state(containers, MAIN):
         running_since = now
+    waited = earlier.waiting_since if earlier and earlier.seen is Seen.WAITING else now
     exit_code = _exit_code(containers) if seen is Seen.ENDED else None
     attempt = Attempt(
         task=task,
@@ -85,6 +86,7 @@ def pod_view(pod: Json, now: float = 0.0, known: PodView | None = None) -> PodVi
         leaving=is_leaving,
         lingering=lingering,
         running_since=running_since,
+        waiting_since=waited if seen is Seen.WAITING else None,
     )
     return PodView(metadata["name"], metadata["namespace"], metadata["uid"], owner, attempt, _main_end(containers))
 
@@ -113,12 +115,18 @@ def _standing(status: Json, containers: Mapping[str, Any], lingering: bool) -> t
         return Seen.ENDED, *(_end_reason({}, containers) if _exit_code(containers) else ("", ""))
     if stuck := _stuck(status, containers):
         return Seen.WAITING, stuck["reason"], stuck.get("message", "")
-    if any({"running", "terminated"} & _state(containers, name).keys() for name in OWN):
+    if {"running", "terminated"} & _state(containers, MAIN).keys() or _is_fetching(containers):
         return Seen.RUNNING, "", ""
     for condition in status.get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return Seen.WAITING, condition.get("reason", "Unschedulable"), condition.get("message", "")
     return Seen.WAITING, "", ""
+
+
+def _is_fetching(containers: Mapping[str, Any]) -> bool:
+    """Whether inputs are on their way, or could not be had; once they are here, the step's own image may still be pulled."""
+    ended = _terminated(containers, FETCH)
+    return "running" in _state(containers, FETCH) or (ended is not None and ended["exitCode"] != 0)
 
 
 def _stuck(status: Json, containers: Mapping[str, Any]) -> Json | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from mlworkflow.core.observation import Seen
 from mlworkflow.core.state import Phase
 
 from tests.builders import a_workflow
@@ -131,3 +132,10 @@ def test_the_first_failure_in_a_group_stops_the_group_and_its_retry_counts() -> 
 def test_a_failure_that_is_allowed_stops_nothing() -> None:
     builder = a_workflow().having(failFast=True).step("a", allowFailure=True).step("b")
     assert Play(builder).turn().fails("a").turn().stopped == []
+
+
+def test_the_time_to_start_counts_from_when_it_began_to_wait() -> None:
+    play = Play(a_workflow().step("s", pendingTimeout="10s")).turn().runs("s").turn(after=500)
+    play._see("s", None, seen=Seen.WAITING, waiting_since=play.now).turn(after=9)
+    assert play.task("s").phase is Phase.RUNNING
+    assert play.turn(after=1).is_("s", Phase.FAILED, "PendingTimeout")

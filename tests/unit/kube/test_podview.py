@@ -381,3 +381,22 @@ def test_only_the_steps_own_container_counts_as_running() -> None:
     found = pod_view(a_pod(a_status("Pending", {"proxy": RUNS, "fetch": RUNS}, step=CREATING)), 1000.0)
     assert found is not None
     assert (found.attempt.seen, found.attempt.running_since) == (Seen.RUNNING, None)
+
+
+def test_an_image_that_is_pulled_after_the_inputs_were_fetched_is_waited_for_from_then_on() -> None:
+    pending = a_status("Pending", {"fetch": CREATING}, step=CREATING, publish=CREATING)
+    fetching = a_status("Pending", {"fetch": RUNS}, step=CREATING, publish=CREATING)
+    pulling = a_status("Pending", {"fetch": DONE}, step=CREATING, publish=RUNS)
+    seen = []
+    known = None
+    for now, status in ((100.0, pending), (110.0, pending), (120.0, fetching), (500.0, pulling), (510.0, pulling)):
+        known = pod_view(a_pod(status), now, known)
+        assert known is not None
+        seen.append((str(known.attempt.seen), known.attempt.waiting_since, known.attempt.created_at))
+    assert seen == [
+        ("Waiting", 100.0, 100.0),
+        ("Waiting", 100.0, 100.0),
+        ("Running", None, 100.0),
+        ("Waiting", 500.0, 100.0),
+        ("Waiting", 500.0, 100.0),
+    ]

@@ -72,8 +72,9 @@ def limit_pending(turn: Turn) -> None:
         if attempt.seen is not Seen.WAITING or task.phase is not Phase.RUNNING or task.attempt != number:
             continue
         limit = turn.node(name).step.pending_timeout
-        if turn.now < attempt.created_at + limit:
-            turn.wake(attempt.created_at + limit)
+        began = attempt.created_at if attempt.waiting_since is None else attempt.waiting_since
+        if turn.now < began + limit:
+            turn.wake(began + limit)
             continue
         turn.stop(name)
         cause = f": {attempt.message}" if attempt.message else ""
