@@ -52,11 +52,11 @@ def cases(draw: st.DrawFn, *, timed: bool = False, racing: bool = False) -> Case
         builder = builder.having(locks=["whole"])
     builder = _steps(drawing, builder, "s", draw(st.integers(1, 6)), 0)
     if drawing.maybe(3):
-        lists = {}
+        lists: dict[str, Any] = {}
         for when in draw(st.sets(st.sampled_from(["always", "succeeded", "failed"]), min_size=1)):
             own = _steps(drawing, a_workflow(), f"x{when[0]}", draw(st.integers(1, 2)), 2)
             lists[when] = [dict(step) for step in own.steps]
-        builder = builder.having(onExit=lists)
+        builder = builder.having(onExit={**lists, "timeout": "30m" if racing else "900h"})
     return Case(builder.resource(), drawing.fates)
 
 
