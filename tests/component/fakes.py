@@ -26,6 +26,7 @@ def a_task(
     inputs: dict[str, ArtifactRef] | None = None,
     outputs: dict[str, OutputSpec] | None = None,
     key: AttemptKey = KEY,
+    checkpoint: ArtifactRef | None = None,
 ) -> Task:
     """The task of an attempt."""
     return Task(
@@ -38,6 +39,7 @@ def a_task(
         params=params or {},
         inputs=inputs or {},
         outputs=outputs or {},
+        checkpoint=checkpoint,
     )
 
 
@@ -50,6 +52,8 @@ class FakeRuns:
         self.results: dict[AttemptKey, Result] = {}
         self.points: list[Point] = []
         self.ended: dict[AttemptKey, Ended] = {}
+        self.checkpoints: dict[AttemptKey, list[ArtifactRef]] = {}
+        self.logs: dict[AttemptKey, ArtifactRef] = {}
         self.stop = False
         self.is_ready = True
 
@@ -81,6 +85,13 @@ class FakeRuns:
         if key in self.results:
             raise Superseded("the attempt is over")
         self.results[key] = result
+
+    async def checkpoint(self, key: AttemptKey, checkpoint: ArtifactRef) -> None:
+        self.task(key)
+        self.checkpoints.setdefault(key, []).append(checkpoint)
+
+    async def log(self, key: AttemptKey, log: ArtifactRef) -> None:
+        self.logs[key] = log
 
     def metrics(self, key: AttemptKey, points: Sequence[Point]) -> bool:
         self.points.extend(points)

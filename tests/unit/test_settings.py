@@ -7,6 +7,7 @@ from dataclasses import fields
 import pytest
 from mlworkflow.core.errors import UsageError
 from mlworkflow.core.pods import PodSettings
+from mlworkflow.engine.sharing import Limits
 from mlworkflow.settings import Settings
 
 NEEDED = {
@@ -33,6 +34,7 @@ def test_what_is_not_said_is_assumed() -> None:
         store_ca="",
         webhook_key="",
         webhook_hosts=frozenset(),
+        limits=Limits(),
         pods=PodSettings("http://gateway:8080", "steps:1", "agent:1", "IfNotPresent", ""),
     )
 
@@ -50,6 +52,10 @@ def test_what_is_not_said_is_assumed() -> None:
         ("MLWF_STORE_REGION", "eu", "store_region", "eu"),
         ("MLWF_WEBHOOK_KEY", "/etc/key", "webhook_key", "/etc/key"),
         ("MLWF_WEBHOOK_ALLOWED_HOSTS", " Hooks.local, , b", "webhook_hosts", frozenset({"hooks.local", "b"})),
+        ("MLWF_PARALLELISM", "9", "limits", Limits(total=9)),
+        ("MLWF_PARALLELISM", "0", "limits", Limits()),
+        ("MLWF_NAMESPACE_PARALLELISM", "4", "limits", Limits(namespace=4)),
+        ("MLWF_NAMESPACES_PARALLELISM", "a=1,b=20,", "limits", Limits(namespaces={"a": 1, "b": 20})),
         ("MLWF_STORE_REGION", "", "store_region", "us-east-1"),
         ("MLWF_STORE_PATH_STYLE", "virtual", "store_path_style", "virtual"),
         ("MLWF_STORE_KEYS", "/keys", "store_keys", "/keys"),

@@ -13,7 +13,7 @@ from mlworkflow.core.state import Phase
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """`task` left it under this name; `type` is ``file`` or ``directory``."""
+    """`task` left it under this name; `type` is ``file``, ``directory`` or ``collection``."""
 
     task: str
     name: str
@@ -35,9 +35,9 @@ async def artifacts_of(runs: Runs, run: Run, *, trials: bool = False) -> list[Ar
 
 
 async def find(runs: Runs, run: Run, name: str) -> Artifact:
-    """The artifact ``<step>.<artifact>`` or ``<task>.<artifact>``; ``<task>.logs`` is the log. Raises CliError."""
-    task, _, wanted = name.rpartition(".")
-    if not task:
+    """The artifact ``<step>.<artifact>`` or ``<step>/<n>.<artifact>``; ``<step>.logs`` is the log. Raises CliError."""
+    task, _, wanted = name.rpartition(".")  # a task of a group has dots itself
+    if not task or not wanted:
         raise Usage(f"'{name}' is no artifact: write STEP.ARTIFACT, as in train.model or tune/3.model")
     status = run.task(task)
     if wanted == LOGS:

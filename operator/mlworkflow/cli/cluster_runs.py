@@ -135,10 +135,16 @@ class ClusterRuns:
                 return await self.get(name)
 
     async def record(self, run: Run, task: str, attempt: int) -> Mapping[str, Any] | None:
+        return await self._kept("record", run, task, attempt)
+
+    async def kept_log(self, run: Run, task: str, attempt: int) -> Mapping[str, Any] | None:
+        return await self._kept("log", run, task, attempt)
+
+    async def _kept(self, noun: str, run: Run, task: str, attempt: int) -> Mapping[str, Any] | None:
         with _translated(self._client.config.server):
             try:
                 query: dict[str, str | int] = {"task": task, "attempt": attempt}
-                return dict(await self._reader.json(f"runs/{run.uid}/record", query))
+                return dict(await self._reader.json(f"runs/{run.uid}/{noun}", query))
             except NotFound:
                 return None
 

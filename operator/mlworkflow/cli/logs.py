@@ -81,9 +81,10 @@ async def _kept(runs: Runs, run: Run, task: str, attempt: int) -> AsyncIterator[
             f"{task} is made of other tasks, which have logs", f"try: mlwf logs {run.id} {first}{runs.flags}"
         )
     record = await runs.record(run, task, attempt)
-    if record is None:
-        async for piece in runs.live_log(run, task, attempt, False):  # it never committed, but may have left something
-            yield piece
-    elif logs := record.get("logs"):
+    logs = record.get("logs") if record is not None else await runs.kept_log(run, task, attempt)
+    if logs:
         async for piece in runs.artifact(run, logs["digest"]):
+            yield piece
+    elif record is None:
+        async for piece in runs.live_log(run, task, attempt, False):  # it never committed, but may have left something
             yield piece

@@ -113,7 +113,7 @@ def download(
     destination: Annotated[str | None, typer.Argument(metavar="DEST", help="Where to; `-` is standard output.")] = None,
     output: Output = Format.TABLE,
 ) -> None:
-    """Fetch an artifact, verified by its digest; a directory is unpacked."""
+    """Fetch an artifact, verified by its digest; a directory is unpacked, and a collection becomes a directory of its members."""
     from mlworkflow.cli import render
     from mlworkflow.cli.artifacts import find
     from mlworkflow.cli.download import download as fetch
@@ -121,7 +121,7 @@ def download(
     async def get_it(runs: Runs) -> Any:
         found = await runs.get(name)
         wanted = await find(runs, found, artifact)
-        return wanted, await fetch(wanted, runs.artifact(found, wanted.digest), destination)
+        return wanted, await fetch(wanted, lambda digest: runs.artifact(found, digest), destination)
 
     wanted, path = ask(place, get_it)
     if path is not None:

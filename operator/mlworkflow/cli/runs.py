@@ -129,6 +129,9 @@ class Runs(Protocol):
     async def record(self, run: Run, task: str, attempt: int) -> Mapping[str, Any] | None:
         """The commit record of an attempt, or None."""
 
+    async def kept_log(self, run: Run, task: str, attempt: int) -> Mapping[str, Any] | None:
+        """Which artifact is the log of an attempt that was stopped before it could commit, or None."""
+
     def artifact(self, run: Run, digest: str) -> AsyncGenerator[bytes, None]:
         """The bytes of an artifact, unverified."""
 

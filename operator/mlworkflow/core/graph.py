@@ -86,7 +86,7 @@ def strings_of(step: Step) -> Iterator[tuple[str, str]]:
     yield from walk(step.when, "when")
     yield from walk(step.params, "params")
     yield from walk(items_as_written(step), "forEach")
-    for name, output in step.outputs.items():
+    for name, output in step.outputs.items() if step.steps else ():
         yield from walk(output.value, f"outputs.{name}.value")
     own = {key: value for key, value in step.body.items() if key != "step" or not step.trial}
     yield from () if step.steps else walk(own, step.kind.name)

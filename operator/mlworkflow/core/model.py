@@ -16,7 +16,7 @@ from mlworkflow.core import names
 from mlworkflow.core.duration import seconds
 from mlworkflow.core.errors import Problem, SpecError
 from mlworkflow.core.fields import Approval, Lock, OnExit, PodCleanup, Rerun, SpecFields, Ttl
-from mlworkflow.core.step import Step, parse_locks, parse_steps, schema_problem
+from mlworkflow.core.step import Step, lock_problems, parse_locks, parse_steps, schema_problem
 
 EXITS = ("always", "succeeded", "failed")
 """The lists of `onExit`."""
@@ -66,6 +66,7 @@ class Workflow:
             spec = msgspec.convert(resource.get("spec") or {}, SpecFields)
         except msgspec.ValidationError as error:
             raise SpecError([*problems, schema_problem(error, "spec")]) from None
+        problems += lock_problems(spec.locks, "spec.locks")
         lists = {"spec.steps": spec.steps}
         if spec.on_exit is not UNSET:
             lists |= {f"spec.onExit.{when}": getattr(spec.on_exit, when) for when in EXITS}

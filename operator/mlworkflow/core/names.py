@@ -26,7 +26,7 @@ ANNOTATION_ATTEMPT = f"{GROUP}/attempt"
 
 STEP_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 FIELD_NAME = r"^[A-Za-z_][-A-Za-z0-9_]*$"
-RESERVED_OUTPUTS = frozenset({"params", "logs", "metrics"})
+RESERVED_OUTPUTS = frozenset({"params", "logs", "metrics", "checkpoint"})
 OWN_HEADERS = frozenset({"connection", "content-length", "content-type", "host", "transfer-encoding"})
 """Headers of a webhook that are not a workflow's to set."""
 MAX_NAME = 63  # of a label's value

@@ -23,6 +23,8 @@ MAIN, FETCH, PUBLISH = "step", "fetch", "publish"
 ROOT = "/mlworkflow"
 TOKEN_FILE = "/var/run/mlworkflow/token"
 TOKEN_SECONDS = 3600
+FOR_PUBLISH = frozenset({"MLWF_CHECKPOINT_EVERY"})
+"""Variables of a step that its `publish` container has too."""
 MAX_VARIABLE = 32 * 1024
 USER = 65532
 
@@ -136,7 +138,9 @@ def _three_containers(order: Order, settings: PodSettings) -> dict[str, Any]:
             user[field] = [literal(word) for word in words]
     if folder := order.spec.get("workingDir"):
         user["workingDir"] = folder
-    return {"initContainers": [_agent(FETCH, settings)], "containers": [user, _agent(PUBLISH, settings)]}
+    publish = _agent(PUBLISH, settings)
+    publish["env"] += [dict(variable) for variable in order.env if variable.get("name") in FOR_PUBLISH]
+    return {"initContainers": [_agent(FETCH, settings)], "containers": [user, publish]}
 
 
 def _user_container(order: Order, settings: PodSettings, image: str) -> dict[str, Any]:

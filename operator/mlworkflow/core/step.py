@@ -15,7 +15,7 @@ from mlworkflow.core.errors import Problem, SpecError
 from mlworkflow.core.expressions import OPEN
 from mlworkflow.core.fields import Common, ForEach, Input, Lock, Output, Retry, StepFields, Webhook
 from mlworkflow.core.kinds import KINDS, Kind, body_of
-from mlworkflow.core.names import OWN_HEADERS
+from mlworkflow.core.names import MAX_NAME, OWN_HEADERS, STEP_NAME
 
 DEPTH = 8
 """How deep groups may be nested."""
@@ -164,6 +164,13 @@ def parse_locks(locks: list[str | Lock]) -> tuple[Lock, ...]:
     return tuple(Lock(name=lock) if isinstance(lock, str) else lock for lock in locks)
 
 
+def lock_problems(locks: list[str | Lock], path: str) -> Iterator[Problem]:
+    """What the schema cannot say of bare names."""
+    for index, lock in enumerate(locks):
+        if isinstance(lock, str) and not (re.fullmatch(STEP_NAME, lock) and len(lock) <= MAX_NAME):
+            yield Problem(f"{path}[{index}]", f"'{lock}': a name has lower case letters, digits and dashes")
+
+
 def _kind(raw: Mapping[str, Any], path: str, depth: int) -> Kind:
     chosen = [kind for kind in KINDS if kind in raw]
     if len(chosen) != 1:
@@ -198,6 +205,7 @@ def _misplaced(fields: StepFields, kind: Kind, path: str, trial_of: str, depth: 
         for name in ("parallel", "max_failed"):
             if getattr(fields, name) is not UNSET:
                 yield Problem(f"{path}.{_camel(name)}", "belongs to a step with forEach")
+    yield from lock_problems(fields.locks, f"{path}.locks")
     for name, source in fields.inputs.items():
         yield from _sources(source, f"{path}.inputs.{name}.from")
     is_group = kind.name == "steps"

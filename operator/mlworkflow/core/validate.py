@@ -76,7 +76,8 @@ def _step(step: Step, place: _Place, path: str) -> Iterator[Problem]:
     yield from _references(step, place, path)
     if step.trial:
         yield from _expressions(step.trial, replace(place, roots=within | {"trial"}), f"{path}.tune.step")
-        yield from _inside(step.trial, replace(place, roots=within | {"trial"}), f"{path}.tune.step")
+        tried = {**place.params, **step.params, **dict(step.body.get("space") or {})}
+        yield from _inside(step.trial, replace(place, roots=within | {"trial"}, params=tried), f"{path}.tune.step")
     yield from _inside(step, replace(place, roots=within), path)
 
 

@@ -22,8 +22,11 @@ class Fields(Struct, frozen=True, forbid_unknown_fields=True, rename="camel", om
 
 
 class ArtifactRef(Struct, frozen=True):
-    """An artifact by its content: `digest` of `size` bytes as stored; `type` is ``file`` or ``directory``."""
+    """An artifact by its content: `digest` of `size` bytes as stored; `type` is ``file``, ``directory`` or ``collection``."""
 
     digest: Annotated[str, Meta(description="`sha256:` and 64 hex digits, of the bytes as stored.")]
     size: Annotated[int, Meta(description="Bytes as stored.")]
-    type: Annotated[str, Meta(description="`file`, or `directory`: stored as one tar.")] = "file"
+    type: Annotated[
+        str,
+        Meta(description="`file`; `directory`: stored as one tar; `collection`: stored as a manifest of its members."),
+    ] = "file"

@@ -52,8 +52,9 @@ class Engine:
 
     async def open(self, plan: Plan, run: Run) -> Live:
         """Take up a workflow: `run` is what its status says, the store's records say the rest."""
-        results = await records.load(self.store, plan.workflow.namespace, plan.workflow.uid)
-        live = self.live[plan.workflow.uid] = Live(plan, rerun.with_fingerprints(run, results), results)
+        results, checkpoints = await records.load(self.store, plan.workflow.namespace, plan.workflow.uid)
+        run = rerun.with_fingerprints(run, results)
+        live = self.live[plan.workflow.uid] = Live(plan, run, results, checkpoints=checkpoints)
         return live
 
     def close(self, uid: str) -> None:

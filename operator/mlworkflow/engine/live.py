@@ -12,6 +12,7 @@ from mlworkflow.core.model import Workflow
 from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Room, Seen
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import PENDING, Run
+from mlworkflow.core.values import ArtifactRef
 from mlworkflow.core.view import View
 from mlworkflow.store.layout import AttemptKey
 
@@ -20,7 +21,9 @@ from mlworkflow.store.layout import AttemptKey
 class Live:
     """`results` mirrors the records in the store; `creating` are attempts that were decided on and do not exist yet, `trouble` why not.
 
-    `usage` is what it took of what is shared after the last turn, `waiting_since` since when it waits for which locks. `metrics` holds the last values that running tasks sent. `probed` and `refused` are told to `decide` once. `is_settled` is false until the first turn after a start of the operator:
+    `checkpoints` holds the last checkpoint of each task, for its next attempt, `metrics` the last values that running tasks sent. `usage` is what it
+    took of what is shared after the last turn, `waiting_since` since when it waits for which locks. `probed` and `refused` are told to `decide`
+    once. `is_settled` is false until the first turn after a start of the operator:
     before it, the state may not know of attempts that exist.
     """
 
@@ -34,6 +37,7 @@ class Live:
     orders: dict[AttemptId, Order] = field(default_factory=dict)
     trouble: str = ""
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
+    checkpoints: dict[str, ArtifactRef] = field(default_factory=dict)
     is_settled: bool = False
     usage: Usage = field(default_factory=Usage)
     waiting_since: dict[str, float] = field(default_factory=dict)

@@ -12,16 +12,18 @@ from mlworkflow.core.fingerprint import of_order
 from mlworkflow.core.observation import Attempt, AttemptId, Result
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.store._protocol import ArtifactStore
-from mlworkflow.store.layout import AttemptKey, cas_key
-from mlworkflow.store.records import Record, load_records, read_record, write_record
+from mlworkflow.store.layout import AttemptKey, CheckpointKey, cas_key
+from mlworkflow.store.records import Record, load_run, read_record, write_checkpoint, write_log, write_record
 
 TAIL_LINES, TAIL_BYTES = 10, 2048
 
 
-async def load(store: ArtifactStore, namespace: str, uid: str) -> dict[AttemptId, Result]:
-    """Every committed result of a workflow."""
-    found = await asyncio.to_thread(load_records, store, namespace, uid)
-    return {(key.task, key.attempt): record for key, record in found.items()}
+async def load(
+    store: ArtifactStore, namespace: str, uid: str
+) -> tuple[dict[AttemptId, Result], dict[str, ArtifactRef]]:
+    """Every committed result of a workflow, and the last checkpoint of each task that left one."""
+    found = await asyncio.to_thread(load_run, store, namespace, uid)
+    return {(key.task, key.attempt): record for key, record in found.records.items()}, found.checkpoints
 
 
 async def commit(store: ArtifactStore, key: AttemptKey, order: Order, result: Result) -> Result:
@@ -65,6 +67,17 @@ async def _write(store: ArtifactStore, key: AttemptKey, record: Record) -> Resul
 async def read(store: ArtifactStore, key: AttemptKey) -> Record | None:
     """The record of an attempt, if it committed."""
     return await asyncio.to_thread(read_record, store, key)
+
+
+async def keep_checkpoint(store: ArtifactStore, key: AttemptKey, checkpoint: ArtifactRef) -> None:
+    """Note where a task's last checkpoint is."""
+    where = CheckpointKey(key.namespace, key.uid, key.task)
+    await asyncio.to_thread(write_checkpoint, store, where, checkpoint)
+
+
+async def keep_log(store: ArtifactStore, key: AttemptKey, log: ArtifactRef) -> None:
+    """Note where the log of an attempt is that cannot commit any more."""
+    await asyncio.to_thread(write_log, store, key, log)
 
 
 async def put(store: ArtifactStore, namespace: str, data: bytes, type_: str = "file") -> ArtifactRef:

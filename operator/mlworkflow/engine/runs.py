@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.state import PENDING, Phase
+from mlworkflow.core.values import ArtifactRef
 from mlworkflow.engine import records
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.live import Live
@@ -51,6 +52,7 @@ class EngineRuns:
             params=dict(order.params),
             inputs=dict(order.inputs),
             outputs={name: OutputSpec(output.type, output.optional) for name, output in order.outputs.items()},
+            checkpoint=live.checkpoints.get(key.task) if key.attempt else None,
         )
 
     async def container_ended(self, key: AttemptKey, wait: float) -> Ended | None:
@@ -70,10 +72,16 @@ class EngineRuns:
         live = self._current(key)
         attempt = (key.task, key.attempt)
         order = live.order(attempt)
+        result = self._by_our_clock(result)
         if not order.has_agent and self._engine.driver.keeps_logs_apart:
             result = await self._with_log(live, key, result)
         live.results[attempt] = await records.commit(self._engine.store, key, order, result)
         self._engine.wake(key.uid)
+
+    def _by_our_clock(self, result: Result) -> Result:
+        """A result that ends now: the clock of the node that it comes from may be another, and time limits go by ours."""
+        now = self._engine.clock()
+        return replace(result, started_at=now - max(0.0, result.finished_at - result.started_at), finished_at=now)
 
     async def _with_log(self, live: Live, key: AttemptKey, result: Result) -> Result:
         """What no agent could keep of a container that none started: its log, read once now, and the words of who ran it."""
@@ -86,6 +94,14 @@ class EngineRuns:
         end = driver.container_end(key.uid, attempt)
         said = [result.message, end.message if end else "", records.tail(log)]
         return replace(result, logs=logs, message="\n".join(text for text in said if text))
+
+    async def checkpoint(self, key: AttemptKey, checkpoint: ArtifactRef) -> None:
+        live = self._current(key)
+        await records.keep_checkpoint(self._engine.store, key, checkpoint)
+        live.checkpoints[key.task] = checkpoint
+
+    async def log(self, key: AttemptKey, log: ArtifactRef) -> None:
+        await records.keep_log(self._engine.store, key, log)
 
     def metrics(self, key: AttemptKey, points: Sequence[Point]) -> bool:
         live = self._current(key)

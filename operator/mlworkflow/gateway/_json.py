@@ -13,7 +13,8 @@ from aiohttp import web
 from mlworkflow.gateway.errors import GatewayError, Invalid, TooLarge, Unauthorized
 from mlworkflow.store.errors import InvalidKey, NotFound, StoreError, StoreRefused, StoreUnavailable
 
-MAX_BODY = 2 << 20
+MAX_BODY = 4 << 20
+_TOO_LARGE = f"a body, and so a whole result, has at most {MAX_BODY >> 20} MiB: make large values artifacts"
 _T = TypeVar("_T")
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CALLER: ContextVar[str] = ContextVar("caller", default="-")
@@ -28,13 +29,13 @@ def answer(value: Any, status: int = 200) -> web.Response:
 
 
 async def body(request: web.Request, kind: type[_T]) -> _T:
-    """The request's body as `kind`; raises `TooLarge` above 2 MiB, `Invalid` with the field's path."""
+    """The request's body as `kind`; raises `TooLarge` above 4 MiB, `Invalid` with the field's path."""
     if (request.content_length or 0) > MAX_BODY:
-        raise TooLarge(f"a body has at most {MAX_BODY} bytes")
+        raise TooLarge(_TOO_LARGE)
     try:
         return msgspec.json.decode(await request.read(), type=kind)
     except web.HTTPRequestEntityTooLarge:
-        raise TooLarge(f"a body has at most {MAX_BODY} bytes") from None
+        raise TooLarge(_TOO_LARGE) from None
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise Invalid(f"the body is not what the contract says: {error}") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -11,7 +12,7 @@ from mlworkflow.gateway._auth import Readers
 from mlworkflow.gateway._json import CALLER, answer
 from mlworkflow.gateway.errors import Forbidden, Invalid, Unauthorized, Unknown
 from mlworkflow.store._protocol import ArtifactStore
-from mlworkflow.store.layout import cas_key, record_key
+from mlworkflow.store.layout import cas_key, log_key, record_key
 from mlworkflow.store.records import record_keys
 
 HEADER = "X-Mlworkflow-Token"
@@ -31,6 +32,7 @@ class People:
             web.get("/v1/read/{namespace}/artifacts/{digest}", self.artifact, allow_head=False),
             web.get("/v1/read/{namespace}/runs/{uid}", self.records),
             web.get("/v1/read/{namespace}/runs/{uid}/record", self.record),
+            web.get("/v1/read/{namespace}/runs/{uid}/log", self.log),
         ]
 
     async def artifact(self, request: web.Request) -> web.StreamResponse:
@@ -57,12 +59,19 @@ class People:
 
     async def record(self, request: web.Request) -> web.Response:
         """One record, as it was written."""
+        return await self._kept(request, record_key)
+
+    async def log(self, request: web.Request) -> web.Response:
+        """Which artifact is the log of an attempt that has no record, because it was stopped."""
+        return await self._kept(request, log_key)
+
+    async def _kept(self, request: web.Request, key: Callable[[str, str, str, int], str]) -> web.Response:
         namespace, uid = await self._namespace(request), request.match_info["uid"]
         attempt = request.query.get("attempt", "0")
         if not _ATTEMPT.fullmatch(attempt):
             raise Invalid("attempt is a number")
-        key = record_key(namespace, uid, request.query.get("task", ""), int(attempt))
-        return web.Response(body=await asyncio.to_thread(self._store.read_bytes, key), content_type="application/json")
+        at = key(namespace, uid, request.query.get("task", ""), int(attempt))
+        return web.Response(body=await asyncio.to_thread(self._store.read_bytes, at), content_type="application/json")
 
     async def _namespace(self, request: web.Request) -> str:
         token = request.headers.get(HEADER, "")

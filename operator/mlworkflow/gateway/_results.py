@@ -26,6 +26,12 @@ async def check_result(store: ArtifactStore, namespace: str, task: Task, result:
         raise Invalid("; ".join(problems[:20]))
 
 
+async def check_stored(store: ArtifactStore, namespace: str, name: str, artifact: ArtifactRef) -> None:
+    """Raises `Invalid` unless an artifact is in the store as it is said to be; `StoreError` passes through."""
+    if problem := await asyncio.to_thread(_problem, store, namespace, name, artifact):
+        raise Invalid(problem)
+
+
 def _undeclared(task: Task, result: Result) -> Iterator[str]:
     for name, artifact in result.outputs.items():
         declared = task.outputs.get(name)
@@ -50,8 +56,12 @@ def _absent(store: ArtifactStore, namespace: str, result: Result) -> Iterator[st
     if result.logs is not None:
         named.append(("logs", result.logs))
     for name, artifact in named:
-        size = store.stat(cas_key(namespace, artifact.digest))
-        if size is None:
-            yield f"output {name!r} is not in the store"
-        elif size != artifact.size:
-            yield f"output {name!r} has {size} bytes in the store, not {artifact.size}"
+        if problem := _problem(store, namespace, name, artifact):
+            yield problem
+
+
+def _problem(store: ArtifactStore, namespace: str, name: str, artifact: ArtifactRef) -> str:
+    size = store.stat(cas_key(namespace, artifact.digest))
+    if size is None:
+        return f"output {name!r} is not in the store"
+    return "" if size == artifact.size else f"output {name!r} has {size} bytes in the store, not {artifact.size}"

@@ -7,22 +7,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
 
+from mlworkflow.core import collection
 from mlworkflow.core.observation import Result
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.gateway._auth import Authenticator
+from mlworkflow.gateway._collections import Closures
 from mlworkflow.gateway._json import CALLER, answer, bearer, body
-from mlworkflow.gateway._results import check_result
+from mlworkflow.gateway._results import check_result, check_stored
 from mlworkflow.gateway.errors import Forbidden, Invalid, Unknown
-from mlworkflow.gateway.runs import Point, Runs, Task
+from mlworkflow.gateway.runs import OutputSpec, Point, Runs
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.layout import AttemptKey, cas_key
 
-LOGS = "logs"
+LOGS, CHECKPOINT = "logs", "checkpoint"
+MEMBERS = 500
+"""Members of a collection that can be asked for at once."""
+_OWN = {LOGS: "file", CHECKPOINT: "directory"}
+"""What every step may store beside its outputs, and as what."""
 _LONGEST_WAIT = 60.0
 _NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _log = logging.getLogger("mlworkflow.gateway")
@@ -30,6 +37,10 @@ _log = logging.getLogger("mlworkflow.gateway")
 
 class _Metrics(msgspec.Struct, frozen=True):
     metrics: list[Point]
+
+
+class _Members(msgspec.Struct, frozen=True):
+    digests: Annotated[list[str], msgspec.Meta(max_length=MEMBERS)]
 
 
 class Steps:
@@ -40,16 +51,21 @@ class Steps:
         self._store = store
         self._authenticator = authenticator
         self._sign_expires = sign_expires
+        self._closures = Closures(store)
 
     def routes(self) -> list[web.RouteDef]:
         """All routes of this API."""
         return [
             web.get("/v1/task", self.task),
             web.post("/v1/inputs/{name}", self.input),
+            web.post("/v1/inputs/{name}/members", self.members),
+            web.get("/v1/checkpoint", self.last_checkpoint, allow_head=False),
+            web.post("/v1/checkpoint", self.checkpoint),
             web.post("/v1/outputs/{name}", self.output),
             web.post("/v1/metrics", self.metrics),
             web.get("/v1/ended", self.ended),
             web.post("/v1/commit", self.commit),
+            web.post("/v1/logs", self.logs),
         ]
 
     async def task(self, request: web.Request) -> web.Response:
@@ -62,15 +78,64 @@ class Steps:
         artifact = self._runs.task(key).inputs.get(request.match_info["name"])
         if artifact is None:
             raise Unknown("the step has no input of this name")
-        at = cas_key(key.namespace, artifact.digest)
-        return answer({"url": await asyncio.to_thread(self._store.sign_get, at, self._sign_expires)})
+        return answer({"url": await asyncio.to_thread(self._url, key.namespace, artifact.digest)})
+
+    async def members(self, request: web.Request) -> web.Response:
+        """URLs to read some members of an input that is a collection, by their digests."""
+        key = await self._attempt(request)
+        artifact = self._runs.task(key).inputs.get(request.match_info["name"])
+        if artifact is None:
+            raise Unknown("the step has no input of this name")
+        digests = (await body(request, _Members)).digests
+        if artifact.type != collection.TYPE:
+            raise Forbidden(f"the input is a {artifact.type}, which has no members")
+        if stranger := await self._closures.foreign(key.namespace, artifact, digests):
+            raise Forbidden(f"the input has no member {stranger[:80]!r}")
+        return answer({"urls": await asyncio.to_thread(self._urls, key.namespace, digests)})
+
+    def _urls(self, namespace: str, digests: list[str]) -> dict[str, str]:
+        return {digest: self._url(namespace, digest) for digest in digests}
+
+    def _url(self, namespace: str, digest: str) -> str:
+        return self._store.sign_get(cas_key(namespace, digest), self._sign_expires)
+
+    async def last_checkpoint(self, request: web.Request) -> web.Response:
+        """A URL to read what the attempt before left in its checkpoint folder."""
+        key = await self._attempt(request)
+        checkpoint = self._runs.task(key).checkpoint
+        if checkpoint is None:
+            raise Unknown("there is no checkpoint of an attempt before")
+        return answer({"url": await asyncio.to_thread(self._url, key.namespace, checkpoint.digest)})
+
+    async def checkpoint(self, request: web.Request) -> web.Response:
+        """Notes a checkpoint for the next attempt, once its bytes are in the store."""
+        key = await self._attempt(request)
+        self._runs.task(key)
+        artifact = await body(request, ArtifactRef)
+        if artifact.type != "directory":
+            raise Invalid("a checkpoint is a directory")
+        await check_stored(self._store, key.namespace, CHECKPOINT, artifact)
+        await self._runs.checkpoint(key, artifact)
+        return answer({"saved": True})
+
+    async def logs(self, request: web.Request) -> web.Response:
+        """Notes the log of an attempt that may not commit any more: it has been stopped, or replaced."""
+        key = await self._attempt(request)
+        artifact = await body(request, ArtifactRef)
+        if artifact.type != "file":
+            raise Invalid("logs are a file")
+        await check_stored(self._store, key.namespace, LOGS, artifact)
+        await self._runs.log(key, artifact)
+        return answer({"kept": True})
 
     async def output(self, request: web.Request) -> web.Response:
         """Permission to store one declared output (or the logs), or the news that it is there already."""
-        key = await self._attempt(request)
-        task = self._runs.task(key)
+        key, name = await self._attempt(request), request.match_info["name"]
+        declared = (
+            {} if name == LOGS else self._runs.task(key).outputs
+        )  # a log is kept of any attempt, also one that is over
         artifact = await body(request, ArtifactRef)
-        _check_declared(task, request.match_info["name"], artifact)
+        _check_declared(declared, name, artifact)
         return answer(await asyncio.to_thread(self._place, cas_key(key.namespace, artifact.digest), artifact))
 
     def _place(self, at: str, artifact: ArtifactRef) -> dict[str, Any]:
@@ -115,15 +180,15 @@ class Steps:
         return key
 
 
-def _check_declared(task: Task, name: str, artifact: ArtifactRef) -> None:
+def _check_declared(outputs: Mapping[str, OutputSpec], name: str, artifact: ArtifactRef) -> None:
     """Raises unless `artifact` may be stored as the output `name`."""
     if artifact.size < 0:
         raise Invalid("a size is not negative")
-    if name == LOGS:
-        if artifact.type != "file":
-            raise Invalid("logs are a file")
+    if name in _OWN:
+        if artifact.type != _OWN[name]:
+            raise Invalid(f"{name}: not a {_OWN[name]}")
         return
-    declared = task.outputs.get(name)
+    declared = outputs.get(name)
     if declared is None or not declared.is_artifact:
         raise Forbidden("the step declares no artifact of this name")
     if artifact.type != declared.type and (declared.type != "artifact" or artifact.type not in ("file", "directory")):

@@ -50,7 +50,7 @@ class OutputSpec(msgspec.Struct, frozen=True):
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What an attempt has to do (contract, section 3)."""
+    """What an attempt has to do (contract, section 3); `checkpoint` is what an attempt before it left to resume from."""
 
     workflow: WorkflowRef
     step: str
@@ -62,6 +62,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     params: dict[str, Any] = {}
     inputs: dict[str, ArtifactRef] = {}
     outputs: dict[str, OutputSpec] = {}
+    checkpoint: ArtifactRef | None = None
 
 
 class Ended(msgspec.Struct, frozen=True, rename="camel"):
@@ -105,6 +106,12 @@ class Runs(Protocol):
         may return as if it were new; anything else for a finished attempt raises `Superseded`. `StoreError` passes
         through.
         """
+
+    async def checkpoint(self, key: AttemptKey, checkpoint: ArtifactRef) -> None:
+        """Keeps a checkpoint, which is in the store, for the task's next attempt; raises `Superseded`."""
+
+    async def log(self, key: AttemptKey, log: ArtifactRef) -> None:
+        """Keeps the log, which is in the store, of an attempt that may have been stopped or replaced; never `Superseded`."""
 
     def metrics(self, key: AttemptKey, points: Sequence[Point]) -> bool:
         """Takes metrics as they come; True asks the step to stop (its trial is pruned). Raises `Superseded`."""

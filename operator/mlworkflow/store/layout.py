@@ -1,7 +1,12 @@
 """Which key holds what; pure.
 
     <namespace>/cas/sha256/<2 hex>/<62 hex>            an artifact's bytes, named by their digest
-    <namespace>/runs/<workflow uid>/<task>/<attempt>.json   the record of one attempt
+    <namespace>/runs/<workflow uid>/<task>/<attempt>.json       the record of one attempt
+    <namespace>/runs/<workflow uid>/<task>/<attempt>.log.json   where the log of an attempt is that was stopped before it could commit
+    <namespace>/runs/<workflow uid>/<task>/checkpoint.json      where the last checkpoint of a task is
+
+In a key the ``.`` between a task's segments is written ``/_``: ``fold/1.prep`` is ``fold/1/_prep``. So no folder has a dot in its
+name and every object has one: nothing is ever both an object and a folder, and a key is read back in one way only.
 
 Every part is checked here, so no text from outside can reach another namespace: a key that this module returns has no
 ``..``, no empty segment and none but the segments above. All functions raise `InvalidKey`.
@@ -14,21 +19,39 @@ from typing import NamedTuple
 
 from mlworkflow.store.errors import InvalidKey
 
+LONGEST_TASK = 512
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _UID = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]{0,62}")
-_TASK = re.compile(r"[a-z0-9]([-a-z0-9.]{0,126}[a-z0-9])?(/(0|[1-9][0-9]{0,8}))?")
+_SEGMENT = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(~[1-9][0-9]{0,3})?(/(0|[1-9][0-9]{0,8}))*"
+_TASK = re.compile(rf"(?=.{{1,{LONGEST_TASK}}}\Z){_SEGMENT}(\.{_SEGMENT})*")
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
-_CAS_KEY = re.compile(r"(?P<namespace>[^/]+)/cas/sha256/(?P<head>[0-9a-f]{2})/(?P<tail>[0-9a-f]{62})")
-_RECORD_KEY = re.compile(r"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/(?P<task>.+)/(?P<attempt>0|[1-9][0-9]{0,8})\.json")
+_ATTEMPT = r"(?P<attempt>0|[1-9][0-9]{0,8})"
+_RUN_KEY = re.compile(
+    rf"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/(?P<task>[^.]+)/({_ATTEMPT}(?P<log>\.log)?|checkpoint)\.json"
+)
 
 
 class AttemptKey(NamedTuple):
-    """One attempt of one task of one workflow; `task` is a step's name or ``<step>/<n>``."""
+    """One attempt of one task of one workflow; `task` is a path as in ``train``, ``tune/3``, ``fold~1/0.inner/2.train``."""
 
     namespace: str
     uid: str
     task: str
     attempt: int
+
+
+class LogKey(NamedTuple):
+    """The attempt whose log was kept without a record."""
+
+    attempt: AttemptKey
+
+
+class CheckpointKey(NamedTuple):
+    """The task whose checkpoint it is."""
+
+    namespace: str
+    uid: str
+    task: str
 
 
 def cas_key(namespace: str, digest: str) -> str:
@@ -41,40 +64,48 @@ def cas_key(namespace: str, digest: str) -> str:
 
 def record_key(namespace: str, uid: str, task: str, attempt: int) -> str:
     """The key of an attempt's record."""
-    if not 0 <= attempt < 10**9:
-        raise InvalidKey(f"not an attempt: {attempt}")
-    return f"{records_prefix(namespace, uid)}{_checked(_TASK, 'task', task)}/{attempt}.json"
+    return f"{_folder(namespace, uid, task)}{_number(attempt)}.json"
+
+
+def log_key(namespace: str, uid: str, task: str, attempt: int) -> str:
+    """The key of what says where an attempt's log is, if it has no record."""
+    return f"{_folder(namespace, uid, task)}{_number(attempt)}.log.json"
+
+
+def checkpoint_key(namespace: str, uid: str, task: str) -> str:
+    """The key of what says where a task's last checkpoint is."""
+    return f"{_folder(namespace, uid, task)}checkpoint.json"
 
 
 def records_prefix(namespace: str, uid: str) -> str:
-    """What the keys of all records of one workflow begin with; ends in ``/``."""
+    """What the keys of everything that is kept of one workflow begin with; ends in ``/``."""
     return f"{_checked(_NAMESPACE, 'namespace', namespace)}/runs/{_checked(_UID, 'uid', uid)}/"
 
 
-def parse_cas_key(key: str) -> tuple[str, str]:
-    """``(namespace, digest)`` of a key made by `cas_key`."""
-    matched = _CAS_KEY.fullmatch(key)
+def parse_run_key(key: str) -> AttemptKey | LogKey | CheckpointKey:
+    """What a key below `records_prefix` holds: an attempt's record, or the place of its log or of a task's checkpoint."""
+    matched = _RUN_KEY.fullmatch(key)
     if not matched:
-        raise InvalidKey(f"not the key of an artifact: {key[:200]!r}")
-    return _checked(_NAMESPACE, "namespace", matched["namespace"]), f"sha256:{matched['head']}{matched['tail']}"
-
-
-def parse_record_key(key: str) -> AttemptKey:
-    """The attempt whose record a key made by `record_key` holds."""
-    matched = _RECORD_KEY.fullmatch(key)
-    if not matched:
-        raise InvalidKey(f"not the key of a record: {key[:200]!r}")
-    return AttemptKey(
+        raise InvalidKey(f"not a key of a run: {key[:200]!r}")
+    where = CheckpointKey(
         _checked(_NAMESPACE, "namespace", matched["namespace"]),
         _checked(_UID, "uid", matched["uid"]),
-        _checked(_TASK, "task", matched["task"]),
-        int(matched["attempt"]),
+        _checked(_TASK, "task", matched["task"].replace("/_", ".")),
     )
+    if matched["attempt"] is None:
+        return where
+    attempt = AttemptKey(*where, int(matched["attempt"]))
+    return LogKey(attempt) if matched["log"] else attempt
 
 
-def is_digest(text: str) -> bool:
-    """Whether a text is ``sha256:`` and 64 lower-case hex digits."""
-    return _DIGEST.fullmatch(text) is not None
+def _folder(namespace: str, uid: str, task: str) -> str:
+    return f"{records_prefix(namespace, uid)}{_checked(_TASK, 'task', task).replace('.', '/_')}/"
+
+
+def _number(attempt: int) -> int:
+    if not 0 <= attempt < 10**9:
+        raise InvalidKey(f"not an attempt: {attempt}")
+    return attempt
 
 
 def _checked(pattern: re.Pattern[str], noun: str, text: str) -> str:

@@ -1,4 +1,5 @@
-"""The record of an attempt: what came out, what went in. Lineage, the cache and crash recovery all read these.
+"""What is kept of a run: the record of each attempt (what came out, what went in), and beside it where checkpoints and the
+logs of attempts without a record are. Lineage, the cache and crash recovery all read these.
 
 A record is written once. JSON on the wire has camelCase names; `encode` is canonical (sorted keys, no spaces), so
 equal records are equal bytes.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -16,9 +17,17 @@ from mlworkflow.core.observation import Result
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.errors import InvalidKey, NotFound
-from mlworkflow.store.layout import AttemptKey, parse_record_key, record_key, records_prefix
+from mlworkflow.store.layout import (
+    AttemptKey,
+    CheckpointKey,
+    checkpoint_key,
+    log_key,
+    parse_run_key,
+    record_key,
+    records_prefix,
+)
 
-__all__ = ["ArtifactRef", "Record", "Result", "decode", "encode", "load_records", "read_record", "write_record"]
+__all__ = ["ArtifactRef", "Record", "Result", "decode", "encode", "load_run", "read_record", "write_record"]
 
 
 class Record(Result, frozen=True, kw_only=True, rename="camel"):
@@ -58,14 +67,53 @@ def write_record(store: ArtifactStore, key: AttemptKey, record: Record) -> bool:
     return store.write_bytes(record_key(*key), encode(record), if_absent=True)
 
 
+def write_checkpoint(store: ArtifactStore, key: CheckpointKey, checkpoint: ArtifactRef) -> None:
+    """Notes where the last checkpoint of a task is, instead of the one before."""
+    store.write_bytes(checkpoint_key(*key), encode(checkpoint))
+
+
+def write_log(store: ArtifactStore, key: AttemptKey, log: ArtifactRef) -> None:
+    """Notes where the log of an attempt is that has no record."""
+    store.write_bytes(log_key(*key), encode(log))
+
+
+def read_log(store: ArtifactStore, key: AttemptKey) -> ArtifactRef | None:
+    """The log of an attempt that was stopped before it could commit, if it was kept."""
+    return _ref(store, log_key(*key))
+
+
 def record_keys(store: ArtifactStore, namespace: str, uid: str) -> Iterator[AttemptKey]:
     """The attempts of a workflow that have a record; objects under other names are not ours and are passed over."""
     for key in store.list(records_prefix(namespace, uid)):
         with contextlib.suppress(InvalidKey):
-            yield parse_record_key(key)
+            found = parse_run_key(key)
+            if isinstance(found, AttemptKey):
+                yield found
 
 
-def load_records(store: ArtifactStore, namespace: str, uid: str) -> dict[AttemptKey, Record]:
-    """Every record of a workflow; one that was deleted meanwhile is left out."""
-    found = {key: read_record(store, key) for key in record_keys(store, namespace, uid)}
-    return {key: record for key, record in found.items() if record is not None}
+class Kept(NamedTuple):
+    """What an operator needs to know of a workflow's past: records by attempt, checkpoints by task."""
+
+    records: dict[AttemptKey, Record]
+    checkpoints: dict[str, ArtifactRef]
+
+
+def load_run(store: ArtifactStore, namespace: str, uid: str) -> Kept:
+    """Everything kept of a workflow, by one listing; what was deleted meanwhile is left out."""
+    kept = Kept({}, {})
+    for key in store.list(records_prefix(namespace, uid)):
+        with contextlib.suppress(InvalidKey):
+            found = parse_run_key(key)
+            if isinstance(found, AttemptKey):
+                if record := read_record(store, found):
+                    kept.records[found] = record
+            elif isinstance(found, CheckpointKey) and (checkpoint := _ref(store, key)):
+                kept.checkpoints[found.task] = checkpoint
+    return kept
+
+
+def _ref(store: ArtifactStore, key: str) -> ArtifactRef | None:
+    try:
+        return msgspec.json.decode(store.read_bytes(key), type=ArtifactRef)
+    except NotFound:
+        return None

@@ -1,9 +1,9 @@
 """``python -m mlworkflow_steps.agent run | fetch | publish``.
 
-Settings come from the environment: ``MLWF_GATEWAY``, ``MLWF_TOKEN_FILE``, ``MLWF_ROOT`` (default ``/mlworkflow``)
-and ``MLWF_PATIENCE`` (seconds, default six hours). Exit codes: the command's own for `run`; 0 when the attempt has
-been superseded; 64 for a wrong call; 75 when nobody answered for as long as patience lasts; 77 when the gateway said
-no before anything could be committed.
+Settings come from the environment: ``MLWF_GATEWAY``, ``MLWF_TOKEN_FILE``, ``MLWF_ROOT`` (default ``/mlworkflow``),
+``MLWF_PATIENCE`` (seconds, default six hours), ``MLWF_CHECKPOINT_EVERY`` (seconds, default ten). Exit codes: the
+command's own for `run`; 0 when the attempt has been superseded; 64 for a wrong call; 75 when nobody answered for as
+long as patience lasts; 77 when the gateway said no before anything could be committed.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _command(name: str, gateway: Gateway, folders: Folders, environ: Mapping[str
         return run(gateway, folders, environ)
     from mlworkflow_steps.agent import pod
 
-    return pod.fetch(gateway, folders) if name == "fetch" else pod.publish(gateway, folders)
+    return pod.fetch(gateway, folders) if name == "fetch" else pod.publish(gateway, folders, environ)
 
 
 def _complain(code: int, words: str) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 TYPE_CHECKING = False  # importing typing would cost more than all of this
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ _BLOCK = 512
 _GNU_FORMAT: Literal[1] = 1  # tarfile.GNU_FORMAT
 
 
-def pack(root: str) -> Iterator[bytes]:
-    """The tar of the directory `root`, in chunks; raises `ValueError` for what cannot be kept, `OSError` for what
+def pack(root: str, keeps: Callable[[str], bool] | None = None) -> Iterator[bytes]:
+    """The tar of the directory `root`, in chunks, without the entries to whose names `keeps` says no; raises `ValueError` for what cannot be kept, `OSError` for what
     cannot be read.
     """
-    for path in _paths(root):
+    for path in _paths(root, keeps):
         info, full = _entry(root, path), os.path.join(root, path)
         yield info.tobuf(_GNU_FORMAT, "utf-8", "surrogateescape")
         if info.isreg():
@@ -73,13 +73,15 @@ def unpack(source: IO[bytes], root: str, *, readable: bool = False) -> None:
         os.chmod(path, mode)
 
 
-def _paths(root: str) -> list[str]:
+def _paths(root: str, keeps: Callable[[str], bool] | None) -> list[str]:
     found: list[str] = []
     pending = [""]
     while pending:
         folder = pending.pop()
         with os.scandir(os.path.join(root, folder)) as entries:
             for entry in entries:
+                if keeps is not None and not keeps(entry.name):
+                    continue
                 path = os.path.join(folder, entry.name)
                 found.append(path)
                 if entry.is_dir(follow_symlinks=False):

@@ -15,6 +15,7 @@ TYPE_CHECKING = False  # importing typing would cost more than all of this
 if TYPE_CHECKING:
     from typing import Any
 
+LONGEST_ANSWER = 64 << 20  # a task with its parameters, of up to 1 MiB each
 _FINAL = (400, 403, 404, 405, 413, 422)
 
 
@@ -26,6 +27,10 @@ class Gateway:
         self._token_file = token_file
         self.patience = patience
 
+    def with_patience(self, patience: Patience) -> Gateway:
+        """The same gateway, asked by somebody who waits for a longer or a shorter time."""
+        return Gateway(self._url, self._token_file, patience)
+
     def task(self) -> dict[str, Any]:
         """What to do."""
         return self._call("GET", "/v1/task")
@@ -33,6 +38,23 @@ class Gateway:
     def input_url(self, name: str) -> str:
         """A fresh URL to read an input from."""
         return self._absolute(self._call("POST", f"/v1/inputs/{_quoted(name)}", {})["url"])
+
+    def member_urls(self, name: str, digests: list[str]) -> dict[str, str]:
+        """Fresh URLs to read members of an input that is a collection, at most 500 at once."""
+        urls = self._call("POST", f"/v1/inputs/{_quoted(name)}/members", {"digests": digests})["urls"]
+        return {digest: self._absolute(url) for digest, url in urls.items()}
+
+    def checkpoint_url(self) -> str:
+        """A fresh URL to read what the attempt before left in its checkpoint folder."""
+        return self._absolute(self._call("GET", "/v1/checkpoint")["url"])
+
+    def checkpoint(self, artifact: dict[str, Any]) -> None:
+        """Notes a stored checkpoint for the next attempt."""
+        self._call("POST", "/v1/checkpoint", artifact)
+
+    def logs(self, artifact: dict[str, Any]) -> None:
+        """Notes the stored log of an attempt that cannot commit any more."""
+        self._call("POST", "/v1/logs", artifact)
 
     def output_place(self, name: str, artifact: dict[str, Any]) -> tuple[str, dict[str, str]] | None:
         """Where and with which headers to PUT an artifact; None when it is there already."""
@@ -85,9 +107,10 @@ class Gateway:
         data = b""
         if body is not None:
             headers["Content-Type"] = "application/json"
-            data = json.dumps(body, allow_nan=False).encode()
+            text = json.dumps(body, allow_nan=False, ensure_ascii=False)
+            data = text.encode("utf-8", "replace")  # half a surrogate pair can only be in words for people
         with wire.request(method, self._url + path, headers, data, timeout=timeout) as answer:
-            return answer.status, answer.headers, answer.read()
+            return answer.status, answer.headers, answer.read(LONGEST_ANSWER)
 
     def _absolute(self, url: str) -> str:
         """A URL may be relative to the gateway's own: in a local run the gateway serves the store."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mlworkflow_steps.agent.folders import Folders
 from mlworkflow_steps.agent.gateway import Gateway
 
 TYPE_CHECKING = False  # importing typing would cost more than all of this
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    _T = TypeVar("_T")
 
 PARALLEL = 4
 
@@ -23,29 +26,48 @@ def fetch_all(
         return
     from mlworkflow_steps.agent import transfer
 
-    pending = list(inputs.items())
+    def fetch(named: tuple[str, dict[str, Any]]) -> None:
+        name, artifact = named
+        target = os.path.join(folders.inputs, name)
+        if artifact["type"] == "collection":
+            from mlworkflow_steps.agent import collection
+
+            collection.fetch(gateway, name, artifact, target, readable=readable)
+            return
+        source = transfer.Source(f"input {name!r}", lambda: gateway.input_url(name), gateway.patience)
+        transfer.fetch(source, artifact, target, readable=readable)
+
+    in_threads(fetch, inputs.items(), min(PARALLEL, len(inputs)))
+
+
+def in_threads(work: Callable[[_T], None], items: Iterable[_T], threads: int) -> None:
+    """Does `work` for each item, by several threads that take them one after the other; raises the first failure, after
+    which nothing more is begun.
+    """
+    if threads == 1:
+        for item in items:
+            work(item)
+        return
+    from threading import Lock, Thread
+
+    pending, lock = iter(items), Lock()
     failures: list[BaseException] = []
 
-    def work() -> None:
-        while pending and not failures:
-            try:
-                name, artifact = pending.pop()
-            except IndexError:
-                return
-            try:
-                transfer.fetch(gateway, name, artifact, os.path.join(folders.inputs, name), readable=readable)
-            except BaseException as error:
-                failures.append(error)
+    def run() -> None:
+        try:
+            while not failures:
+                with lock:
+                    item = next(pending)
+                work(item)
+        except StopIteration:
+            return
+        except BaseException as error:
+            failures.append(error)
 
-    if len(pending) == 1:
-        work()
-    else:
-        from threading import Thread
-
-        threads = [Thread(target=work, daemon=True) for _ in range(min(PARALLEL, len(pending)))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    started = [Thread(target=run, daemon=True) for _ in range(threads)]
+    for thread in started:
+        thread.start()
+    for thread in started:
+        thread.join()
     if failures:
         raise failures[0]

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 ARTIFACT_TYPES = ("artifact", "file", "directory")
-LONGEST_PARAMETER = 256 << 10
+# Values go from the step's file to the next step's by JSON alone, and through no template, shell or annotation on the way: there a
+# big one is cut (argo-workflows #15512) and quotes, braces or backslashes in it come out as something else (#13718).
+LONGEST_PARAMETER = 1 << 20
 
 
 class Outputs:
@@ -86,12 +88,17 @@ def _problem(path: str, kind: str, folders: Folders) -> str:
 def _value(data: bytes, kind: str) -> Any:
     """The value of a parameter's file; `kind` is empty where it is not declared. Raises `ValueError`."""
     if len(data) > LONGEST_PARAMETER:
-        raise ValueError(f"more than {LONGEST_PARAMETER >> 10} KiB: make it an artifact")
-    text = data.decode("utf-8", "replace") if not kind else data.decode("utf-8")
+        raise ValueError(f"more than {LONGEST_PARAMETER >> 20} MiB: make it an artifact")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 at byte {error.start}: make it an artifact") from None
     if kind == "string":
         return text.removesuffix("\n")
     try:
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        if "\\ud" in text.lower():
+            _check_text(value)
     except (ValueError, RecursionError) as error:
         if not kind:
             return text.removesuffix("\n")
@@ -109,6 +116,15 @@ def _is_of(value: Any, kind: str) -> bool:
     if kind == "number":
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     return True
+
+
+def _check_text(value: Any) -> None:
+    """Raises `ValueError` where a string holds half of a surrogate pair: JSON can write it, but it is no Unicode."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise ValueError(f"a string holds half of a surrogate pair, {ascii(half)[1:-1]}") from None
 
 
 def _finite(text: str) -> float:

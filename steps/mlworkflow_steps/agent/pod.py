@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from mlworkflow_steps.agent import result
 from mlworkflow_steps.agent.errors import StepFailure
@@ -21,13 +22,17 @@ _WAIT = 20.0
 
 
 def fetch(gateway: Gateway, folders: Folders, clock: Callable[[], float] = time.time) -> int:
-    """Puts the inputs, the parameters and the task in place, for any user. A failure is committed, and is our exit
+    """Puts the inputs, the parameters, the task and the last checkpoint in place, for any user. A failure is committed, and is our exit
     code 1.
     """
     task = gateway.task()
     started = clock()
     try:
         prepare(task, folders, shared=True)
+        if task.get("checkpoint"):
+            from mlworkflow_steps.agent import checkpoint
+
+            checkpoint.restore(gateway, task["checkpoint"], folders, _say, shared=True)
         fetch_all(gateway, task["inputs"], folders, readable=True)
     except StepFailure as failure:
         outcome = result.failed(1, failure.reason, str(failure))
@@ -36,20 +41,31 @@ def fetch(gateway: Gateway, folders: Folders, clock: Callable[[], float] = time.
     return 0
 
 
-def publish(gateway: Gateway, folders: Folders, clock: Callable[[], float] = time.time) -> int:
+def publish(
+    gateway: Gateway, folders: Folders, environ: Mapping[str, str], clock: Callable[[], float] = time.time
+) -> int:
     """Waits until the user's container has ended, publishes what it left and commits; returns 0 once anything is
-    committed.
+    committed. Checkpoints are saved meanwhile.
 
-    The log is the operator's to keep: only the kubelet has it.
+    The log is the operator's to keep: only the kubelet has it. SIGTERM comes to the user's container at the same time; the news of
+    its end may never reach us, so what it saves is looked for at once.
     """
+    from mlworkflow_steps.agent import checkpoint
+
     task = gateway.task()
     started = clock()
-    tail = Tail(folders.metrics, lambda words: print(f"mlworkflow: {words}", flush=True))
+    tail = Tail(folders.metrics, _say)
     forwarder = Forwarder(tail, gateway.metrics, lambda: None)
+    keeper = checkpoint.keeper(gateway, folders, environ, _say)
+    signal.signal(signal.SIGTERM, lambda *_: keeper.hurry())
     forwarder.tick()
+    keeper.watch()
     while not (ended := gateway.ended(_WAIT)).get("ended"):
         pass
     forwarder.close()
+    if int(ended["exitCode"]):
+        keeper.save_last()
+    keeper.close()
     outcome = _outcome(gateway, task, folders, ended)
     result.commit(gateway, {**outcome, "metrics": tail.last, "startedAt": started, "finishedAt": clock()})
     return 0
@@ -66,3 +82,7 @@ def _outcome(gateway: Gateway, task: dict[str, Any], folders: Folders, ended: di
     if own is not None:
         return result.judged(gateway, task, folders, code, own)
     return result.failed(code, "Error" if reason in ("", "Completed") else reason, f"exit code {code}")
+
+
+def _say(words: str) -> None:
+    print(f"mlworkflow: {words}", flush=True)

@@ -10,19 +10,23 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from mlworkflow_steps.agent import params, result
-from mlworkflow_steps.agent.errors import GatewayRefused, GaveUp, StepFailure
+from mlworkflow_steps.agent.errors import GatewayRefused, GaveUp, StepFailure, Superseded
 from mlworkflow_steps.agent.folders import Folders
 from mlworkflow_steps.agent.gateway import Gateway
 from mlworkflow_steps.agent.inputs import fetch_all
 from mlworkflow_steps.agent.metrics import Forwarder, Tail
+from mlworkflow_steps.agent.patience import Patience
 from mlworkflow_steps.agent.process import CannotStart, Exit, Log, Process, to_stdout
 
 TYPE_CHECKING = False  # importing typing would cost more than all of this
 if TYPE_CHECKING:
     from typing import Any
 
+    from mlworkflow_steps.agent.checkpoint import Keeper
+
 _PRIVATE = ("MLWF_TOKEN_FILE", "MLWF_GATEWAY", "MLWF_PATIENCE")
 _STOP_GRACE = 30.0
+_LOG_PATIENCE = 20.0
 
 
 def run(gateway: Gateway, folders: Folders, environ: Mapping[str, str], clock: Callable[[], float] = time.time) -> int:
@@ -30,29 +34,44 @@ def run(gateway: Gateway, folders: Folders, environ: Mapping[str, str], clock: C
 
     That is the command's own; 1 when only the step failed (an output is missing, say). Raises what the gateway raises.
     """
-    task = gateway.task()
-    started, log = clock(), Log()
-    with _termination_is_a_failure():
-        try:
-            prepare(task, folders)
-            fetch_all(gateway, task["inputs"], folders)
-            attempt = Attempt(gateway, task, folders, environ, log)
-        except StepFailure as failure:
-            outcome = result.failed(1, failure.reason, str(failure))
-            attempt = None
-    if attempt is not None:
-        outcome = attempt.outcome()
-        outcome["metrics"] = attempt.tail.last
-    outcome["startedAt"], outcome["finishedAt"] = started, clock()
-    with contextlib.suppress(StepFailure, GaveUp, GatewayRefused):  # the result matters more than its log
-        outcome["logs"] = _keep_log(gateway, folders, log)
-    outcome = {key: value for key, value in outcome.items() if value is not None}
-    outcome = result.commit(gateway, outcome)
+    log = Log()
+    try:
+        outcome = _committed(gateway, folders, environ, log, clock)
+    except (
+        Superseded
+    ):  # by its replacement, or because the workflow stopped it: nobody takes its result, but its log is kept
+        patient = gateway.with_patience(Patience(_LOG_PATIENCE))
+        with contextlib.suppress(StepFailure, GaveUp, GatewayRefused, Superseded):
+            if logs := _keep_log(patient, folders, log):
+                patient.logs(logs)
+        raise
     if outcome["reason"]:
         print(
             f"mlworkflow: {outcome['reason']}: {outcome['message'].partition(chr(10))[0]}", file=sys.stderr, flush=True
         )
     return int(outcome["exitCode"]) or (1 if outcome["reason"] else 0)
+
+
+def _committed(
+    gateway: Gateway, folders: Folders, environ: Mapping[str, str], log: Log, clock: Callable[[], float]
+) -> dict[str, Any]:
+    """The result, which has been committed."""
+    task = gateway.task()
+    started = clock()
+    attempt = Attempt(gateway, task, folders, environ, log)
+    with _termination_is_a_failure():
+        try:
+            attempt.prepare()
+            outcome = None
+        except StepFailure as failure:
+            outcome = result.failed(1, failure.reason, str(failure))
+    if outcome is None:
+        outcome = attempt.outcome()
+        outcome["metrics"] = attempt.tail.last
+    outcome["startedAt"], outcome["finishedAt"] = started, clock()
+    with contextlib.suppress(StepFailure, GaveUp, GatewayRefused):  # the result matters more than its log
+        outcome["logs"] = _keep_log(gateway, folders, log)
+    return result.commit(gateway, {key: value for key, value in outcome.items() if value is not None})
 
 
 def prepare(task: dict[str, Any], folders: Folders, *, shared: bool = False) -> None:
@@ -63,7 +82,7 @@ def prepare(task: dict[str, Any], folders: Folders, *, shared: bool = False) -> 
 
 
 class Attempt:
-    """A task whose inputs are there: its process, its metrics, its outcome."""
+    """A task: what its process finds, its process, its metrics and checkpoints, its outcome."""
 
     def __init__(
         self, gateway: Gateway, task: dict[str, Any], folders: Folders, environ: Mapping[str, str], log: Log
@@ -75,6 +94,17 @@ class Attempt:
         self._log = log
         self.tail = Tail(folders.metrics, self._complain)
         self._stopped = False
+        self._restored = ""
+        self._kept: Keeper | None = None
+
+    def prepare(self) -> None:
+        """Puts everything in place that the process finds; raises `StepFailure` and what the gateway raises."""
+        prepare(self._task, self._folders)
+        if self._task.get("checkpoint"):
+            from mlworkflow_steps.agent import checkpoint
+
+            self._restored = checkpoint.restore(self._gateway, self._task["checkpoint"], self._folders, self._complain)
+        fetch_all(self._gateway, self._task["inputs"], self._folders)
 
     def outcome(self) -> dict[str, Any]:
         """Runs the command and publishes its outputs; the result, without times and log."""
@@ -83,10 +113,13 @@ class Attempt:
             ended = self._run()
         except CannotStart as failure:
             return result.failed(failure.code, failure.reason, str(failure))
+        if ended.code or ended.terminated:
+            self._keeper().save_last()  # first: of a grace period not much may be left
         if ended.code == 0:
             try:
                 return result.published(self._gateway, self._task, self._folders)
             except StepFailure as failure:
+                self._keeper().save_last()
                 reason = "Terminated" if ended.terminated and failure.reason == "OutputMissing" else failure.reason
                 return result.failed(0, reason, str(failure))
         return self._failure(ended)
@@ -97,9 +130,24 @@ class Attempt:
             raise CannotStart(127, "the step has no command")
         process = Process(command, environment(self._task, self._folders, self._environ), self._log)
         forwarder = Forwarder(self.tail, self._gateway.metrics, lambda: self._stop(process))
-        ended = process.run(to_stdout, forwarder.tick)
+
+        def tick() -> None:
+            forwarder.tick()
+            self._keeper().watch()
+
+        ended = process.run(to_stdout, tick)
         forwarder.close()
+        if self._kept is not None:
+            self._kept.close()
         return ended
+
+    def _keeper(self) -> Keeper:
+        """Made when it is first needed: a step that is over before pays nothing."""
+        if self._kept is None:
+            from mlworkflow_steps.agent import checkpoint
+
+            self._kept = checkpoint.keeper(self._gateway, self._folders, self._environ, self._complain, self._restored)
+        return self._kept
 
     def _stop(self, process: Process) -> None:
         self._stopped = True

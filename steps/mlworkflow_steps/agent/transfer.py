@@ -12,63 +12,90 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from mlworkflow_steps.agent import wire
 from mlworkflow_steps.agent.errors import GatewayRefused, GaveUp, StepFailure
 from mlworkflow_steps.agent.folders import remove
 from mlworkflow_steps.agent.gateway import Gateway, retry_after
+from mlworkflow_steps.agent.patience import Patience
 
 TYPE_CHECKING = False  # importing typing would cost more than all of this
 if TYPE_CHECKING:
     from hashlib import _Hash
-    from typing import IO, Any
+    from typing import IO, Any, TypeAlias
+
+    Pack: TypeAlias = Callable[[str], Iterator[bytes]]
 
 _CHUNK = 1 << 20
 _REFUSALS = 3  # a store may refuse a URL that has just expired, but not three fresh ones
 
 
-def fetch(gateway: Gateway, name: str, artifact: dict[str, Any], target: str, *, readable: bool = False) -> None:
-    """Makes `target` from the input `name`, whatever was there before.
+class Source:
+    """Where bytes come from: `url` gives a fresh URL for each try, `noun` is what they are called in a failure, `line` a
+    connection to keep for more.
+    """
+
+    def __init__(self, noun: str, url: Callable[[], str], patience: Patience, line: wire.Line | None = None) -> None:
+        self.line = line
+        self.noun = noun
+        self.url = url
+        self.patience = patience
+
+
+def fetch(source: Source, artifact: dict[str, Any], target: str, *, readable: bool = False) -> None:
+    """Makes `target` from a file or a directory, whatever was there before; its parent is there.
 
     Raises `StepFailure` (`InputInvalid`, `ArtifactMissing`, `StoreRefused`), `GaveUp` and what the gateway raises.
     """
-    part = f"{target}.part"
     remove(target)
-    try:
-        with open(part, "wb+", buffering=0) as file:
-            _download(gateway, name, artifact, file)
-            file.seek(0)
-            if artifact["type"] == "directory":
-                from mlworkflow_steps.agent import archive
+    with downloaded(source, artifact, f"{target}.part") as file:
+        if artifact["type"] == "directory":
+            unpack(source.noun, file, target, readable=readable)
+        else:
+            os.fchmod(file.fileno(), 0o644)
+            os.rename(file.name, target)
 
-                try:
-                    archive.unpack(file, target, readable=readable)
-                except ValueError as error:
-                    raise StepFailure("InputInvalid", f"input {name!r}: {error}") from error
-            else:
-                os.fchmod(file.fileno(), 0o644)
-                os.rename(part, target)
+
+@contextlib.contextmanager
+def downloaded(source: Source, artifact: dict[str, Any], path: str) -> Iterator[IO[bytes]]:
+    """An artifact's verified bytes in a file at `path`, which is gone afterwards unless it has been renamed."""
+    try:
+        with open(path, "wb+", buffering=0) as file:
+            _download(source, artifact, file)
+            file.seek(0)
+            yield file
     finally:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(part)
+            os.unlink(path)
 
 
-def publish(gateway: Gateway, name: str, path: str) -> dict[str, Any]:
-    """Stores a file or a directory as the output `name`; returns its ``{"digest", "size", "type"}``.
+def unpack(noun: str, file: IO[bytes], target: str, *, readable: bool) -> None:
+    """Makes the directory `target` from its tar; raises `StepFailure` (`InputInvalid`)."""
+    from mlworkflow_steps.agent import archive
+
+    try:
+        archive.unpack(file, target, readable=readable)
+    except ValueError as error:
+        raise StepFailure("InputInvalid", f"{noun}: {error}") from error
+
+
+def publish(gateway: Gateway, name: str, path: str, pack: Pack | None = None) -> dict[str, Any]:
+    """Stores a file or a directory as the output `name`; returns its ``{"digest", "size", "type"}``. A directory is stored as what
+    `pack` makes of it, the same bytes each time; by default that is all of it.
 
     Raises `StepFailure` (`OutputInvalid`, `StoreRefused`), `GaveUp` and what the gateway raises.
     """
     is_directory = os.path.isdir(path)
     try:
-        artifact = _measured(path, is_directory)
+        artifact = _measured(path, is_directory, pack)
         tries = gateway.patience.tries(f"upload of {name!r}")
         refused = 0
         while (place := gateway.output_place(name, artifact)) is not None:
             after = None
             try:
                 with (
-                    _opened(path, is_directory) as body,
+                    _opened(path, is_directory, pack) as body,
                     wire.request("PUT", place[0], place[1], body, artifact["size"]) as answer,
                 ):
                     if answer.status < 300:
@@ -91,14 +118,14 @@ def publish(gateway: Gateway, name: str, path: str) -> dict[str, Any]:
     return artifact
 
 
-def _download(gateway: Gateway, name: str, artifact: dict[str, Any], file: IO[bytes]) -> None:
+def _download(source: Source, artifact: dict[str, Any], file: IO[bytes]) -> None:
     """Fills `file`, going on after a break with a range; a wrong digest is tried once more from the start."""
-    tries = gateway.patience.tries(f"input {name!r}")
+    noun, tries = source.noun, source.patience.tries(source.noun)
     digest, done, refused, wrong = hashlib.sha256(), 0, 0, 0
     while True:
         after = None
         try:
-            with _input(gateway, name, done) as answer:
+            with _answer(source, done) as answer:
                 if answer.status == 200 and done:
                     digest, done = _restarted(file)
                 if answer.status in (200, 206):
@@ -112,12 +139,12 @@ def _download(gateway: Gateway, name: str, artifact: dict[str, Any], file: IO[by
                     wrong += 1
                     words = f"the store's bytes do not have the digest {artifact['digest']}"
                     if wrong == 2:
-                        raise StepFailure("InputInvalid", f"input {name!r}: {words}")
+                        raise StepFailure("InputInvalid", f"{noun}: {words}")
                     digest, done = _restarted(file)
                 else:
                     words, after = _words(answer), retry_after(answer.headers)
                     if answer.status == 404:
-                        raise StepFailure("ArtifactMissing", f"input {name!r} is not in the store any more")
+                        raise StepFailure("ArtifactMissing", f"{noun} is not in the store any more")
                     if answer.status == 416:
                         digest, done = _restarted(file)
                     elif answer.status < 500 and answer.status not in (408, 429):
@@ -125,17 +152,18 @@ def _download(gateway: Gateway, name: str, artifact: dict[str, Any], file: IO[by
         except OSError as error:
             words = f"{type(error).__name__}: {error}"
         if refused == _REFUSALS:
-            raise StepFailure("StoreRefused", f"input {name!r}: {words}")
+            raise StepFailure("StoreRefused", f"{noun}: {words}")
         if not tries.again(words, after):
-            raise GaveUp(f"input {name!r}: {words}")
+            raise GaveUp(f"{noun}: {words}")
 
 
-def _input(gateway: Gateway, name: str, done: int) -> wire.Answer:
+def _answer(source: Source, done: int) -> wire.Answer:
     try:
-        url = gateway.input_url(name)
+        url = source.url()
     except GatewayRefused as error:
-        raise StepFailure("StoreRefused", f"input {name!r}: {error}") from error
-    return wire.request("GET", url, {"Range": f"bytes={done}-"} if done else {})
+        raise StepFailure("StoreRefused", f"{source.noun}: {error}") from error
+    headers = {"Range": f"bytes={done}-"} if done else {}
+    return wire.get(url, headers, source.line) if source.line is not None else wire.request("GET", url, headers)
 
 
 def _restarted(file: IO[bytes]) -> tuple[_Hash, int]:
@@ -144,9 +172,9 @@ def _restarted(file: IO[bytes]) -> tuple[_Hash, int]:
     return hashlib.sha256(), 0
 
 
-def _measured(path: str, is_directory: bool) -> dict[str, Any]:
+def _measured(path: str, is_directory: bool, pack: Pack | None) -> dict[str, Any]:
     digest, size = hashlib.sha256(), 0
-    with _opened(path, is_directory) as body:
+    with _opened(path, is_directory, pack) as body:
         for chunk in body if is_directory else iter(lambda: body.read(_CHUNK), b""):
             digest.update(chunk)
             size += len(chunk)
@@ -154,14 +182,14 @@ def _measured(path: str, is_directory: bool) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _opened(path: str, is_directory: bool) -> Iterator[Any]:
+def _opened(path: str, is_directory: bool, pack: Pack | None) -> Iterator[Any]:
     """The bytes of an output as chunks (a directory) or an open file; what cannot be read is `Unreadable`, not a
     broken transfer.
     """
     if is_directory:
         from mlworkflow_steps.agent import archive
 
-        yield wire.readable(archive.pack(path))
+        yield wire.readable((pack or archive.pack)(path))
         return
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)

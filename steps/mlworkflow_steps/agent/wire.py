@@ -1,4 +1,4 @@
-"""One HTTP/1.1 request on one connection: the little that the agent needs of a client.
+"""One HTTP/1.1 request on one connection, or several small ones on a `Line`: the little that the agent needs of a client.
 
 Not `http.client`, because that imports `ssl` and `email` and costs more than the rest of the agent's start. Every
 failure on the way is an `OSError` (`BrokenAnswer` where the other side does not speak HTTP), so a caller has one
@@ -8,11 +8,12 @@ thing to retry on; `Unreadable` is the caller's own file.
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 TYPE_CHECKING = False  # importing typing would cost more than all of this
 if TYPE_CHECKING:
     from io import BufferedReader
+    from ssl import SSLContext
     from typing import IO, Any
 
 CONNECT_SECONDS = 10.0
@@ -29,11 +30,33 @@ class Unreadable(Exception):
     """The body that was to be sent cannot be read: no matter of the connection."""
 
 
-class Answer:
-    """A status, headers (lower case) and a body to be read once; a context manager that closes the connection."""
+class Line:
+    """A connection that is kept from one GET to the next, for one thread: with TLS, a new one costs more than a small file."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self) -> None:
+        self._place: tuple[str, str, int] | None = None
+        self._connection: socket.socket | None = None
+
+    def take(self, place: tuple[str, str, int]) -> socket.socket | None:
+        """The kept connection, if it leads there; it is the caller's from now on."""
+        connection, self._connection = self._connection, None
+        if connection is not None and self._place != place:
+            connection.close()
+            return None
+        return connection
+
+    def give(self, place: tuple[str, str, int], connection: socket.socket) -> None:
+        """Keeps a connection on which an answer has been read to its end."""
+        self._place, self._connection = place, connection
+
+
+class Answer:
+    """A status, headers (lower case) and a body to be read once; on exit the connection is closed, or given to `keep`."""
+
+    def __init__(self, connection: socket.socket, keep: Callable[[socket.socket], None] | None = None) -> None:
         self._connection = connection
+        self._keep = keep
+        self._is_read = False
         self._file: BufferedReader = connection.makefile("rb", _CHUNK)  # type: ignore[assignment]
         self.status, self.headers = self._head()
         while self.status == 100:
@@ -44,14 +67,19 @@ class Answer:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
-        self._connection.close()
+        if self._is_read and self._keep is not None and self.headers.get("connection", "").lower() != "close":
+            self._keep(self._connection)
+        else:
+            self._connection.close()
 
     def chunks(self) -> Iterator[bytes]:
         """The body; raises `BrokenAnswer` when it ends before its length."""
         if self.headers.get("transfer-encoding", "").lower() == "chunked":
             yield from self._chunked()
+            self._is_read = True
         elif "content-length" in self.headers:
             yield from self._exactly(self._number(self.headers["content-length"], 10))
+            self._is_read = True
         else:
             while chunk := self._file.read1(_CHUNK):
                 yield chunk
@@ -107,6 +135,32 @@ class Answer:
         return number
 
 
+def get(url: str, headers: dict[str, str], line: Line) -> Answer:
+    """A GET on a kept connection, or on a new one that is kept; one that the other side has closed meanwhile costs nothing."""
+    scheme, host, port, target = split(url)
+    place = (scheme, host, port)
+    head = _head("GET", scheme, host, port, target, headers)
+    for connection in (line.take(place), None):
+        is_kept = connection is not None
+        if connection is None:
+            connection = _connect(scheme, host, port)
+        try:
+            connection.settimeout(ANSWER_SECONDS)
+            connection.sendall(head)
+            return Answer(connection, lambda connection: line.give(place, connection))
+        except BaseException as error:
+            connection.close()
+            if not (is_kept and isinstance(error, OSError)):
+                raise
+    raise AssertionError("a new connection answers or raises")
+
+
+def _head(method: str, scheme: str, host: str, port: int, target: str, fields: dict[str, str]) -> bytes:
+    netloc = host if port == _DEFAULT_PORTS[scheme] else f"{host}:{port}"
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {netloc}", *(f"{name}: {value}" for name, value in fields.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
 def request(
     method: str,
     url: str,
@@ -125,13 +179,11 @@ def request(
     try:
         connection.settimeout(timeout)
         size = len(body) if isinstance(body, bytes) else length or 0
-        netloc = host if port == _DEFAULT_PORTS[scheme] else f"{host}:{port}"
-        fields = {"Host": netloc, "Connection": "close", **headers}
+        fields = {"Connection": "close", **headers}
         if size or method in ("PUT", "POST"):
             fields["Content-Length"] = str(size)
-        head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         try:
-            _send(connection, head.encode("latin-1") + b"\r\n", body, size)
+            _send(connection, _head(method, scheme, host, port, target, fields), body, size)
         except (BrokenPipeError, ConnectionResetError):
             return Answer(connection)  # a server that refuses early answers before it has read everything
         return Answer(connection)
@@ -159,11 +211,21 @@ def split(url: str) -> tuple[str, str, int, str]:
 def _connect(scheme: str, host: str, port: int) -> socket.socket:
     connection: Any = socket.create_connection((host.strip("[]"), port), CONNECT_SECONDS)
     if scheme == "https":
-        import ssl  # several times the cost of all the rest
-
-        connection = ssl.create_default_context().wrap_socket(connection, server_hostname=host.strip("[]"))
+        connection = _tls().wrap_socket(connection, server_hostname=host.strip("[]"))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection  # type: ignore[no-any-return]
+
+
+_contexts: list[SSLContext] = []
+
+
+def _tls() -> SSLContext:
+    """The one context of this process: the authorities of a system take 20 ms to load."""
+    if not _contexts:
+        import ssl  # several times the cost of all the rest
+
+        _contexts.append(ssl.create_default_context())
+    return _contexts[0]
 
 
 def _send(connection: socket.socket, head: bytes, body: bytes | Iterator[bytes] | IO[bytes], size: int) -> None:

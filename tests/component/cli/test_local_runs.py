@@ -162,7 +162,7 @@ def test_an_artifact_that_is_not_what_it_was_is_refused(done: Shell, tmp_path: P
         (["get", "w", "-o", "xml"], 2, "'xml'"),
         (["frobnicate"], 2, "No such command"),
         (["logs", "w", "nope"], 1, "has no step 'nope'"),
-        (["logs", "w", "tune"], 1, "its trials have logs"),
+        (["logs", "w", "tune"], 1, "made of other tasks, which have logs"),
         (["logs", "w", "tune/7"], 1, "has no trial"),
         (["logs", "w", "write", "--attempt", "3"], 1, "attempts 0 to 0"),
         (["logs", "w", "--attempt", "0"], 2, "--attempt is of one step"),
@@ -303,3 +303,27 @@ def test_help_answers_at_once_without_importing_what_it_does_not_need(mlwf: Shel
     path = os.pathsep.join([str(Path(__file__).parents[3] / part) for part in ("operator", "steps")])
     subprocess.run([sys.executable, "-c", script], check=True, env={**os.environ, "PYTHONPATH": path})
     assert "Commands:" in mlwf("--help")
+
+
+def test_an_attempt_goes_on_where_the_one_before_left_off(mlwf: Shell, sh: Sh) -> None:
+    script = """
+    cd "$MLWF_CHECKPOINT"; test ! -e epoch || { echo "goes on after $(cat epoch)"; cp epoch "$MLWF_OUT/epoch"; exit 0; }
+    echo 7 > epoch; echo broken; exit 1
+    """
+    step = sh("train", script, outputs={"epoch": {}}, retry={"limit": 2, "backoff": "0s"})
+    run = mlwf.json("run", mlwf.write("w", [step]), "-q")
+    assert [(step["phase"], step["attempts"]) for step in run["status"]["steps"]] == [("Succeeded", 2)]
+    assert mlwf("logs", "w", "train") == "goes on after 7\n"
+    assert mlwf("logs", "w", "train", "--attempt", "0") == "broken\n"
+    mlwf("download", "w", "train.epoch", "got")
+    assert (mlwf.folder / "got").read_text() == "7\n"
+
+
+def test_the_log_of_an_attempt_that_was_stopped_is_kept(mlwf: Shell, sh: Sh) -> None:
+    script = "trap 'echo saved what I could; exit 1' TERM; echo started; while :; do sleep 0.1; done"
+    mlwf("run", mlwf.write("w", [sh("train", script, timeout="2s")]), code=1)
+    kept = list((mlwf.folder / ".mlworkflow").rglob("0.log.json"))
+    assert len(kept) == 1
+    log = mlwf("logs", "w", "train")
+    assert log.startswith("started\n")
+    assert log.endswith("saved what I could\n")

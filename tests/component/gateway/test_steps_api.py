@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
+from mlworkflow.core.observation import Result
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.gateway._auth import LocalTokens
 from mlworkflow.gateway.app import make_app
@@ -121,6 +122,14 @@ async def test_a_wait_that_is_no_number(step: Step, wait: str) -> None:
         ("/v1/outputs/model", {**REF, "type": "device"}, 422),
         ("/v1/outputs/plot", {**REF, "type": "directory"}, 422),
         ("/v1/outputs/logs", {**REF, "type": "directory"}, 422),
+        ("/v1/outputs/checkpoint", REF, 422),
+        ("/v1/outputs/model", {**REF, "type": "collection"}, 422),
+        ("/v1/checkpoint", REF, 422),
+        ("/v1/checkpoint", {**REF, "type": "directory"}, 422),
+        ("/v1/logs", REF, 422),
+        ("/v1/logs", {**REF, "type": "directory"}, 422),
+        ("/v1/inputs/train/members", {"digests": [DIGEST]}, 403),
+        ("/v1/inputs/model/members", {"digests": []}, 404),
         ("/v1/outputs/model", b"{not json", 422),
         ("/v1/outputs/model", b"[" * 100_000, 422),
         ("/v1/metrics", {"metrics": [{"name": "loss", "value": "high"}]}, 422),
@@ -170,9 +179,13 @@ async def test_another_namespace_s_artifact_is_not_there(step: Step, directory_s
     assert "url" in (await step("POST", "/v1/outputs/model", REF))[1]
 
 
-@pytest.mark.parametrize("size", [(2 << 20) + 1, 10 << 20])
+@pytest.mark.parametrize("size", [(4 << 20) + 1, 10 << 20])
 async def test_a_body_that_is_too_big(step: Step, size: int) -> None:
-    assert (await step("POST", "/v1/metrics", b" " * size))[0] == 413
+    status, answer = await step("POST", "/v1/commit", b" " * size)
+    assert (status, answer["error"]) == (
+        413,
+        "a body, and so a whole result, has at most 4 MiB: make large values artifacts",
+    )
 
     async def chunks() -> AsyncIterator[bytes]:
         for _ in range(size >> 10):
@@ -276,3 +289,33 @@ async def test_no_log_line_holds_a_token_or_a_grant(step: Step, caplog: pytest.L
     text = "\n".join(lines)
     assert step._token not in text
     assert place["url"].rpartition("/")[2][:20] not in text
+
+
+async def test_a_checkpoint_is_noted_once_it_is_there_and_read_by_the_next_attempt(
+    step: Step, session: ClientSession, runs: FakeRuns, tokens: LocalTokens
+) -> None:
+    folder = {**REF, "type": "directory"}
+    assert (await step("GET", "/v1/checkpoint"))[0] == 404
+    assert (await step("POST", "/v1/checkpoint", folder))[0] == 422
+    _, place = await step("POST", "/v1/outputs/checkpoint", folder)
+    assert (await step("PUT", place["url"], DATA))[0] == 200
+    assert (await step("POST", "/v1/checkpoint", {**folder, "size": 1}))[0] == 422
+    assert await step("POST", "/v1/checkpoint", folder) == (200, {"saved": True})
+    left = ArtifactRef(DIGEST, len(DATA), "directory")
+    assert runs.checkpoints[KEY] == [left]
+    second = Step(session, tokens.issue(runs.add(a_task(key=KEY._replace(attempt=1), checkpoint=left))))
+    assert (await second("GET", "/v1/task"))[1]["checkpoint"] == folder
+    _, place = await second("GET", "/v1/checkpoint")
+    assert await second("GET", place["url"]) == (200, DATA)
+    runs.results[KEY] = Result(exit_code=1)
+    assert (await step("POST", "/v1/checkpoint", folder))[0] == 409
+    assert (await step("POST", "/v1/outputs/checkpoint", folder))[0] == 409
+
+
+async def test_the_log_of_an_attempt_that_is_over_is_kept(step: Step, runs: FakeRuns) -> None:
+    runs.results[KEY] = Result(exit_code=1)
+    assert (await step("POST", "/v1/outputs/model", REF))[0] == 409
+    _, place = await step("POST", "/v1/outputs/logs", REF)
+    assert (await step("PUT", place["url"], DATA))[0] == 200
+    assert await step("POST", "/v1/logs", REF) == (200, {"kept": True})
+    assert runs.logs == {KEY: ArtifactRef(DIGEST, len(DATA), "file")}

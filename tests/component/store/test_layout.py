@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from mlworkflow.store.directory import DirectoryStore
 from mlworkflow.store.errors import InvalidKey
 from mlworkflow.store.layout import (
     AttemptKey,
+    CheckpointKey,
+    LogKey,
     cas_key,
-    is_digest,
-    parse_cas_key,
-    parse_record_key,
+    checkpoint_key,
+    log_key,
+    parse_run_key,
     record_key,
     records_prefix,
 )
@@ -24,11 +26,30 @@ def test_the_layout_is_the_contract_s() -> None:
     assert cas_key("ml", f"sha256:{HEX}") == f"ml/cas/sha256/ab/{'c' * 62}"
     assert record_key("ml", "uid", "tune/3", 0) == "ml/runs/uid/tune/3/0.json"
     assert records_prefix("ml", "uid") == "ml/runs/uid/"
-    assert parse_cas_key(cas_key("ml", f"sha256:{HEX}")) == ("ml", f"sha256:{HEX}")
-    for key in (AttemptKey("ml", "uid", "tune/3", 0), AttemptKey("ml", "uid", "tune", 12)):
-        assert parse_record_key(record_key(*key)) == key
-    assert is_digest(f"sha256:{HEX}")
-    assert not is_digest(HEX)
+    assert record_key("ml", "uid", "fold~1/0.inner/2.train", 7) == "ml/runs/uid/fold~1/0/_inner/2/_train/7.json"
+    assert log_key("ml", "uid", "train", 2) == "ml/runs/uid/train/2.log.json"
+    assert checkpoint_key("ml", "uid", "fold/1.train") == "ml/runs/uid/fold/1/_train/checkpoint.json"
+
+
+TASKS = st.from_regex(
+    r"\A[a-z0-9]([-a-z0-9]{0,3}[a-z0-9])?(~[1-9][0-9]?)?(/(0|[1-9][0-9]?)){0,3}"
+    r"(\.[a-z0-9]([-a-z0-9]{0,3}[a-z0-9])?(~[1-9])?(/(0|[1-9])){0,2}){0,3}\Z"
+)
+
+
+@given(TASKS, st.integers(0, 10**9 - 1))
+@example("a/0.json", 0)
+@example("a/0.log.json", 0)
+@example("3.5", 0)
+@example(".".join(["x" * 63] * 8), 0)
+def test_every_key_is_read_back(task: str, attempt: int) -> None:
+    key, where = AttemptKey("ml", "uid", task, attempt), CheckpointKey("ml", "uid", task)
+    assert parse_run_key(record_key(*key)) == key
+    assert parse_run_key(log_key(*key)) == LogKey(key)
+    assert parse_run_key(checkpoint_key(*where)) == where
+    folders = record_key(*key).split("/")[:-1]
+    assert not any("." in folder for folder in folders)
+    assert all(0 < len(folder) < 128 for folder in folders)
 
 
 @pytest.mark.parametrize(
@@ -42,11 +63,23 @@ def test_what_is_no_namespace(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "..", "a/..", "a/../b", "a/b", "a//1", "/a", "a/", "a/1/2", "a/-1", "a/01", "a\n", "A", "a/1\n"]
-)
+    "text", ["", "..", "a/..", "a/../b", "a/b", "a//1", "/a", "a/", "a/-1", "a/01", "a\n", "A", "a/1\n",
+             "a..b", ".a", "a.", "a./1", "a/.b", "a/1.", "a_b", "a/_b", "a~", "a~0", "a~10000", "a/1~1", "~1", "a~1~2", "a-", "-a",
+             "a.-b", "x" * 64, ".".join(["x" * 63] * 8) + ".", ".".join(["x" * 63] * 8) + ".x"]
+)  # fmt: skip
 def test_what_is_no_task(text: str) -> None:
+    for call in (lambda: record_key("ml", "uid", text, 0), lambda: checkpoint_key("ml", "uid", text)):
+        with pytest.raises(InvalidKey):
+            call()
+
+
+@pytest.mark.parametrize(
+    "name", ["a.b/0.json", "a//0.json", "a/_/0.json", "a/00.json", "a/checkpoint.log.json", "a/0.txt", "0.json", "a/../0.json", "a/0.json\n",
+             "a/1_b/0.json", "a/__b/0.json"]
+)  # fmt: skip
+def test_what_is_no_key_of_a_run(name: str) -> None:
     with pytest.raises(InvalidKey):
-        record_key("ml", "uid", text, 0)
+        parse_run_key(f"ml/runs/uid/{name}")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +104,7 @@ def test_no_text_reaches_another_namespace(namespace: str, uid: str, task: str, 
         return
     assert key.startswith(f"{namespace}/runs/{uid}/")
     assert ".." not in key.split("/")
-    assert parse_record_key(key) == (namespace, uid, task, attempt)
+    assert parse_run_key(key) == (namespace, uid, task, attempt)
 
 
 @pytest.mark.parametrize("key", ["", "/", "a//b", "../a", "a/../../b", "a/.", "/a", "a/\0", ".tmp/x"])

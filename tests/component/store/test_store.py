@@ -9,8 +9,19 @@ import msgspec
 import pytest
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.errors import NotFound
-from mlworkflow.store.layout import AttemptKey
-from mlworkflow.store.records import Record, load_records, read_record, write_record
+from mlworkflow.store.layout import AttemptKey, CheckpointKey
+from mlworkflow.store.records import (
+    ArtifactRef,
+    Kept,
+    Record,
+    load_run,
+    read_log,
+    read_record,
+    record_keys,
+    write_checkpoint,
+    write_log,
+    write_record,
+)
 
 
 @pytest.fixture
@@ -88,5 +99,23 @@ def test_a_record_is_written_once(store: ArtifactStore, folder: str) -> None:
     assert not write_record(store, key, msgspec.structs.replace(record, exit_code=1))
     assert read_record(store, key) == record
     store.write_bytes(f"{folder}/runs/uid-1/not-ours.txt", b"")
-    assert load_records(store, folder, "uid-1") == {key: record}
-    assert load_records(store, folder, "uid-2") == {}
+    assert load_run(store, folder, "uid-1") == Kept({key: record}, {})
+    assert load_run(store, folder, "uid-2") == Kept({}, {})
+
+
+def test_one_listing_tells_records_and_checkpoints_of_nested_tasks_apart(store: ArtifactStore, folder: str) -> None:
+    """A step may be called `json` or `log`, and a group has records itself: no key is also the folder of another."""
+    tasks = ["a", "a/0", "a/0.json", "a/0.log", "a/0.log.json", "a~1/0.b/2.checkpoint", "a.json"]
+    records, checkpoints = {}, {}
+    for number, task in enumerate(tasks):
+        key = AttemptKey(folder, "uid-1", task, 0)
+        records[key] = Record(workflow="w", step="s", task=task, attempt=0, kind="container", exit_code=0)
+        checkpoints[task] = ArtifactRef(f"sha256:{number:064d}", number, "directory")
+        assert write_record(store, key, records[key])
+        write_checkpoint(store, CheckpointKey(folder, "uid-1", task), ArtifactRef("sha256:" + "f" * 64, 1, "directory"))
+        write_checkpoint(store, CheckpointKey(folder, "uid-1", task), checkpoints[task])
+        write_log(store, key, checkpoints[task])
+    assert load_run(store, folder, "uid-1") == Kept(records, checkpoints)
+    assert {read_log(store, key) for key in records} == set(checkpoints.values())
+    assert set(record_keys(store, folder, "uid-1")) == set(records)
+    assert read_log(store, AttemptKey(folder, "uid-1", "a", 1)) is None

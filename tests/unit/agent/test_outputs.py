@@ -50,14 +50,31 @@ def test_a_parameter_by_its_declared_type(folders: Folders, kind: str, text: str
     [
         ("number", "true"), ("number", "NaN"), ("number", "1e999"), ("number", '"3"'), ("number", ""), ("integer", "3.0"),
         ("integer", "true"), ("boolean", "1"), ("json", "{"), ("json", "[" * 100_000), ("string", b"\xff"),
-        ("string", "x" * 300_000),
+        ("string", "x" * ((1 << 20) + 1)), ("json", '"\\ud83d"'), ("json", '{"\\uDE00": 1}'), ("", b"\xff"), ("", "x" * ((1 << 20) + 1)),
+        ("json", "[1e400]"), ("json", "9" * 5000),
     ],
 )  # fmt: skip
 def test_a_parameter_that_is_not_what_was_declared(folders: Folders, kind: str, data: bytes | str) -> None:
     left(folders, data)
     with pytest.raises(StepFailure, match="params/p: ") as caught:
-        collect(declared(kind), folders)
+        collect(declared(kind) if kind else {}, folders)
     assert caught.value.reason == "OutputInvalid"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"x" * ((1 << 20) + 1), "params/p: more than 1 MiB: make it an artifact"),
+        (b'"a\\uD800b"', "params/p: not JSON: a string holds half of a surrogate pair, \\ud800"),
+        (b"ok\xff", "params/p: not UTF-8 at byte 2: make it an artifact"),
+        (b"[1e400]", "params/p: not JSON: 1e400 is not a number that JSON can hold"),
+    ],
+)
+def test_a_value_that_cannot_be_passed_on_says_why(folders: Folders, data: bytes, words: str) -> None:
+    left(folders, data)
+    with pytest.raises(StepFailure) as caught:
+        collect(declared("json"), folders)
+    assert str(caught.value) == words
 
 
 def test_an_optional_parameter_may_miss(folders: Folders) -> None:
@@ -104,6 +121,14 @@ def test_params_in_the_environment() -> None:
         "MLWF_PARAM_A_B": "x\ny", "MLWF_PARAM_N": "1.5", "MLWF_PARAM_L": '[1, "ü"]', "MLWF_PARAM_T": "true", "MLWF_PARAM_NONE": "null",
     }  # fmt: skip
     assert json.loads(params.document(given)) == given
+
+
+def test_the_environment_stays_startable() -> None:
+    given = {f"long{n}": "x" * 32768 for n in range(40)} | {f"short{n}": n for n in range(100)}
+    found = params.environment(given)
+    assert sum(map(len, found.values())) <= 1 << 20
+    assert {f"MLWF_PARAM_SHORT{n}" for n in range(100)} <= found.keys()
+    assert len(found) >= 130
 
 
 def test_metrics_are_read_line_by_line_as_they_grow(tmp_path: Path) -> None:

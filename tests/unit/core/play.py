@@ -10,7 +10,7 @@ from mlworkflow.core.actions import Action, Order, Probe, Publish, Start, Stop
 from mlworkflow.core.decide import Decision, decide
 from mlworkflow.core.fields import Rerun
 from mlworkflow.core.model import Workflow
-from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Seen
+from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Room, Seen
 from mlworkflow.core.state import PENDING, Phase, Run, Task
 
 from tests.builders import WorkflowBuilder, artifact
@@ -30,6 +30,7 @@ class Play:
         self.probed: dict[AttemptId, Probed] = {}
         self.refused: dict[AttemptId, str] = {}
         self.waiting = ""
+        self.room = Room()
         self.decision = Decision(self.run, (), None)
 
     # ── what happens ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -37,7 +38,7 @@ class Play:
     def turn(self, after: float = 0.0) -> Play:
         """`after` seconds later, one turn; what it starts is shown as being created from then on."""
         self.now += after
-        seen = Observations(dict(self.attempts), dict(self.results), self.probed, self.refused, self.waiting)
+        seen = Observations(dict(self.attempts), dict(self.results), self.probed, self.refused, self.waiting, self.room)
         self.probed, self.refused = {}, {}
         self.decision = decide(self.plan, self.run, seen, self.now)
         self.run = self.decision.run
@@ -94,6 +95,7 @@ class Play:
             outputs={name: artifact(f"{task}.{name}") for name in names},
             parameters=parameters,
             metrics=metrics or {},
+            fingerprint=self.task(task).fingerprint,
             started_at=self.now,
             finished_at=self.now,
         )

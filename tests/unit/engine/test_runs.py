@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from mlworkflow.core.state import Phase
+from mlworkflow.core.values import ArtifactRef
 from mlworkflow.engine.driver import ContainerEnd
 from mlworkflow.gateway.errors import Forbidden, NotReady, Superseded
 from mlworkflow.gateway.runs import Caller, Ended, Point
 from mlworkflow.store.errors import StoreUnavailable
+from mlworkflow.store.records import read_log
 
 from tests.builders import WorkflowBuilder, a_workflow, artifact
 
@@ -200,3 +202,42 @@ async def test_metrics_are_kept_by_task_and_the_last_value_counts(operator: Oper
     assert operator.live.metrics == {"a": {"loss": 1.0}}
     with pytest.raises(Superseded):
         operator.runs.metrics(key("b"), points)
+
+
+async def test_a_checkpoint_is_there_for_the_next_attempt_also_after_a_restart(
+    operator: Operator, world: World
+) -> None:
+    await operator.turn()
+    world.runs("a")
+    first, second = (ArtifactRef(f"sha256:{digit * 64}", 1, "directory") for digit in "12")
+    await operator.runs.checkpoint(key("a"), first)
+    await operator.runs.checkpoint(key("a"), second)
+    assert operator.runs.task(key("a")).checkpoint is None, "the attempt that saves it has it"
+    world.vanished("a")
+    await operator.turn()
+    assert operator.runs.task(key("a", 1)).checkpoint == second
+    another = operator.again()
+    await another.turn()
+    assert another.runs.task(key("a", 1)).checkpoint == second
+    with pytest.raises(Superseded):
+        await another.runs.checkpoint(key("a", 0), first)
+    await another.commit("a", 1, outputs=DATA)
+    await another.turn()
+    assert another.runs.task(key("b")).checkpoint is None, "another task's"
+
+
+async def test_a_checkpoint_that_the_store_does_not_take_is_not_promised(operator: Operator, world: World) -> None:
+    await operator.turn()
+    operator.store.is_away = True
+    with pytest.raises(StoreUnavailable):
+        await operator.runs.checkpoint(key("a"), artifact("checkpoint"))
+    assert operator.live.checkpoints == {}
+
+
+async def test_the_log_of_an_attempt_that_is_over_is_kept_beside_the_records(operator: Operator, world: World) -> None:
+    await operator.turn()
+    world.vanished("a")
+    await operator.turn()
+    await operator.runs.log(key("a", 0), artifact("log"))
+    assert read_log(operator.store, key("a", 0)) == artifact("log")
+    assert operator.records() == {}

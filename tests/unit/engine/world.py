@@ -23,7 +23,7 @@ from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.store.directory import DirectoryStore
 from mlworkflow.store.errors import StoreUnavailable
 from mlworkflow.store.layout import AttemptKey
-from mlworkflow.store.records import Record, load_records
+from mlworkflow.store.records import Record, load_run
 from mlworkflow.store.signing import BlobSigner
 
 from tests.builders import WorkflowBuilder
@@ -218,7 +218,7 @@ class Operator:
         return (self.task(name).phase, self.task(name).reason) == (phase, reason)
 
     def records(self) -> dict[AttemptId, Record]:
-        found = load_records(DirectoryStore(self.folder, BlobSigner(b"0" * 32)), NAMESPACE, UID)
+        found = load_run(DirectoryStore(self.folder, BlobSigner(b"0" * 32)), NAMESPACE, UID).records
         return {(where.task, where.attempt): record for where, record in found.items()}
 
 
