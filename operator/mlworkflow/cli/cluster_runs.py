@@ -186,7 +186,7 @@ class ClusterRuns:
         return False
 
     async def whoami(self) -> str:
-        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "metadata": {}}
         with _translated(self._client.config.server):
             try:
                 review = await self._client.create(_REVIEWS.path(), body)

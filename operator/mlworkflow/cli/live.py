@@ -103,7 +103,7 @@ class Plain(Quiet):
             if workflow[:2] != self._workflow[:2]:
                 self._say(run.id, *workflow[:2])
             for words in asked:
-                if words not in self._workflow:
+                if "mlwf " in words and words not in self._workflow:  # the question itself is told with its task
                     self._say(words.strip())
         self._workflow = workflow
         for task, status in run.tasks():

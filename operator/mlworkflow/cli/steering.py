@@ -124,8 +124,11 @@ async def _wanted(
     import secrets
 
     from mlworkflow.cli import reruns, sources
+    from mlworkflow.cli.params import retyped
 
     found = await runs.get(name)
+    for line in retyped(found.resource, params):
+        print(line, file=sys.stderr)
     edited = sources.prepared_one(file, []) if file else None
     return (
         found,

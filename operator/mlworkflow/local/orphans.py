@@ -13,7 +13,7 @@ def end(folder: Path) -> int:
 
     Where there is no ``/proc``, as on macOS, none is found: agents end by themselves once their patience with the gateway is over.
     """
-    mark, found = f"={folder}{os.sep}".encode(), 0
+    mark, found = f"MLWF_ROOT={folder}{os.sep}".encode(), 0
     for environ in Path("/proc").glob("[0-9]*/environ"):
         pid = int(environ.parent.name)
         with contextlib.suppress(OSError):

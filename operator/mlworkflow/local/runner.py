@@ -7,6 +7,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -90,9 +91,11 @@ class LocalRunner:
         pending = requests.pending()
         resource = run.resource
         for _, asked in pending:
-            resource = _changed(resource, asked)
-        resource = _changed(resource, patch)
-        runner = cls(home, resource, on_change, kept=(run, lock), look=look)
+            changed = _changed(resource, asked)
+            with suppress(SpecError):  # what is not sound is not carried out
+                Plan.of(changed)
+                resource = changed
+        runner = cls(home, _changed(resource, patch), on_change, kept=(run, lock), look=look)
         home.save(runner.run)
         for path, _ in pending:
             requests.done(path)
@@ -107,8 +110,8 @@ class LocalRunner:
         resource = _changed(self.run.resource, patch)
         self._plan = Plan.of(resource)
         self.run = replace(self.run, resource=resource)
-        self._home.save(self.run)
         self._wake.set()
+        self._home.save(self.run)
 
     def kill(self) -> None:
         """End every process at once, with what it has started."""
