@@ -39,11 +39,11 @@ def do(work: Coroutine[Any, Any, T]) -> T:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def view(quiet: bool, output: Format) -> View:
+def view(quiet: bool, output: Format, flags: str = "") -> View:
     """How a run is shown while it runs; what a program reads from standard output stays apart from it."""
     from mlworkflow.cli import live
 
-    return live.view(quiet=quiet, stream=sys.stdout if output is Format.TABLE else sys.stderr)
+    return live.view(quiet=quiet, stream=sys.stdout if output is Format.TABLE else sys.stderr, flags=flags)
 
 
 def show(output: Format, value: Any, text: Callable[[], str]) -> None:

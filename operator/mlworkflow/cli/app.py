@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from mlworkflow.cli import errors, file_commands, run_commands
+from mlworkflow.cli import errors, file_commands, run_commands, steering
 
 app = typer.Typer(
     name="mlwf",
@@ -28,9 +28,11 @@ for command in (
     run_commands.get,
     run_commands.watch,
     run_commands.logs,
-    run_commands.stop,
-    run_commands.suspend,
-    run_commands.resume,
+    steering.approve,
+    steering.retry,
+    steering.stop,
+    steering.suspend,
+    steering.resume,
     run_commands.artifacts,
     run_commands.download,
     run_commands.delete,

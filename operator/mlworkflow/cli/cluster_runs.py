@@ -13,6 +13,7 @@ from mlworkflow.cli.reader import Reader, is_out_of_reach
 from mlworkflow.cli.runs import NoLog, Resource, Run
 from mlworkflow.core import names
 from mlworkflow.core.pods import MAIN
+from mlworkflow.kube import paths
 from mlworkflow.kube.backoff import Backoff
 from mlworkflow.kube.client import KubeClient, log_params
 from mlworkflow.kube.config import ConfigError, load_config
@@ -21,6 +22,7 @@ from mlworkflow.kube.paths import MLWORKFLOWS, PODS
 
 _PATIENCE = Backoff(base=0.2, cap=2.0, attempts=3)
 _AGAIN = 1.0
+_REVIEWS = paths.Resource("authentication.k8s.io", "v1", "selfsubjectreviews")
 
 
 @asynccontextmanager
@@ -180,6 +182,21 @@ class ClusterRuns:
         with _translated(self._client.config.server):
             await self._client.merge_patch(MLWORKFLOWS.path(run.namespace, run.id), {"spec": dict(spec)})
 
+    async def is_idle(self, run: Run) -> bool:
+        return False
+
+    async def whoami(self) -> str:
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "metadata": {}}
+        with _translated(self._client.config.server):
+            try:
+                review = await self._client.create(_REVIEWS.path(), body)
+            except NotFound:
+                raise Refused(
+                    "this cluster does not say by which name it knows you, and a decision needs it",
+                    "SelfSubjectReview is there from Kubernetes 1.28 on",
+                ) from None
+        return str(review["status"]["userInfo"]["username"])
+
     async def delete(self, run: Run) -> None:
         with _translated(self._client.config.server):
             path = MLWORKFLOWS.path(run.namespace, run.id)
@@ -209,6 +226,11 @@ def _refusal(error: ApiError, server: str) -> CliError:
     match error:
         case Unauthorized():
             return Refused(f"{server} does not know you: {error.message}", "log in again, as for kubectl")
+        case Forbidden() if "denied the request" in error.message or "denied request" in error.message:
+            return Refused(
+                error.message,
+                "a policy of the cluster refuses it: what it asks for is above; who you are is told by: kubectl auth whoami",
+            )
         case Forbidden():
             return Refused(
                 f"not allowed: {error.message}", "ask for the role mlworkflow-view or mlworkflow-edit (docs/install.md)"

@@ -23,6 +23,7 @@ def run(
     file: File,
     param: Params = None,
     home: Annotated[Path | None, typer.Option(help="The folder of runs. [default: $MLWF_HOME or .mlworkflow]")] = None,
+    local: Annotated[bool, typer.Option("--local", help="As it is anyway.")] = True,
     quiet: Quiet = False,
     output: Output = Format.TABLE,
 ) -> None:
@@ -30,8 +31,10 @@ def run(
     from mlworkflow.cli import local_run, render, sources
 
     resource = sources.prepared_for_here(file, param or [])
-    place = Place(local=True, home=home)
-    ended, signal = do(local_run.run_locally(place.find_home(os.environ), resource, view(quiet, output)))
+    place = Place(local=local, home=home)
+    ended, signal = do(
+        local_run.run_locally(place.find_home(os.environ), resource, view(quiet, output, place.flags(os.environ)))
+    )
     show(output, ended.plain(), lambda: render.ending(ended, place.flags(os.environ), time.time()))
     if signal and ended.phase != "Succeeded":
         raise typer.Exit(128 + signal)
@@ -83,7 +86,7 @@ def submit(
                     f"{made.id} submitted to the namespace {made.namespace}; watch it: mlwf watch {made.id}{runs.flags}"
                 )
             if wait:
-                made = await live.followed(runs, made.id, view(quiet, output))
+                made = await live.followed(runs, made.id, view(quiet, output, runs.flags))
             return made, runs.flags
 
     made = [do(create(resource)) for resource in sources.prepared(file, param or [])]

@@ -1,4 +1,4 @@
-"""`mlwf run`: a workflow from its file to its end on this machine, shown as it runs, ended cleanly with Ctrl-C."""
+"""`mlwf run` and `mlwf retry`: a workflow run to its end on this machine, shown as it runs, ended cleanly with Ctrl-C."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mlworkflow.cli.errors import CliError
 from mlworkflow.cli.live import View
 from mlworkflow.cli.runs import Run
+from mlworkflow.core.errors import SpecError
 from mlworkflow.local.home import Home
 from mlworkflow.local.runner import LocalRunner
 
@@ -44,9 +46,30 @@ class Stopper:
 
 async def run_locally(home: Path, resource: Mapping[str, Any], view: View) -> tuple[Run, signal.Signals | None]:
     """The run at its end, and the signal that ended it, if one did. Raises SpecError with nothing started."""
+    return await _executed(LocalRunner(Home(home), resource, lambda run: view.show(Run(run.id, run.resource))), view)
+
+
+async def go_on_locally(
+    home: Path, run_id: str, patch: Mapping[str, Any], view: View
+) -> tuple[Run, signal.Signals | None]:
+    """As `run_locally`, for a run that is there already, with a patch of its spec. Raises SpecError, CliError."""
+    kept = Home(home)
+    found = kept.run(run_id)
+    lock = kept.reclaim(found) if found else None
+    current = kept.run(run_id)  # as it is now that nobody else has it
+    if lock is None or current is None:
+        raise CliError(f"{run_id} has just been taken up or deleted by somebody else", "look: mlwf list --local")
+    try:
+        runner = LocalRunner.again(kept, current, lock, patch, lambda run: view.show(Run(run.id, run.resource)))
+    except SpecError:
+        kept.release(current, lock)
+        raise
+    return await _executed(runner, view)
+
+
+async def _executed(runner: LocalRunner, view: View) -> tuple[Run, signal.Signals | None]:
     # What the gateway and the engine log is for operators; here it would come between the lines of the view.
     logging.basicConfig(level=logging.INFO if os.environ.get("MLWF_DEBUG") else logging.CRITICAL)
-    runner = LocalRunner(Home(home), resource, lambda run: view.show(Run(run.id, run.resource)))
     with view:
         task = asyncio.create_task(runner.execute())
         stopper = Stopper(runner, task)

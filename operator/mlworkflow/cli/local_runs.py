@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
+import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +19,10 @@ from mlworkflow.store.layout import AttemptKey, cas_key, record_key
 from mlworkflow.store.records import read_log, read_record
 
 LOG = "agent.log"
+PATIENCE = 10.0
+"""Seconds that a process that runs a workflow has to take up what it is asked."""
 _LOOK_AGAIN = 0.2
+_ASK_AGAIN = 0.05
 INTERRUPTED = "interrupted: the process that ran it is gone"
 
 
@@ -25,8 +31,9 @@ class LocalRuns:
 
     is_local = True
 
-    def __init__(self, home: Home, flags: str) -> None:
+    def __init__(self, home: Home, flags: str, patience: float = PATIENCE) -> None:
         self._home = home
+        self._patience = patience
         self.flags = flags
 
     async def list(self, everywhere: bool = False) -> list[Run]:
@@ -78,15 +85,36 @@ class LocalRuns:
                 await asyncio.sleep(_LOOK_AGAIN)
 
     async def change(self, run: Run, spec: Mapping[str, Any]) -> None:
-        raise Usage(
-            f"{run.id} is a local run: it is stopped with Ctrl-C where it runs, and cannot be suspended",
-            "for a workflow in a cluster, leave out --local, or name the cluster with --context or -n",
-        )
+        """Ask the process that runs it, and wait until it has taken that up."""
+        found = self._find(run.id)
+        if not self._home.is_under_way(found):
+            raise CliError(f"{run.id} is not running", f"take it up again: mlwf retry {run.id}{self.flags}")
+        requests = self._home.requests(found)
+        path, deadline = requests.add(spec), time.monotonic() + self._patience
+        while path.exists():
+            is_heard = self._home.is_under_way(found)
+            if not is_heard or time.monotonic() > deadline:
+                requests.done(path)
+                why = "does not answer" if is_heard else "ended before it heard of it"
+                raise CliError(f"nothing was changed: the process that runs {run.id} {why}")
+            await asyncio.sleep(_ASK_AGAIN)
+
+    async def is_idle(self, run: Run) -> bool:
+        is_idle = not self._home.is_under_way(self._find(run.id))
+        if run.phase.is_finished and not is_idle:
+            raise CliError(f"{run.id} has not quite ended yet", "try again in a moment")
+        return is_idle
+
+    async def whoami(self) -> str:
+        try:
+            return pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:
+            return str(os.getuid())
 
     async def delete(self, run: Run) -> None:
         found = self._find(run.id)
         if self._home.is_under_way(found):
-            raise CliError(f"{run.id} is still running", "stop it with Ctrl-C where it runs")
+            raise CliError(f"{run.id} is still running", f"stop it first: mlwf stop {run.id}{self.flags}")
         with _translated():
             self._home.delete(found)
 
@@ -120,7 +148,8 @@ class LocalRuns:
             ]
             for field in ("steps", "tasks")
         }
-        status = {**shown.status, "phase": str(Phase.CANCELLED), "message": INTERRUPTED, **ended}
+        message = f"{INTERRUPTED}; go on with it: mlwf retry {run.id}{self.flags}"
+        status = {**shown.status, "phase": str(Phase.CANCELLED), "message": message, **ended}
         return Run(run.id, {**run.resource, "status": status})
 
 

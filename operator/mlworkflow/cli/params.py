@@ -29,6 +29,12 @@ def parse_assignments(given: Sequence[str]) -> dict[str, Any]:
     return values
 
 
+def text_of(given: Sequence[str], name: str) -> str:
+    """What was written for a parameter, as it was written."""
+    texts = {key.strip(): text for key, _, text in (assignment.partition("=") for assignment in given)}
+    return texts[name]
+
+
 def overridden(resource: Mapping[str, Any], given: Sequence[str]) -> dict[str, Any]:
     """A resource with parameters replaced. Raises Usage for a parameter that its `spec.params` does not have."""
     values = parse_assignments(given)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlworkflow.cli.artifacts import Artifact
+from mlworkflow.cli.rows import Row, remarks, rows
 from mlworkflow.cli.runs import Run
 from mlworkflow.core.duration import human
 from mlworkflow.core.state import Phase
@@ -51,30 +52,42 @@ def run_table(runs: Sequence[Run], now: float, *, namespaces: bool = False) -> s
     )
 
 
-def run_page(run: Run, now: float) -> str:
-    """What `get` shows: a run and its steps."""
+def run_page(run: Run, now: float, flags: str = "", *, tasks: bool = False) -> str:
+    """What `get` shows: a run and its steps; with `tasks` also all that these are made of."""
     status = run.status
-    words = [run.id, str(run.phase), status.get("progress", ""), took(status, now)]
+    words = [run.id, standing(run), status.get("progress", ""), took(status, now)]
     lines = ["   ".join(word for word in words if word)]
     if status.get("message"):
         lines.append(status["message"])
     if run.steps:
-        lines += ["", table(["STEP", "PHASE", "ATTEMPTS", "DURATION", "OUTPUTS"], list(_step_rows(run, now)))]
+        shown = [_cells(row, now) for row in rows(run, everything=tasks)]
+        lines += ["", table(["STEP", "PHASE", "ATTEMPTS", "DURATION", "OUTPUTS"], shown)]
+    if do := list(remarks(run, flags)):
+        lines += ["", *do]
     return "\n".join(lines)
 
 
-def _step_rows(run: Run, now: float) -> Iterator[list[str]]:
-    for step in run.steps:
-        yield from _task_rows(run, step, now)
+def standing(run: Run) -> str:
+    """The phase of a run, and how it will end where that is known already."""
+    ending = run.status.get("ending")
+    return f"{run.phase} (ends as {ending['phase']})" if ending else str(run.phase)
 
 
-def _task_rows(run: Run, task: Mapping[str, Any], now: float) -> Iterator[list[str]]:
-    """A task, and below it what it is made of."""
+def _cells(row: Row, now: float) -> list[str]:
+    task, name = row.task, "  " * row.depth + row.name
+    if task is None:
+        return [name, "", "", "", ""]
+    return [name, phase_of(task), str(task.get("attempts") or ""), took(task, now), words_of(row)]
+
+
+def words_of(row: Row) -> str:
+    """What is said of a line: how far a task is, what went wrong, or what it left."""
+    task = row.task
+    if task is None:
+        return ""
     value = "" if task.get("value") is None else f"value={number(task['value'])}"
     words = value if value and not task.get("reason") else told(task)
-    yield [task["name"], phase_of(task), str(task.get("attempts") or ""), took(task, now), words]
-    for inner in run.below(task["name"]):
-        yield from _task_rows(run, inner, now)
+    return "; ".join(word for word in (row.count, words) if word)
 
 
 def artifact_table(artifacts: Sequence[Artifact]) -> str:
@@ -84,12 +97,10 @@ def artifact_table(artifacts: Sequence[Artifact]) -> str:
 
 
 def told(step: Mapping[str, Any]) -> str:
-    """A task in a few words: what went wrong, how far it is, or what it left."""
+    """A task in a few words: what went wrong, what it waits for, or what it left."""
     reason, message = step.get("reason", ""), first_line(step.get("message", ""))
     if reason or message:
         return _cut(": ".join(word for word in (reason, message) if word))
-    if step.get("progress") and phase_of(step) == Phase.RUNNING:
-        return f"{step['progress']} ended"
     return _cut(" ".join(f"{name}={_value(value)}" for name, value in (step.get("outputs") or {}).items()))
 
 
@@ -122,7 +133,7 @@ def _cause(run: Run, flags: str) -> Iterator[str]:
 
 def _innermost(run: Run, failed: Mapping[str, Any]) -> str:
     """The task inside a failed one that failed itself, and so has a log."""
-    inner = [task for task in run.below(failed["name"]) if phase_of(task) == Phase.FAILED]
+    inner = [task for task in run.below(failed["name"]) if phase_of(task) == Phase.FAILED and task.get("attempts")]
     return _innermost(run, min(inner, key=lambda task: task.get("finishedAt") or "~")) if inner else failed["name"]
 
 
@@ -136,6 +147,12 @@ def _downloads(run: Run, flags: str) -> Iterator[tuple[str, str]]:
 
 def phase_of(task: Mapping[str, Any]) -> str:
     return str(task.get("phase") or Phase.PENDING)
+
+
+def progress_of(task: Mapping[str, Any]) -> tuple[int, int]:
+    """Of what a task is made of: how many have ended, and how many there are."""
+    ended, _, known = str(task.get("progress") or "0/0").partition("/")
+    return int(ended), int(known)
 
 
 def took(status: Mapping[str, Any], now: float) -> str:

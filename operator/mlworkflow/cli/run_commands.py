@@ -32,12 +32,20 @@ def list_(place: Place, output: Output = Format.TABLE) -> None:
 
 
 @at_a_place("everywhere", "operator_namespace")
-def get(place: Place, name: Name, output: Output = Format.TABLE) -> None:
-    """Show a run and its steps."""
+def get(
+    place: Place,
+    name: Name,
+    tasks: Annotated[bool, typer.Option("--tasks", help="Also what steps are made of: items, trials, steps.")] = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Show a run and its steps, and what it waits for."""
     from mlworkflow.cli import render
 
-    found = ask(place, lambda runs: runs.get(name))
-    show(output, found.plain(), lambda: render.run_page(found, time.time()))
+    async def look(runs: Runs) -> tuple[Run, str]:
+        return await runs.get(name), runs.flags
+
+    found, flags = ask(place, look)
+    show(output, found.plain(), lambda: render.run_page(found, time.time(), flags, tasks=tasks))
 
 
 @at_a_place("everywhere", "operator_namespace")
@@ -46,7 +54,7 @@ def watch(place: Place, name: Name, quiet: Quiet = False, output: Output = Forma
     from mlworkflow.cli import live, render
 
     async def follow(runs: Runs) -> tuple[Run, str]:
-        return await live.followed(runs, name, view(quiet, output)), runs.flags
+        return await live.followed(runs, name, view(quiet, output, runs.flags)), runs.flags
 
     found, flags = ask(place, follow)
     show(output, found.plain(), lambda: render.ending(found, flags, time.time()))
@@ -75,24 +83,6 @@ def logs(
             sys.stdout.buffer.flush()
 
     ask(place, copy)
-
-
-@at_a_place("everywhere", "operator_namespace")
-def stop(place: Place, name: Name, output: Output = Format.TABLE) -> None:
-    """Stop a workflow: what runs is ended, and it ends as Cancelled."""
-    _change(place, name, {"cancel": True}, "stopping", output)
-
-
-@at_a_place("everywhere", "operator_namespace")
-def suspend(place: Place, name: Name, output: Output = Format.TABLE) -> None:
-    """Start no further steps of a workflow; what runs goes on."""
-    _change(place, name, {"suspend": True}, "suspended", output)
-
-
-@at_a_place("everywhere", "operator_namespace")
-def resume(place: Place, name: Name, output: Output = Format.TABLE) -> None:
-    """Let a suspended workflow go on."""
-    _change(place, name, {"suspend": False}, "resumed", output)
 
 
 @at_a_place("everywhere")
@@ -156,15 +146,3 @@ def delete(
 
     deleted = ask(place, delete_all)
     show(output, [render.summary(one) for one in deleted], lambda: "\n".join(f"{one.id} deleted" for one in deleted))
-
-
-def _change(place: Place, name: str, spec: dict[str, Any], word: str, output: Format) -> None:
-    async def change(runs: Runs) -> Run:
-        found = await runs.get(name)
-        if not found.phase.is_finished or runs.is_local:
-            await runs.change(found, spec)
-        return found
-
-    found = ask(place, change)
-    done = f"is over already: {found.phase}" if found.phase.is_finished else word
-    show(output, {"id": found.id, "result": done}, lambda: f"{found.id} {done}")

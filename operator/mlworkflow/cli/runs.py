@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
 from mlworkflow.cli.errors import CliError
@@ -17,7 +18,7 @@ Resource: TypeAlias = Mapping[str, Any]
 LOGS = "logs"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what is worked out from ten thousand tasks is kept
 class Run:
     """`id` is what it is called on the command line: ``digits.2`` locally, the resource's name in a cluster."""
 
@@ -46,9 +47,32 @@ class Run:
         """The status of every step, in the order of the spec."""
         return list(self.status.get("steps") or [])
 
+    @cached_property
+    def known(self) -> dict[str, Mapping[str, Any]]:
+        """The status of every step and of every task below one, by name."""
+        return {task["name"]: task for task in [*(self.status.get("tasks") or []), *self.steps]}
+
+    @cached_property
+    def _parts(self) -> dict[str, list[Mapping[str, Any]]]:
+        parts: dict[str, list[Mapping[str, Any]]] = {}
+        for task in self.status.get("tasks") or []:
+            parts.setdefault(paths.parent(task["name"]) or "", []).append(task)
+        return parts
+
+    @cached_property
+    def _inside(self) -> dict[str, list[Mapping[str, Any]]]:
+        inside: dict[str, list[Mapping[str, Any]]] = {}
+        for task in self.status.get("tasks") or []:
+            inside.setdefault(paths.step_of(task["name"]), []).append(task)
+        return inside
+
     def below(self, name: str) -> list[Mapping[str, Any]]:
         """The status of every task that a task is made of: items, trials, the steps of a group."""
-        return [task for task in self.status.get("tasks") or [] if paths.parent(task["name"]) == name]
+        return self._parts.get(name, [])
+
+    def inside(self, step: str) -> list[Mapping[str, Any]]:
+        """The status of every task that is part of a step, at any depth."""
+        return self._inside.get(step, [])
 
     def tasks(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Every task that has started, with its status; what a step is made of comes before it."""
@@ -64,9 +88,8 @@ class Run:
     def task(self, name: str) -> Mapping[str, Any]:
         """The status of a step (``train``) or of a task below one (``tune/3``). Raises CliError that names those there are."""
         steps = {step["name"]: step for step in self.steps}
-        known: dict[str, Mapping[str, Any]] = {task["name"]: task for task in self.status.get("tasks") or []} | steps
-        if name in known:
-            return known[name]
+        if name in self.known:
+            return self.known[name]
         segments = paths.segments(name)
         if not segments or segments[0].step not in steps:
             raise CliError(f"{self.id} has no step '{name}'", f"it has: {', '.join(steps) or 'none yet'}")
@@ -81,9 +104,7 @@ class Run:
 
     def is_composed(self, name: str) -> bool:
         """Whether a task runs nothing itself, because it is made of others."""
-        return any(
-            task["name"] != name and paths.is_below(task["name"], name) for task in self.status.get("tasks") or []
-        )
+        return name in self._parts or bool(self.known.get(name, {}).get("progress"))
 
     def plain(self) -> dict[str, Any]:
         """The resource, and before it what to call it."""
@@ -118,7 +139,13 @@ class Runs(Protocol):
         """The output of an attempt that may still be running; raises NoLog where there is none (any more)."""
 
     async def change(self, run: Run, spec: Mapping[str, Any]) -> None:
-        """Merge into the spec: `cancel`, `suspend`."""
+        """Carry out a merge patch of the spec."""
+
+    async def is_idle(self, run: Run) -> bool:
+        """Whether it is this process that would have to carry out what is asked of a run, because nobody else does."""
+
+    async def whoami(self) -> str:
+        """The user's name, as this place knows it."""
 
     async def delete(self, run: Run) -> None:
         """Forget it."""

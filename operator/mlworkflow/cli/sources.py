@@ -31,14 +31,18 @@ def prepared(source: str, params: Sequence[str]) -> list[dict[str, Any]]:
     return found
 
 
-def prepared_for_here(source: str, params: Sequence[str]) -> dict[str, Any]:
-    """The one workflow of a file, for a local run. Raises CliError."""
+def prepared_one(source: str, params: Sequence[str]) -> dict[str, Any]:
+    """The one workflow of a file. Raises CliError."""
     found = prepared(source, params)
     if len(found) > 1:
-        raise Usage(f"{source} holds {len(found)} workflows, and `run` runs one", "put each into a file of its own")
-    resource, metadata = found[0], dict(found[0]["metadata"])
-    if resource["spec"].get("suspend"):
-        raise CliError("spec.suspend is true, and nobody could resume a local run", "remove it from the file")
+        raise Usage(f"{source} holds {len(found)} workflows, and one is wanted", "put each into a file of its own")
+    return found[0]
+
+
+def prepared_for_here(source: str, params: Sequence[str]) -> dict[str, Any]:
+    """The one workflow of a file, for a local run. Raises CliError."""
+    resource = prepared_one(source, params)
+    metadata = dict(resource["metadata"])
     metadata.setdefault("name", str(metadata.pop("generateName", "")).rstrip("-."))
     return {**resource, "metadata": metadata}
 

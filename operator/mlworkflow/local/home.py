@@ -3,6 +3,7 @@
 store/                     the artifact store
 runs/<name>.<n>.json       the n-th run of the workflow <name>
 runs/.<name>.<n>.lock      locked for as long as the run is under way
+runs/.<name>.<n>.requests/ what other processes ask of it meanwhile
 work/<uid>/<task>/<n>/     what an attempt sees
 webhook.key                what webhooks are signed with
 """
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from mlworkflow.local.requests import Requests
 from mlworkflow.store.directory import DirectoryStore
 from mlworkflow.store.signing import BlobSigner
 
@@ -72,16 +74,30 @@ class Home:
         number = max((run.number for run in self._read() if run.name == name), default=0) + 1
         (self.root / "runs").mkdir(parents=True, exist_ok=True)
         while True:
-            lock = self._lock(name, number).open("ab")
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                lock.close()
-            else:
+            if lock := self._locked(name, number):
                 if not (self.root / "runs" / f"{name}.{number}.json").exists():
                     return number, lock
                 lock.close()
             number += 1
+
+    def reclaim(self, run: LocalRun) -> BinaryIO | None:
+        """The lock of a run that is there already; None while it is under way."""
+        return self._locked(run.name, run.number)
+
+    def _locked(self, name: str, number: int) -> BinaryIO | None:
+        """The lock of a run, if nobody has it."""
+        while True:
+            lock = self._lock(name, number).open("ab")
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(lock.fileno()), os.stat(self._lock(name, number))):
+                    return lock
+            except BlockingIOError:
+                lock.close()
+                return None
+            except FileNotFoundError:
+                pass
+            lock.close()  # it was let go between opening and locking: that file is nobody's lock any more
 
     def release(self, run: LocalRun, lock: BinaryIO) -> None:
         """The run is over."""
@@ -113,13 +129,25 @@ class Home:
         """Forget a run, its records and its folders; artifacts stay, other runs may share them."""
         for key in list(self.store.list(f"{NAMESPACE}/runs/{run.uid}/")):
             self.store.delete(key)
-        shutil.rmtree(self.root / "work" / run.uid, ignore_errors=True)
+        shutil.rmtree(self.attempts(run.uid), ignore_errors=True)
+        shutil.rmtree(self._requests(run), ignore_errors=True)
         self._lock(run.name, run.number).unlink(missing_ok=True)
         (self.root / "runs" / f"{run.id}.json").unlink(missing_ok=True)
 
     def work(self, uid: str, task: str, attempt: int) -> Path:
         """The folder of an attempt."""
-        return self.root / "work" / uid / task / str(attempt)
+        return self.attempts(uid) / task / str(attempt)
+
+    def attempts(self, uid: str) -> Path:
+        """The folder of all attempts of a run."""
+        return self.root / "work" / uid
+
+    def requests(self, run: LocalRun) -> Requests:
+        """What is asked of a run while it is under way."""
+        return Requests(self._requests(run))
+
+    def _requests(self, run: LocalRun) -> Path:
+        return self.root / "runs" / f".{run.id}.requests"
 
     def webhook_key(self) -> Path:
         """The file of the key that webhooks are signed with, made when it is first asked for; nobody else may read it."""

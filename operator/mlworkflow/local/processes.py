@@ -72,6 +72,8 @@ class ProcessDriver:
         if not order.command:
             raise Refused("a local run needs the container's `command`: an image's own entry point is not known here")
         folder = self._home.work(order.uid, *key)
+        # What is there is of a runner that was killed before it could say that it had started this attempt.
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
         token = folder / "token"
         with os.fdopen(os.open(token, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:

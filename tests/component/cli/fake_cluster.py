@@ -18,6 +18,7 @@ from mlworkflow.core.values import ArtifactRef
 from mlworkflow.gateway._auth import Reader
 from mlworkflow.gateway.app import make_app
 from mlworkflow.gateway.errors import Unauthorized
+from mlworkflow.local.patches import merged
 from mlworkflow.store.directory import DirectoryStore
 from mlworkflow.store.layout import AttemptKey, cas_key
 from mlworkflow.store.records import Record, write_record
@@ -37,7 +38,10 @@ class Readers:
 
 
 class FakeCluster:
-    """`refused` are path parts that answer 403; `calls` are the requests as ``METHOD path``."""
+    """`refused` are path parts that answer 403; `calls` are the requests as ``METHOD path``.
+
+    `user` is who asks (empty: the server is too old to say), `policy` the only one whose decisions it takes.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.store = DirectoryStore(folder / "store", BlobSigner(b"s" * 32))
@@ -46,6 +50,7 @@ class FakeCluster:
         self.refused: set[str] = set()
         self.services = [("operators", "mlworkflow-gateway")]
         self.calls: list[str] = []
+        self.user = self.policy = "system:serviceaccount:ml:ci"
         self.version = 10
         self.events: list[Json] = []
         self.watched = asyncio.Event()
@@ -111,6 +116,9 @@ class FakeCluster:
             body = await request.json()
             assert body["spec"] == {"audiences": ["mlworkflow-read"], "expirationSeconds": 600}
             return web.json_response({"status": {"token": TOKEN}}, status=201)
+        if path == "/apis/authentication.k8s.io/v1/selfsubjectreviews" and self.user:
+            assert (await request.json())["kind"] == "SelfSubjectReview"
+            return web.json_response({"status": {"userInfo": {"username": self.user}}}, status=201)
         if path.endswith("/services"):
             assert request.query["labelSelector"] == "app.kubernetes.io/part-of=mlworkflow"
             wanted = path.split("/")[4] if "/namespaces/" in path else None
@@ -144,11 +152,21 @@ class FakeCluster:
         if name not in self.workflows:
             return _status(404, "NotFound", f'mlworkflows "{name}" not found', {"name": name})
         if request.method == "PATCH":
-            return web.json_response(self.put(name, **(await request.json())["spec"]))
+            return self._patch(name, (await request.json())["spec"])
         if request.method == "DELETE":
             assert (await request.json())["preconditions"]["uid"] == f"uid-{name}"
             self.remove(name)
         return web.json_response(self.workflows.get(name, {}))
+
+    def _patch(self, name: str, patch: Json) -> web.Response:
+        before = self.workflows[name]
+        spec = merged(before["spec"], patch)
+        for step, decision in (spec.get("approvals") or {}).items():  # as the chart's admission policy says it
+            if decision != (before["spec"].get("approvals") or {}).get(step) and decision["by"] != self.policy:
+                denied = f"ValidatingAdmissionPolicy 'approvals' with binding 'approvals' denied request: spec.approvals: must be your own name, '{self.policy}'"
+                return _status(403, "Forbidden", f'mlworkflows.mlworkflow.io "{name}" is forbidden: {denied}')
+        self.workflows[name] = {**before, "spec": {}}
+        return web.json_response(self.put(name, **spec))
 
     async def _watch(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()

@@ -196,6 +196,91 @@ async def test_a_file_for_another_namespace(mlwf: Remote) -> None:
     assert "the file says namespace other, and -n says ml" in await mlwf("submit", str(file), "-n", "ml", code=2)
 
 
+ASKING = [
+    {"name": "fit", "container": {"image": "x", "command": ["run"]}},
+    {"name": "ship", "forEach": {"items": ["eu", "us"]},
+     "approve": {"inputs": {"share": {"type": "number"}, "note": {"default": ""}}}},
+]  # fmt: skip
+
+
+def asking(phase: str = "Running") -> dict[str, Any]:
+    tasks = [{"name": f"ship/{number}", "phase": phase, "attempts": attempts, "message": "waits for approval: Ship?"}
+             for number, attempts in ((0, 3), (1, 1))]  # fmt: skip
+    steps = [{"name": "fit", "phase": "Succeeded", "attempts": 1}, {"name": "ship", "phase": phase, "attempts": 1}]
+    return {"phase": phase, "progress": "1/2", "steps": steps, "tasks": tasks}
+
+
+async def test_a_decision_is_written_in_the_name_that_the_server_knows(mlwf: Remote) -> None:
+    cluster = mlwf.cluster
+    earlier = {"approved": True, "by": "ann", "comment": "", "inputs": {"share": 1, "note": "old"}, "attempt": 1}
+    others = {"ship/1": {"approved": True, "by": "bob", "comment": "", "inputs": {"share": 2}, "attempt": 0}}
+    cluster.put("w", asking(), steps=ASKING, params={"x": 1}, approvals={"ship/0": earlier, **others})
+    assert "mlwf approve w ship/0 -p share=…" in await mlwf("get", "w")
+    assert (
+        await mlwf("approve", "w", "ship/0", "-p", "share=0.5", "-m", "fine")
+        == "w: ship/0 approved by system:serviceaccount:ml:ci\n"
+    )
+    decision = {"approved": True, "by": cluster.user, "comment": "fine", "inputs": {"share": 0.5}, "attempt": 2}
+    spec = cluster.workflows["w"]["spec"]
+    assert spec == {"steps": ASKING, "params": {"x": 1}, "approvals": {"ship/0": decision, **others}}, (
+        "nothing else has changed"
+    )
+
+
+async def test_decisions_that_cannot_be(mlwf: Remote) -> None:
+    cluster = mlwf.cluster
+    cluster.put("w", asking(), steps=ASKING)
+    words = ("approve", "w", "ship/0", "-p", "share=1")
+    assert "those that wait: ship/0, ship/1" in await mlwf("approve", "w", "ship", code=1)
+    cluster.policy = "somebody else"
+    told = await mlwf(*words, code=1)
+    assert "denied request: spec.approvals: must be your own name, 'somebody else'" in told
+    assert "kubectl auth whoami" in told
+    cluster.user = ""
+    assert "from Kubernetes 1.28 on" in await mlwf(*words, code=1)
+    assert "approvals" not in cluster.workflows["w"]["spec"]
+    cluster.put("w", asking("Failed"))
+    assert "w is over: Failed" in await mlwf(*words, code=1)
+
+
+async def test_a_retry_is_one_patch_and_can_be_followed(mlwf: Remote) -> None:
+    cluster = mlwf.cluster
+    steps = [*STEPS, {"name": "late", "after": ["train"], "container": {"image": "x", "command": ["run"]}}]
+    cluster.put("w", status("Cancelled"), steps=steps, cancel=True, params={"x": 1}, suspend=False)
+    assert "it has: train, late" in await mlwf("retry", "w", "--step", "nope", code=1)
+    assert "cancel" in cluster.workflows["w"]["spec"]
+    process = mlwf.shell.start("retry", "w", "--step", "train", "-p", "x=2", "--wait")
+    while "rerun" not in cluster.workflows["w"]["spec"]:
+        assert process.poll() is None
+        await asyncio.sleep(0.05)
+    spec = cluster.workflows["w"]["spec"]
+    request = spec["rerun"]["id"]
+    assert spec == {"steps": steps, "cancel": False, "suspend": False, "params": {"x": 2},
+                    "rerun": {"id": request, "steps": ["train"]}}  # fmt: skip
+    assert len([call for call in cluster.calls if call.startswith("PATCH")]) == 1
+    await asyncio.sleep(0.5)
+    assert process.poll() is None, "that it was over before is not the end"
+    cluster.put("w", {**status("Running"), "rerun": request})
+    cluster.put("w", {**status("Succeeded"), "rerun": request})
+    out, err = await asyncio.to_thread(process.communicate, timeout=30)
+    assert (process.returncode, err) == (0, "")
+    assert "w succeeded in" in out
+    assert "nothing has changed" in await mlwf("retry", "w")
+    assert (await mlwf("retry", "w", "--step", "late")) == "w goes on; watch it: mlwf watch w\n"
+    assert cluster.workflows["w"]["spec"]["rerun"]["steps"] == ["late"]
+    assert cluster.workflows["w"]["spec"]["rerun"]["id"] != request
+
+
+async def test_a_retry_with_a_file_takes_what_the_file_says_and_keeps_what_people_said(mlwf: Remote) -> None:
+    approvals = {"ship": {"approved": True, "by": "ann"}}
+    mlwf.cluster.put("w", status("Failed"), steps=STEPS, timeout="1h", approvals=approvals, suspend=True)
+    edited = [{**STEPS[0], "container": {"image": "y", "command": ["run"]}}]
+    assert "w goes on" in await mlwf("retry", "w", "-f", mlwf.shell.write("w", edited, parallelism=2))
+    spec = mlwf.cluster.workflows["w"]["spec"]
+    assert spec.pop("rerun")["steps"] == []
+    assert spec == {"steps": edited, "parallelism": 2, "approvals": approvals, "suspend": True}
+
+
 def _any_end(shell: Shell, *words: str) -> tuple[str, str]:
     out, err = shell.start(*words).communicate(timeout=60)
     return out, err

@@ -163,14 +163,14 @@ def test_an_artifact_that_is_not_what_it_was_is_refused(done: Shell, tmp_path: P
         (["frobnicate"], 2, "No such command"),
         (["logs", "w", "nope"], 1, "has no step 'nope'"),
         (["logs", "w", "tune"], 1, "made of other tasks, which have logs"),
-        (["logs", "w", "tune/7"], 1, "has no trial"),
+        (["logs", "w", "tune/7"], 1, "has no task 'tune/7'"),
         (["logs", "w", "write", "--attempt", "3"], 1, "attempts 0 to 0"),
         (["logs", "w", "--attempt", "0"], 2, "--attempt is of one step"),
         (["download", "w", "model"], 2, "STEP.ARTIFACT"),
         (["download", "w", "write.nope"], 1, "it left: model, report"),
         (["download", "w", "write.model", "no/such/dir/x"], 1, "is no directory"),
-        (["stop", "w"], 2, "Ctrl-C"),
-        (["suspend", "w.1"], 2, "cannot be suspended"),
+        (["approve", "w", "write"], 1, "w.2 is over: Succeeded"),
+        (["retry", "w.1", "--step", "wright"], 1, "it has: write, tune"),
         (["list", "--local", "-n", "ml"], 2, "--local and --home"),
         (["list", "--kubeconfig", "none"], 2, "no such file"),
         (["run", "none.yaml"], 1, "none.yaml: No such file"),
@@ -272,6 +272,23 @@ def test_logs_are_followed_while_a_step_runs(mlwf: Shell, sh: Sh) -> None:
     finally:
         (mlwf.folder / "go").touch()
         running.communicate(timeout=60)
+
+
+def test_groups_fan_outs_and_exit_steps_take_parameters_and_are_folded(mlwf: Shell, sh: Sh) -> None:
+    inner = [sh("prep", "echo $MLWF_PARAM_WORD > $MLWF_OUT/data", params={"word": "${{ params.word }}"}, outputs={"data": {}}),
+             sh("fit", "cat $MLWF_IN/data", inputs={"data": {"from": "prep.data"}})]  # fmt: skip
+    folds = {"name": "folds", "forEach": {"items": "${{ params.items }}"}, "steps": inner}
+    tell = sh("tell", "echo $MLWF_PARAM_HOW", params={"how": "${{ workflow.phase }} ${{ params.word }}"})
+    file = mlwf.write("w", [folds], params={"word": "old", "items": [1]}, onExit={"always": [tell]})
+    assert "w.1 succeeded" in mlwf("run", file, "--local", "-q", "-p", "word=new", "-p", "items=[1, 2]")
+    assert mlwf("logs", "w", "folds/1.fit") == "new\n"
+    assert mlwf("logs", "w", "tell") == "Succeeded new\n"
+    rows = [line.split() for line in mlwf("get", "w").splitlines()[3:]]
+    assert [row[:2] for row in rows] == [["folds", "Succeeded"], ["at", "the"], ["tell", "Succeeded"]]
+    assert rows[0][-1] == "2/2"
+    everything = mlwf("get", "w", "--tasks")
+    assert "\n    folds/1.fit    Succeeded   1 " in everything
+    assert "did you mean 'word'" in mlwf("run", file, "-p", "wrod=x", code=2)
 
 
 def test_two_at_once_get_numbers_of_their_own(mlwf: Shell, sh: Sh) -> None:

@@ -137,3 +137,63 @@ def test_a_nonsensical_head_is_a_finding_and_no_crash(tmp_path: Path, head: str)
 
 def test_a_key_twice_is_an_error(tmp_path: Path) -> None:
     assert findings(tmp_path, f"  steps:\n{STEP}  steps:\n{STEP}")[0] == "9: the key 'steps' is in line 5 too"
+
+
+NESTED = """\
+  params: {trees: 7}
+  steps:
+    - name: folds
+      forEach: {items: [1, 2]}
+      params: {fold: "${{ item }}"}
+      steps:
+        - name: prep
+          container: {command: [run]}
+          outputs: {data: {}}
+        - name: fit
+          inputs: {x: {from: prep.data}}
+          params: {count: "${{ params.trees * 2 }}", fold: "${{ params.fold }}"}
+          container: {command: [run]}
+  onExit:
+    always:
+      - name: tell
+        container: {command: [run]}
+        params: {how: "${{ workflow.phase }}"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("", "", []),
+        ("prep.data", "prep.date", ["15: spec.steps[0].steps[1].inputs.x.from: step 'prep' has no artifact 'date'; it has data"]),
+        ("trees * 2", "trees * 0.5", ["16: spec.steps[0].steps[1].params.count: 'params.trees * 0.5': the types do not fit"]),
+        ("trees * 2", "tree", ["16: spec.steps[0].steps[1].params.count: 'params.tree': spec.params has no 'tree'"]),
+        ("items: [1, 2]", "item: [1, 2]", ["8: spec.steps[0].forEach: unknown field `item`"]),
+        ("items: [1, 2]", 'items: "${{ params.tree }}"', ["8: spec.steps[0].forEach: 'params.tree': spec.params has no 'tree'"]),
+        ("workflow.phase", "params.trees + 0.5", ["22: spec.onExit.always[0].params.how: 'params.trees + 0.5': the types do not fit"]),
+        ("workflow.phase", "steps.nobody.phase", ["22: spec.onExit.always[0].params.how: there is no step 'nobody'"]),
+        ("{command: [run]}\n          outputs", "{comand: [run]}\n          outputs", ["12: spec.steps[0].steps[0].container: unknown field `comand`"]),
+        ("how: \"${{ workflow.phase }}\"", "how: '{{ workflow.phase }}'", ["22: warning: spec.onExit.always[0].params.how: '{{ workflow.phase }}' is passed on as text"]),
+    ],
+)  # fmt: skip
+def test_findings_within_groups_fan_outs_and_exit_steps_have_their_lines(
+    tmp_path: Path, old: str, new: str, expected: list[str]
+) -> None:
+    found = findings(tmp_path, NESTED.replace(old, new) if old else NESTED)
+    assert len(found) == len(expected), found
+    for one, start in zip(found, expected, strict=True):
+        assert one.startswith(start)
+
+
+def test_a_question_is_checked(tmp_path: Path) -> None:
+    spec = """\
+  steps:
+    - name: ship
+      approve:
+        inputs:
+          share: {type: number, default: much}
+          by: {}
+"""
+    found = findings(tmp_path, spec)
+    assert found[0].startswith("9: spec.steps[0].approve.inputs.share.default: ")
+    assert found[1].startswith("10: spec.steps[0].approve.inputs.by: the step leaves an output of this name itself")
