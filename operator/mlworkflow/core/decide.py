@@ -67,7 +67,8 @@ class Decision:
 
 def decide(plan: Plan, run: Run, seen: Observations, now: float) -> Decision:
     """The next state and the actions that lead there. A finished run stays as it is; only what it left running is stopped."""
-    turn = Turn(plan, run, seen, now, dict(run.tasks))
+    known = {name: task for name, task in run.tasks.items() if plan.nodes.get(name)}  # an edit may have removed steps
+    turn = Turn(plan, run, seen, now, known)
     if run.phase.is_finished:
         stop_leftovers(turn)
         return Decision(run, tuple(turn.actions), None)
@@ -83,7 +84,7 @@ def _usage(turn: Turn, after: Run) -> Usage:
     if after.phase.is_finished:
         return Usage()
     held = held_by(turn)
-    if has_begun(turn.tasks):
+    if has_begun(turn):
         for lock in turn.workflow.locks:
             held[lock.name] = held.get(lock.name, 0) + 1
     return Usage(turn.pods, turn.wanted, held, frozenset(turn.locks))

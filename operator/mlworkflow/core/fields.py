@@ -84,7 +84,7 @@ class Output(Fields, frozen=True):
         return self.type in ARTIFACT_TYPES
 
 
-class RetryOn(Fields, frozen=True):
+class RetryOnly(Fields, frozen=True):
     """Which failures are tried again: those that any of these names."""
 
     exit_codes: Annotated[list[int], Meta(description="Exit codes of the step's command.")] = []
@@ -98,7 +98,7 @@ class Retry(Fields, frozen=True):
     """How often a failed step is tried again. What the infrastructure ends (an eviction, a lost node, a deleted Pod) counts by itself: `losses`."""
 
     limit: Annotated[int, Meta(ge=0, le=100, description="Further attempts after the first.")] = 2
-    on: Annotated[RetryOn | UnsetType, Meta(description="Which failures are tried again. Default: all.")] = UNSET
+    only: Annotated[RetryOnly | UnsetType, Meta(description="Which failures are tried again. Default: all.")] = UNSET
     losses: Annotated[
         int, Meta(ge=0, le=100, description="How many attempts the infrastructure may end before the step fails.")
     ] = 3

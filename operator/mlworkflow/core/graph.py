@@ -26,6 +26,10 @@ EVALUATED = ("image", "env", "resources")
 """The common fields of a step in which expressions are evaluated."""
 
 
+OF_ANY_END = frozenset({"phase", "reason", "message", "attempts"})
+"""What a step leaves in expressions however it ended."""
+
+
 class Need(IntEnum):
     """What a step needs of one that it waits for; the higher includes the lower."""
 
@@ -90,8 +94,8 @@ def strings_of(step: Step) -> Iterator[tuple[str, str]]:
         yield from walk(output.value, f"outputs.{name}.value")
     own = {key: value for key, value in step.body.items() if key != "step" or not step.trial}
     yield from () if step.steps else walk(own, step.kind.name)
-    if step.retry.on is not UNSET:
-        yield from walk(step.retry.on.expression, "retry.on.expression")
+    if step.retry.only is not UNSET:
+        yield from walk(step.retry.only.expression, "retry.only.expression")
     for name in EVALUATED if not step.steps else ():
         yield from walk(getattr(step.common, name), name)
 
@@ -133,7 +137,7 @@ def nested(inner: Steps, outer: Steps) -> Steps:
 def uses(path: str, expression: Expression, visible: Steps) -> Iterator[Reference]:
     """The steps that an expression reads."""
     for use in expression.steps:
-        need = Need.END if use.field == "phase" or use.is_asked else Need.SUCCESS
+        need = Need.END if use.field in OF_ANY_END or use.is_asked else Need.SUCCESS
         yield Reference(path, resolve(use, visible), use.output, is_artifact=False, need=need)
 
 

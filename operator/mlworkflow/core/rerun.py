@@ -7,7 +7,7 @@ earlier attempt left must never be taken for the answer to the request.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
@@ -15,6 +15,7 @@ from mlworkflow.core import orders, paths
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.fingerprint import of_composed, of_order
 from mlworkflow.core.graph import Scope
+from mlworkflow.core.names import Reason
 from mlworkflow.core.nodes import Node, Role
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import PENDING, Phase, Run, Task
@@ -27,20 +28,30 @@ def is_asked(plan: Plan, run: Run) -> bool:
     return rerun is not None and rerun.id != run.rerun
 
 
-def honour(plan: Plan, run: Run, now: float) -> Run:
-    """The state from which the request is carried out; one that names a step that is not there changes nothing, and is told so."""
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """The state from which a request is carried out, and the tasks whose checkpoint is of no use to their next attempt: they had succeeded, or
+    would run from something else now.
+    """
+
+    run: Run
+    stale: tuple[str, ...] = ()
+
+
+def honour(plan: Plan, run: Run, now: float) -> Renewed:
+    """What a request makes of a run; one that names a step that is not there changes nothing, and is told so."""
     rerun = plan.workflow.rerun
     assert rerun is not None
     if unknown := [name for name in rerun.steps if name not in plan.workflow.steps]:
         known = ", ".join(plan.workflow.steps)
         message = f"spec.rerun.steps: there is no step '{unknown[0]}'; the steps are {known}"
-        return replace(run, message=message, rerun=rerun.id)
+        return Renewed(replace(run, message=message, rerun=rerun.id))
     tasks = dict(run.tasks)
     again = _Again(plan, View(plan.workflow, plan.nodes, tasks), tasks, now)
     again.scope(plan.graph.main, paths.ROOT, frozenset(rerun.steps))
     for name in plan.graph.exit.order:
         again.whole(plan.nodes[name])
-    return Run(Phase.RUNNING, "", "", now, None, tasks, None, rerun.id)
+    return Renewed(Run(Phase.RUNNING, "", "", now, None, tasks, None, rerun.id), tuple(again.stale))
 
 
 def with_fingerprints(run: Run, results: Mapping[tuple[str, int], object]) -> Run:
@@ -60,15 +71,16 @@ class _Again:
     view: View
     tasks: dict[str, Task]
     now: float
+    stale: list[str] = field(default_factory=list)
 
     def scope(self, scope: Scope, at: str, named: frozenset[str] = frozenset()) -> None:
-        """The steps of a scope, in their order: what is run again takes with it what comes after."""
+        """The steps of a scope, in their order: the named ones, or else what has failed or changed, and with each what comes after."""
         again: set[str] = set()
         for name in scope.order:
             node = self.plan.nodes[paths.child(at, name)]
             if name in named or any(parent in again for parent in scope.needs[name]):
                 self.whole(node)
-            elif self._is_concerned(node):
+            elif not named and self._is_concerned(node):
                 self.part(node)
             else:
                 continue
@@ -99,15 +111,30 @@ class _Again:
             )
 
     def _is_concerned(self, node: Node) -> bool:
-        """Whether a task has ended without success, or would run from something else now than it did."""
+        """Whether a task has ended without success, or would run from something else now than it did. One that was skipped is concerned
+        where its condition holds now; where it followed another, that one says.
+        """
         task = self._task(node)
-        if task.phase is not Phase.SUCCEEDED:
-            return task.is_finished
+        match task.phase:
+            case Phase.SUCCEEDED:
+                return self._has_changed(node)
+            case Phase.SKIPPED:
+                return task.reason == Reason.CONDITION_FALSE and self._is_wanted(node)
+        return task.is_finished
+
+    def _has_changed(self, node: Node) -> bool:
+        task = self._task(node)
         try:
             if node.is_unit:
                 return task.fingerprint != of_order(orders.order(self.view, node, task.attempt))
             return task.fingerprint != of_composed(self.view, node)
         except (ExpressionError, KeyError, IndexError):
+            return True
+
+    def _is_wanted(self, node: Node) -> bool:
+        try:
+            return self.view.condition(node)
+        except (ExpressionError, IndexError):
             return True
 
     def _children(self, node: Node) -> list[Node]:
@@ -120,6 +147,8 @@ class _Again:
     def _renew(self, node: Node) -> None:
         """Back to Pending, with the next attempt as the first that counts."""
         task = self._task(node)
+        if node.is_unit and (task.phase is Phase.SUCCEEDED or (task.fingerprint and self._has_changed(node))):
+            self.stale.append(node.task)
         leaves = self.now if task.phase is Phase.RUNNING else 0.0  # its attempt is given its time to end
         self.tasks[node.task] = Task(attempt=task.attempt, since=task.attempt + 1, not_before=leaves)
 

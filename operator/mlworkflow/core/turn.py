@@ -205,7 +205,7 @@ class Turn:
             try:
                 retriable = self._is_retried(node, retry, reason, message, exit_code)
             except ExpressionError as error:
-                retriable, message = False, f"{message}\nretry.on.expression: {error}"
+                retriable, message = False, f"{message}\nretry.only.expression: {error}"
         if not retriable or failures > retry.limit:
             self.finish(name, Phase.FAILED, reason, message)
             return
@@ -213,11 +213,11 @@ class Turn:
         self._retry(name, task, reason, message, delay)
 
     def _is_retried(self, node: Node, retry: Retry, reason: str, message: str, exit_code: int | None) -> bool:
-        """Whether `retry.on` names this failure."""
-        on = retry.on
-        if on is UNSET or (exit_code is not None and exit_code in on.exit_codes) or reason in on.reasons:
+        """Whether `retry.only` names this failure."""
+        only = retry.only
+        if only is UNSET or (exit_code is not None and exit_code in only.exit_codes) or reason in only.reasons:
             return True
-        if not on.expression:
+        if not only.expression:
             return False
         task = self.task(node.task)
         last = {
@@ -227,9 +227,9 @@ class Turn:
             "attempt": task.attempt,
             "failures": task.failures,
         }
-        value = render(on.expression, {**self.view.names(node), "last": last})
+        value = render(only.expression, {**self.view.names(node), "last": last})
         if not isinstance(value, bool):
-            raise ExpressionError(f"'{on.expression}' is {type(value).__name__}, not true or false")
+            raise ExpressionError(f"'{only.expression}' is {type(value).__name__}, not true or false")
         return value
 
     def lose(self, name: str, reason: str, message: str) -> None:

@@ -91,6 +91,12 @@ class Engine:
         """Whether a workflow has been closed, and not been opened since."""
         return uid in self._over and uid not in self.live
 
+    async def drop_checkpoints(self, live: Live, tasks: Sequence[str]) -> None:
+        """Forget the checkpoints of tasks whose next attempt has to begin anew."""
+        for task in tasks:
+            if live.checkpoints.pop(task, None):
+                await records.drop_checkpoint(self.store, live.key((task, 0)))
+
     def changed(self, live: Live) -> None:
         """Let those who wait for news of a workflow look again."""
         live.changed.set()

@@ -12,7 +12,7 @@ from mlworkflow.core.fingerprint import of_order
 from mlworkflow.core.observation import Attempt, AttemptId, Result
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.store._protocol import ArtifactStore
-from mlworkflow.store.layout import AttemptKey, CheckpointKey, cas_key
+from mlworkflow.store.layout import AttemptKey, CheckpointKey, cas_key, checkpoint_key
 from mlworkflow.store.records import Record, load_run, read_record, write_checkpoint, write_log, write_record
 
 TAIL_LINES, TAIL_BYTES = 10, 2048
@@ -73,6 +73,11 @@ async def keep_checkpoint(store: ArtifactStore, key: AttemptKey, checkpoint: Art
     """Note where a task's last checkpoint is."""
     where = CheckpointKey(key.namespace, key.uid, key.task)
     await asyncio.to_thread(write_checkpoint, store, where, checkpoint)
+
+
+async def drop_checkpoint(store: ArtifactStore, key: AttemptKey) -> None:
+    """Forget where a task's last checkpoint is."""
+    await asyncio.to_thread(store.delete, checkpoint_key(key.namespace, key.uid, key.task))
 
 
 async def keep_log(store: ArtifactStore, key: AttemptKey, log: ArtifactRef) -> None:

@@ -122,9 +122,10 @@ class Reconciler:
     async def _run_again(self, key: str, resource: Json, live: Live) -> float | None:
         """Take up a request to run steps again: it is written down first, and carried out in the next turn."""
         again = rerun.honour(live.plan, live.run, self._clock())
-        after = status.written(live.plan, again, resource.get("status") or {}, self._clock())
+        await self._engine.drop_checkpoints(live, again.stale)
+        after = status.written(live.plan, again.run, resource.get("status") or {}, self._clock())
         if await self._write(key, resource, after):
-            live.restart(again)
+            live.restart(again.run)
         return 0.0
 
     async def _retire(self, resource: Json) -> float | None:

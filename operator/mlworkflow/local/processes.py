@@ -89,6 +89,7 @@ class ProcessDriver:
         running = Attempt(*key, handle=str(process.pid), seen=Seen.RUNNING, created_at=now, running_since=now)
         mine[key] = _Process(process, running, folder, 30.0 if grace is UNSET else float(grace))
         mine[key].waiter = asyncio.create_task(self._wait(order.uid, key))
+        self._on_change(order.uid)  # it runs, and so does its time
 
     async def _wait(self, uid: str, key: AttemptId) -> None:
         mine = self._processes[uid][key]

@@ -157,7 +157,9 @@ class LocalRunner:
             self._wake.clear()
             live.plan = self._plan
             if rerun.is_asked(live.plan, live.run):  # written down before anything is done about it
-                live.restart(rerun.honour(live.plan, live.run, self._clock()))
+                again = rerun.honour(live.plan, live.run, self._clock())
+                await engine.drop_checkpoints(live, again.stale)
+                live.restart(again.run)
                 self._keep(live)
                 continue
             wake_at = await engine.advance(live)

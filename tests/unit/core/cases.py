@@ -99,7 +99,7 @@ def _step(
     retries = draw(st.integers(0, 2))
     fields["retry"] = {"limit": retries, "backoff": "1s", "factor": 2}
     if drawing.maybe(6):
-        fields["retry"]["on"] = {"exitCodes": [137]}
+        fields["retry"]["only"] = {"exitCodes": [137]}
     if drawing.maybe(6):
         fields["locks"] = ["shared"]
     tasks = [name]

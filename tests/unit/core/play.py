@@ -31,6 +31,7 @@ class Play:
         self.refused: dict[AttemptId, str] = {}
         self.waiting = ""
         self.room = Room()
+        self.stale: tuple[str, ...] = ()
         self.decision = Decision(self.run, (), None)
 
     # ── what happens ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -131,7 +132,8 @@ class Play:
     def asks_again(self, *steps: str, id: str = "1") -> Play:
         """A person asks to run steps again, and the new state has been written."""
         self.change(rerun=Rerun(id=id, steps=list(steps)))
-        self.run = rerun.honour(self.plan, self.run, self.now)
+        again = rerun.honour(self.plan, self.run, self.now)
+        self.run, self.stale = again.run, again.stale
         return self
 
     # ── what is there ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -37,6 +37,7 @@ _KINDS: dict[str, dict[str, Any]] = {
     "input with a default": {"inputs": {"x": {"from": "a.o", "default": "text"}}},
     "parameter": {"params": {"p": "${{ steps.a.outputs.n }}"}},
     "phase": {"params": {"p": "${{ steps.a.phase }}"}},
+    "reason": {"params": {"p": "${{ steps.a.reason + steps.a.message + string(steps.a.attempts) }}"}},
     "question": {"params": {"p": "${{ has(steps.a.outputs.n) ? steps.a.outputs.n : 0.0 }}"}},
 }
 
@@ -53,6 +54,7 @@ _KINDS: dict[str, dict[str, Any]] = {
         ("input with a default", {"Succeeded": "runs", "Failed": "runs", "Skipped": "runs"}),
         ("parameter", {"Succeeded": "runs", "Failed": "DependencyFailed", "Skipped": "DependencySkipped"}),
         ("phase", {"Succeeded": "runs", "Failed": "runs", "Skipped": "runs"}),
+        ("reason", {"Succeeded": "runs", "Failed": "runs", "Skipped": "runs"}),
         ("question", {"Succeeded": "runs", "Failed": "runs", "Skipped": "runs"}),
     ],
 )

@@ -13,7 +13,7 @@ from tests.unit.core.play import Play
 
 
 def failing(on: dict[str, Any] | None = None, **retry: Any) -> Play:
-    limits = {"limit": 3, "backoff": "1s", **retry, **({"on": on} if on else {})}
+    limits = {"limit": 3, "backoff": "1s", **retry, **({"only": on} if on else {})}
     return Play(a_workflow().param("code", 3).step("s", retry=limits)).turn()
 
 
@@ -42,7 +42,7 @@ def test_an_expression_that_fails_is_told_with_the_failure_itself() -> None:
     play = failing({"expression": "${{ last.nothing }}"}).fails("s", "Error", "exit code 1").turn()
     assert play.is_("s", Phase.FAILED, "Error")
     assert "exit code 1" in play.task("s").message
-    assert "retry.on.expression" in play.task("s").message
+    assert "retry.only.expression" in play.task("s").message
 
 
 def test_what_the_infrastructure_ends_has_a_budget_of_its_own() -> None:
@@ -139,3 +139,11 @@ def test_the_time_to_start_counts_from_when_it_began_to_wait() -> None:
     play._see("s", None, seen=Seen.WAITING, waiting_since=play.now).turn(after=9)
     assert play.task("s").phase is Phase.RUNNING
     assert play.turn(after=1).is_("s", Phase.FAILED, "PendingTimeout")
+
+
+def test_an_attempt_of_a_step_that_an_edit_removed_is_stopped() -> None:
+    play = Play(a_workflow().step("a").step("b")).turn().runs("a").runs("b")
+    play.plan = a_workflow().step("b").plan()
+    play.turn()
+    assert play.stopped == ["a"]
+    assert play.succeeds("b").turn().run.phase is Phase.SUCCEEDED

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mlworkflow.core import rerun, status
 from mlworkflow.core.actions import Publish
 from mlworkflow.core.fields import Rerun
+from mlworkflow.core.observation import Room
 from mlworkflow.core.state import Phase
 
 from tests.builders import WorkflowBuilder, a_workflow
@@ -141,7 +142,7 @@ def test_a_group_that_failed_goes_on_and_one_that_succeeded_begins_anew() -> Non
 
 def test_a_step_that_is_not_there_changes_nothing_and_is_told() -> None:
     play = ended().change(rerun=Rerun(id="1", steps=["zz"]))
-    after = rerun.honour(play.plan, play.run, play.now)
+    after = rerun.honour(play.plan, play.run, play.now).run
     assert after.phase is Phase.FAILED
     assert after.message == "spec.rerun.steps: there is no step 'zz'; the steps are a, b, c, d"
     assert not rerun.is_asked(play.plan, after)
@@ -153,3 +154,40 @@ def test_a_request_is_carried_out_once() -> None:
     again = status.read(status.written(play.plan, play.run, {}, 0.0), play.plan.nodes)
     assert not rerun.is_asked(play.plan, again)
     assert again.tasks["b"].since == 1
+
+
+def test_named_steps_alone_run_again_although_others_have_failed() -> None:
+    builder = a_workflow().step("a").step("b").step("c", after=["a"])
+    play = Play(builder).turn().fails("b").succeeds("a").turn().succeeds("c").turn().asks_again("a").turn()
+    assert play.started == ["a#1"]
+    assert play.task("b").phase is Phase.FAILED
+
+
+def test_a_skipped_branch_and_what_follows_it_stay_as_they_are_until_the_condition_changes() -> None:
+    def builder(*, go: bool) -> WorkflowBuilder:
+        skipped = a_workflow().param("go", go).step("x", when="${{ params.go }}").step("y")
+        return skipped.step("join", after=["x", "y"], runAfter=["Succeeded", "Skipped"])
+
+    play = ended(builder(go=False), fails="").asks_again().turn()
+    assert play.started == []
+    assert play.run.phase is Phase.SUCCEEDED
+    play = edited(ended(builder(go=False), fails=""), builder(go=True)).asks_again().turn()
+    assert play.started == ["x"]
+    assert play.succeeds("x").turn().started == ["join#1"]
+
+
+def test_a_checkpoint_is_of_use_to_what_failed_and_not_to_what_has_changed_or_succeeded() -> None:
+    play = ended(_CHAIN.param("p", 1)).asks_again()
+    assert play.stale == ()
+    assert ended(fails="").asks_again("b").stale == ("b", "c")
+    assert edited(ended(), _CHAIN.param("p", 2)).asks_again().stale == ("b",)
+
+
+def test_a_workflow_that_runs_again_waits_for_its_own_locks_anew() -> None:
+    play = ended(a_workflow().having(locks=["bench"]).step("a"), fails="a").asks_again()
+    play.room = Room(held={"bench": 1})
+    assert play.turn().started == []
+    assert play.decision.usage.held == {}
+    play.room = Room()
+    assert play.turn().started == ["a#1"]
+    assert play.decision.usage.held == {"bench": 1}

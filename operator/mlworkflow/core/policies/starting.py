@@ -85,7 +85,7 @@ def _has_pod(turn: Turn, node: Node) -> bool:
 def _has_locks(turn: Turn, node: Node) -> bool:
     """Whether a task may hold its locks, and the workflow its own."""
     wanted = [*(node.step.locks if node.role is not Role.FAN else ())]
-    if turn.workflow.locks and not has_begun(turn.tasks):
+    if turn.workflow.locks and not has_begun(turn):
         wanted += turn.workflow.locks
     for lock in wanted:
         if not turn.seen.room.is_known or _holders(turn, lock) >= lock.size:
@@ -109,6 +109,10 @@ def held_by(turn: Turn) -> dict[str, int]:
     return held
 
 
-def has_begun(tasks: dict[str, Task]) -> bool:
-    """Whether a workflow has started anything, and so holds its own locks until it ends."""
-    return any(task.attempt >= 0 for task in tasks.values())
+def has_begun(turn: Turn) -> bool:
+    """Whether a workflow has started anything since it began (again), and so holds its own locks until it ends."""
+    began = turn.now if turn.run.started_at is None else turn.run.started_at
+    return any(
+        task.phase is Phase.RUNNING or (task.started_at is not None and task.started_at >= began)
+        for task in turn.tasks.values()
+    )
