@@ -43,6 +43,14 @@ prepare: $(VENV)/.ready ## Build what the test tiers need: servers, the node, it
 test: prepare ## Run every test tier (TIERS="unit component" for fewer)
 	$(RUN)/python -m pytest $(addprefix tests/,$(TIERS)) $(PYTEST_ARGS)
 
+SOAK ?= 100000
+SOAK_JOBS ?= $(shell nproc)
+.PHONY: soak
+soak: $(VENV)/.ready ## Try the engine on SOAK random workflows and disturbances (100000), on every core
+	@pids=; for job in $$(seq $(SOAK_JOBS)); do MLWF_SOAK_EXAMPLES=$$(( $(SOAK) / $(SOAK_JOBS) / 3 )) \
+	  $(RUN)/python -m pytest tests/unit/core/test_world.py -q -p no:cacheprovider --timeout=0 --hypothesis-seed=$$RANDOM$$job & pids="$$pids $$!"; \
+	  done; failed=0; for pid in $$pids; do wait $$pid || failed=1; done; exit $$failed
+
 .PHONY: lint
 lint: $(VENV)/.ready ## Check style, types and layers
 	$(RUN)/ruff check .

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import kopf
@@ -65,7 +66,7 @@ async def run(settings: Settings) -> None:
         clock = EngineClock(time.time())
         driver = PodDriver(client, settings.pods, settings.namespaces, lambda uid: reconciler.wake(uid), clock)
         engine = Engine(
-            _store(settings),
+            _store(settings, clock),
             driver,
             lambda uid: reconciler.wake(uid),
             clock,
@@ -128,7 +129,7 @@ async def serve(app: web.Application, port: int, host: str = "0.0.0.0") -> web.A
     return runner
 
 
-def _store(settings: Settings) -> S3Store:
+def _store(settings: Settings, clock: Callable[[], float]) -> S3Store:
     return S3Store(
         S3Settings(
             endpoint=settings.store_url,
@@ -138,7 +139,8 @@ def _store(settings: Settings) -> S3Store:
             path_style=settings.store_path_style != "virtual",
             create_bucket=True,
             ca_file=settings.store_ca or None,
-        )
+        ),
+        clock=clock,
     )
 
 

@@ -11,11 +11,11 @@ from .conftest import Cluster
 BUSYBOX = "docker.io/library/busybox:1.36"
 
 
-def workflow(*steps: dict[str, Any], **spec: Any) -> dict[str, Any]:
+def workflow(*steps: dict[str, Any], name: str = "w", **spec: Any) -> dict[str, Any]:
     return {
         "apiVersion": "mlworkflow.io/v1alpha1",
         "kind": "MLWorkflow",
-        "metadata": {"name": "w"},
+        "metadata": {"name": name},
         "spec": {"steps": list(steps), **spec},
     }
 

@@ -81,6 +81,7 @@ def _kubelet() -> dict[str, object]:
         "imageGCHighThresholdPercent": 100,
         "imageGCLowThresholdPercent": 99,
         "evictionHard": {"memory.available": "100Mi"},
+        "volumeStatsAggPeriod": "5s",  # else a volume over its limit is noticed after a minute or more
         "podLogsDir": f"{ROOT}/pod-logs",
         "volumePluginDir": f"{ROOT}/volume-plugins",
     }

@@ -52,6 +52,9 @@ class Node:
         return self.role is Role.UNIT
 
 
+_NONE: Mapping[str, Step] = {}
+
+
 class Nodes:
     """The nodes of one workflow by task, made when they are asked for."""
 
@@ -59,6 +62,7 @@ class Nodes:
         self._workflow, self._graph = workflow, graph
         self._root = workflow.all_steps()
         self._found: dict[str, Node | None] = {}
+        self._counted: dict[int, dict[str, int]] = {}  # by the identity of mappings that live as long as the workflow
 
     def __getitem__(self, task: str) -> Node:
         if (node := self.get(task)) is None:
@@ -88,11 +92,26 @@ class Nodes:
                 return
             scope = paths.enclosing(scope)
 
+    def position(self, task: str) -> tuple[tuple[int, int, tuple[int, ...]], ...]:
+        """A key that sorts tasks as the workflow is read: steps in their order, items by their number, and what is inside after what it is in."""
+        key, scope = [], ""
+        for level, part in zip(paths.segments(task), task.split("."), strict=True):
+            places = self._places(self._steps(scope))
+            key.append((places.get(level.step, len(places)), level.again, level.numbers))
+            scope = paths.child(scope, part)
+        return tuple(key)
+
+    def _places(self, steps: Mapping[str, Step]) -> Mapping[str, int]:
+        """Where each of some steps stands; counted once, for there may be thousands, and a scope of them per item."""
+        if id(steps) not in self._counted:
+            self._counted[id(steps)] = {name: place for place, name in enumerate(steps)}
+        return self._counted[id(steps)]
+
     def _steps(self, scope: str) -> Mapping[str, Step]:
         if not scope:
             return self._root
         group = self.get(paths.group_of(scope))
-        return group.step.steps if group else {}
+        return group.step.steps if group else _NONE
 
     def _find(self, task: str) -> Node | None:
         levels = paths.segments(task)

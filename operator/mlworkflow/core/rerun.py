@@ -119,8 +119,9 @@ class _Again:
 
     def _renew(self, node: Node) -> None:
         """Back to Pending, with the next attempt as the first that counts."""
-        attempt = self._task(node).attempt
-        self.tasks[node.task] = Task(attempt=attempt, since=attempt + 1)
+        task = self._task(node)
+        leaves = self.now if task.phase is Phase.RUNNING else 0.0  # its attempt is given its time to end
+        self.tasks[node.task] = Task(attempt=task.attempt, since=task.attempt + 1, not_before=leaves)
 
 
 _COMPOSED = frozenset({Role.FAN, Role.STUDY, Role.GROUP})

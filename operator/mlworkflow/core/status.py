@@ -35,7 +35,7 @@ def written(plan: Plan, run: Run, before: Mapping[str, Any], now: float) -> dict
     below = {name: task for name, task in run.tasks.items() if name not in workflow.all_steps()}
     progress = _progress(below)
     steps = [_shown(name, run.tasks.get(name, PENDING), nodes, progress) for name in names]
-    tasks = [_shown(name, task, nodes, progress) for name, task in _kept(below)]
+    tasks = [_shown(name, task, nodes, progress) for name, task in _kept(below, nodes)]
     done = sum(run.tasks.get(name, PENDING).phase in (Phase.SUCCEEDED, Phase.SKIPPED) for name in names)
     verdict = {Phase.SUCCEEDED: "True", Phase.FAILED: "False", Phase.CANCELLED: "False"}.get(run.phase, "Unknown")
     status = StatusFields(
@@ -193,11 +193,11 @@ def _is_large(value: Json) -> bool:
     return isinstance(value, str | list | dict) and len(msgspec.json.encode(value)) > LARGE
 
 
-def _kept(below: Mapping[str, Task]) -> list[tuple[str, Task]]:
+def _kept(below: Mapping[str, Task], nodes: Nodes) -> list[tuple[str, Task]]:
     """The tasks below the steps that the status shows: all of a few, else those that have not succeeded."""
     is_few = len(below) <= MANY
     shown = [(name, task) for name, task in below.items() if is_few or task.phase is not Phase.SUCCEEDED]
-    return sorted(shown, key=lambda pair: paths.segments(pair[0]))
+    return sorted(shown, key=lambda pair: nodes.position(pair[0]))
 
 
 def _progress(below: Mapping[str, Task]) -> dict[str, str]:

@@ -51,6 +51,7 @@ class Turn:
     starts: int = 0
     view: View = field(init=False)
     _pods: int | None = None
+    _open: dict[str, Node] | None = None
 
     def __post_init__(self) -> None:
         self.verdict = self.run.verdict
@@ -76,8 +77,10 @@ class Turn:
 
     def open_tasks(self) -> list[tuple[Node, Task]]:
         """The tasks that have not ended, of those that the state knows."""
-        found = [(self.nodes.get(name), task) for name, task in self.tasks.items() if not task.is_finished]
-        return [(node, task) for node, task in found if node is not None]
+        if self._open is None:
+            known = [(name, self.nodes.get(name)) for name, task in self.tasks.items() if not task.is_finished]
+            self._open = {name: node for name, node in known if node is not None}
+        return [(node, self.tasks[name]) for name, node in self._open.items()]
 
     def running(self) -> list[tuple[Node, Task]]:
         """The tasks that have an attempt under way."""
@@ -91,9 +94,20 @@ class Turn:
         return self._pods
 
     def _set(self, name: str, task: Task) -> None:
-        if self._pods is not None and self.node(name).is_unit:
+        """The one way in which a task changes; what is counted or listed of them changes with it."""
+        node = self.node(name)
+        if self._pods is not None and node.is_unit:
             self._pods += (task.phase is Phase.RUNNING) - (self.task(name).phase is Phase.RUNNING)
+        if self._open is not None:
+            if task.is_finished:
+                self._open.pop(name, None)
+            else:
+                self._open[name] = node
         self.tasks[name] = task
+
+    def note_items(self, name: str, items: str) -> None:
+        """The items that a step with `forEach` began with."""
+        self._set(name, replace(self.task(name), items=items))
 
     def below(self, name: str) -> Iterator[str]:
         """The tasks that are part of another."""

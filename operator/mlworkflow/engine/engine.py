@@ -24,6 +24,8 @@ from mlworkflow.engine.sharing import NO_LIMITS, Limits, Sharing
 from mlworkflow.store._protocol import ArtifactStore
 
 _log = logging.getLogger(__name__)
+OVER = 10_000
+"""Workflows that were closed, of which that is remembered: their last Pods are gone long before so many others are over."""
 CREATE_AGAIN = 3.0
 """Seconds until what could not be created is tried again."""
 TURNS = 20
@@ -43,6 +45,7 @@ class Engine:
         is_known: Callable[[], bool] = lambda: True,
     ) -> None:
         self.store = store
+        self._over: dict[str, None] = {}  # in the order of closing
         self.driver = driver
         self.wake = wake
         self.clock = clock
@@ -58,7 +61,10 @@ class Engine:
         return live
 
     def close(self, uid: str) -> None:
-        """Forget a workflow."""
+        """Forget a workflow, but that it is over: an attempt of it that still asks is nobody's any more."""
+        self._over[uid] = None
+        if len(self._over) > OVER:
+            del self._over[next(iter(self._over))]
         if live := self.live.pop(uid, None):
             live.changed.set()
             self._wake_all(self.sharing.leave(live))
@@ -80,6 +86,10 @@ class Engine:
             live.is_settled = True
             self.changed(live)
             return wake_at
+
+    def is_over(self, uid: str) -> bool:
+        """Whether a workflow has been closed, and not been opened since."""
+        return uid in self._over and uid not in self.live
 
     def changed(self, live: Live) -> None:
         """Let those who wait for news of a workflow look again."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from mlworkflow.core.errors import ExpressionError
+from mlworkflow.core.names import Reason
+from mlworkflow.core.observation import Seen
 from mlworkflow.core.state import PENDING, Phase
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.engine import records
@@ -18,12 +21,16 @@ from mlworkflow.gateway.runs import Caller, Ended, OutputSpec, Point, Task, Work
 from mlworkflow.store.layout import AttemptKey
 from mlworkflow.store.records import Result
 
+CAUSE = 5.0
+"""Seconds that the result of an attempt which was told to end waits for the word of who ended it."""
+
 
 class EngineRuns:
     """Implements the gateway's `Runs` protocol."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, cause: float = CAUSE) -> None:
         self._engine = engine
+        self._cause = cause
 
     def attempt_of(self, caller: Caller) -> AttemptKey:
         driver = self._engine.driver
@@ -75,6 +82,9 @@ class EngineRuns:
         result = self._by_our_clock(result)
         if not order.has_agent and self._engine.driver.keeps_logs_apart:
             result = await self._with_log(live, key, result)
+        if result.reason == Reason.TERMINATED:
+            await self._cause_known(live, key)
+            self._current(key)
         live.results[attempt] = await records.commit(self._engine.store, key, order, result)
         self._engine.wake(key.uid)
 
@@ -82,6 +92,18 @@ class EngineRuns:
         """A result that ends now: the clock of the node that it comes from may be another, and time limits go by ours."""
         now = self._engine.clock()
         return replace(result, started_at=now - max(0.0, result.finished_at - result.started_at), finished_at=now)
+
+    async def _cause_known(self, live: Live, key: AttemptKey) -> None:
+        """Who is told to end is not told why; whoever ends it says so, before or a moment later. Where it went over a limit of its own, that
+        is what counts: by then it has been judged by that, and cannot commit any more."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._cause):
+                while True:
+                    news = live.changed
+                    seen = self._engine.driver.attempts(key.uid).get((key.task, key.attempt))
+                    if seen is None or seen.leaving or seen.seen is Seen.ENDED:
+                        return
+                    await news.wait()
 
     async def _with_log(self, live: Live, key: AttemptKey, result: Result) -> Result:
         """What no agent could keep of a container that none started: its log, read once now, and the words of who ran it."""
@@ -96,7 +118,7 @@ class EngineRuns:
         return replace(result, logs=logs, message="\n".join(text for text in said if text))
 
     async def checkpoint(self, key: AttemptKey, checkpoint: ArtifactRef) -> None:
-        live = self._current(key)
+        live = self._newest(key)
         await records.keep_checkpoint(self._engine.store, key, checkpoint)
         live.checkpoints[key.task] = checkpoint
 
@@ -112,10 +134,19 @@ class EngineRuns:
 
     def _current(self, key: AttemptKey) -> Live:
         """The workflow of an attempt that is its task's current one and has not committed."""
+        live = self._newest(key)
+        if live.run.tasks[key.task].phase is not Phase.RUNNING or (key.task, key.attempt) in live.results:
+            raise Superseded("this attempt has been replaced or has committed")
+        return live
+
+    def _newest(self, key: AttemptKey) -> Live:
+        """The workflow of an attempt that no other has replaced: it runs, or was told to end and another will follow."""
         live = self._engine.live.get(key.uid)
+        if live is None and self._engine.is_over(key.uid):
+            raise Superseded("the workflow is over")
         if live is None or not live.is_settled:
             raise NotReady("the operator has not taken up this workflow yet")
         task = live.run.tasks.get(key.task, PENDING)
-        if task.phase is not Phase.RUNNING or task.attempt != key.attempt or (key.task, key.attempt) in live.results:
+        if task.is_finished or task.attempt != key.attempt or key.attempt < task.since:
             raise Superseded("this attempt has been replaced or has committed")
         return live

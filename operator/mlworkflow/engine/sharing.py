@@ -6,7 +6,7 @@ given out before every workflow has been looked at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mlworkflow.core.decide import Usage
@@ -51,7 +51,9 @@ class Sharing:
     def settle(self, live: Live, usage: Usage, now: float) -> list[str]:
         """Take in what a workflow uses after a turn; the workflows for which there may be room now that there was not."""
         before, live.usage = live.usage, usage
-        live.waiting_since = {lock: live.waiting_since.get(lock, now) for lock in usage.waits_for}
+        live.waiting_since = {
+            lock: now if lock in before.held else live.waiting_since.get(lock, now) for lock in usage.waits_for
+        }
         return self._woken(live, before, usage)
 
     def leave(self, live: Live) -> list[str]:
@@ -71,14 +73,31 @@ class Sharing:
         return [other.workflow.uid for other in sorted(woken, key=_turn)]
 
     def _pods(self, live: Live, is_known: bool) -> int | None:
-        namespace = live.workflow.namespace
-        limits = [(self._limits.total, list(self._lives.values())), (self._limits.of(namespace), [*self._near(live)])]
-        shares = [
-            share(limit - sum(each.usage.pods for each in lives), _claim(live), map(_claim, lives)) if is_known else 0
-            for limit, lives in limits
-            if limit is not None
-        ]
-        return min(shares, default=None)
+        total, limit = self._limits.total, self._limits.of(live.workflow.namespace)
+        if total is None and limit is None:
+            return None
+        if not is_known:
+            return 0
+        shares = []
+        if limit is not None:
+            shares.append(share(self._free(limit, self._near(live)), _claim(live), map(_claim, self._near(live))))
+        if total is not None:
+            lives = list(self._lives.values())
+            shares.append(share(self._free(total, lives), _claim(live), map(self._claim_on_all, lives)))
+        return min(shares)
+
+    def _free(self, limit: int, lives: Iterable[Live]) -> int:
+        return limit - sum(live.usage.pods for live in lives)
+
+    def _claim_on_all(self, live: Live) -> Claim:
+        """What a workflow would take of the whole, which is no more than its namespace lets it."""
+        limit = self._limits.of(live.workflow.namespace)
+        claim = _claim(live)
+        if limit is None or not claim.wanted:
+            return claim
+        return Claim(
+            claim.uid, claim.priority, claim.pods, min(claim.wanted, max(0, self._free(limit, self._near(live))))
+        )
 
     def _held(self, live: Live) -> dict[str, int]:
         """How often others hold each lock, and how many wait for it that come before this workflow."""
@@ -101,10 +120,11 @@ def _are_neighbours(one: Live, other: Live) -> bool:
     return one.workflow.namespace == other.workflow.namespace
 
 
-def _turn(live: Live, lock: str | None = None) -> tuple[float, float, str]:
-    """Who comes first: the higher priority, then who has waited longer."""
+def _turn(live: Live, lock: str | None = None) -> tuple[float, float, float, str]:
+    """Who comes first: the higher priority, then who holds less of it (or held until now), then who has waited longer."""
     since = live.waiting_since.get(lock) if lock else min(live.waiting_since.values(), default=None)
-    return -live.workflow.priority, float("inf") if since is None else since, live.workflow.uid
+    held = live.usage.held.get(lock, 0) if lock else sum(live.usage.held.values())
+    return -live.workflow.priority, held, float("inf") if since is None else since, live.workflow.uid
 
 
 def _claim(live: Live) -> Claim:

@@ -110,12 +110,12 @@ class Steps:
     async def checkpoint(self, request: web.Request) -> web.Response:
         """Notes a checkpoint for the next attempt, once its bytes are in the store."""
         key = await self._attempt(request)
-        self._runs.task(key)
         artifact = await body(request, ArtifactRef)
         if artifact.type != "directory":
             raise Invalid("a checkpoint is a directory")
         await check_stored(self._store, key.namespace, CHECKPOINT, artifact)
         await self._runs.checkpoint(key, artifact)
+        _log.info("checkpoint saved namespace=%s uid=%s task=%s attempt=%d size=%d", *key, artifact.size)
         return answer({"saved": True})
 
     async def logs(self, request: web.Request) -> web.Response:
@@ -131,9 +131,8 @@ class Steps:
     async def output(self, request: web.Request) -> web.Response:
         """Permission to store one declared output (or the logs), or the news that it is there already."""
         key, name = await self._attempt(request), request.match_info["name"]
-        declared = (
-            {} if name == LOGS else self._runs.task(key).outputs
-        )  # a log is kept of any attempt, also one that is over
+        # What an attempt that was told to end leaves last is kept: `checkpoint` and `logs` say of which.
+        declared = {} if name in (LOGS, CHECKPOINT) else self._runs.task(key).outputs
         artifact = await body(request, ArtifactRef)
         _check_declared(declared, name, artifact)
         return answer(await asyncio.to_thread(self._place, cas_key(key.namespace, artifact.digest), artifact))

@@ -12,25 +12,11 @@ from mlworkflow.core import names
 from mlworkflow.core.observation import Attempt, Seen
 from mlworkflow.core.pods import FETCH, MAIN, PUBLISH
 from mlworkflow.engine.driver import ContainerEnd
+from mlworkflow.kube.losses import is_lost
 from mlworkflow.kube.objects import Json
 
 OWN = (MAIN, FETCH, PUBLISH)
 FINAL = ("Succeeded", "Failed")
-
-LOST = frozenset(
-    {
-        "Evicted",
-        "Preempted",
-        "Preempting",
-        "NodeLost",
-        "NodeShutdown",
-        "Shutdown",
-        "Terminated",
-        "NodeAffinity",
-        "UnexpectedAdmissionError",
-    }
-)
-"""`status.reason` of Pods that the infrastructure ended."""
 
 CANNOT_START = frozenset(
     {
@@ -95,7 +81,7 @@ def pod_view(pod: Json, now: float = 0.0, known: PodView | None = None) -> PodVi
         exit_code=0 if status.get("phase") == "Succeeded" else exit_code,
         reason=reason,
         message=message,
-        lost=seen is Seen.ENDED and (reason in LOST or is_leaving or _is_disrupted(status)),
+        lost=seen is Seen.ENDED and (is_leaving or is_lost(status, _own_ends(containers))),
         leaving=is_leaving,
         lingering=lingering,
         running_since=running_since,
@@ -186,8 +172,5 @@ def _state(containers: Mapping[str, Any], name: str) -> Json:
     return state or {}
 
 
-def _is_disrupted(status: Json) -> bool:
-    return any(
-        condition["type"] == "DisruptionTarget" and condition["status"] == "True"
-        for condition in status.get("conditions") or []
-    )
+def _own_ends(containers: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: ended for name in OWN if (ended := _terminated(containers, name))}

@@ -69,6 +69,8 @@ class Structural:
                 return dict(_ANY)
             case "array":
                 return {"type": "array", **node, "items": self._node(schema.get("items", {}))}
+            case "object" if "additionalProperties" not in schema:
+                return {"type": "object", **node, "x-kubernetes-preserve-unknown-fields": True}
             case "object":
                 return {
                     "type": "object",

@@ -31,6 +31,9 @@ _OWN_REQUEST_SECONDS = 300
 _TRANSIENT = frozenset(
     {"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "Throttling", "XMinioServerNotInitialized"}
 )
+_UNTIMELY = frozenset({"RequestTimeTooSkewed", "RequestExpired", "ExpiredToken"})
+_UNTIMELY_WORDS = ("not valid yet", "has expired")
+"""A refusal for the time of day passes once the clocks agree: theirs, or ours."""
 _MISSING = frozenset({"NoSuchKey", "NotFound", "ResourceNotFound"})
 _log = logging.getLogger(__name__)
 
@@ -231,6 +234,8 @@ class S3Store:
                 raise NotFound(words) from None
             if error.code in _TRANSIENT or error.response.status >= 500 or error.response.status == 429:
                 raise StoreUnavailable(words) from None
+            if error.code in _UNTIMELY or any(text in words for text in _UNTIMELY_WORDS):
+                raise StoreUnavailable(f"{words} (do the clocks of the operator and the store agree?)") from None
             raise StoreRefused(words) from None
         except (ServerError, InvalidResponseError) as error:
             status = error.status_code if isinstance(error, ServerError) else error._code

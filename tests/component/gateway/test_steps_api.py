@@ -309,7 +309,7 @@ async def test_a_checkpoint_is_noted_once_it_is_there_and_read_by_the_next_attem
     assert await second("GET", place["url"]) == (200, DATA)
     runs.results[KEY] = Result(exit_code=1)
     assert (await step("POST", "/v1/checkpoint", folder))[0] == 409
-    assert (await step("POST", "/v1/outputs/checkpoint", folder))[0] == 409
+    assert (await step("POST", "/v1/outputs/checkpoint", folder))[0] == 200, "bytes by their digest, noted by nobody"
 
 
 async def test_the_log_of_an_attempt_that_is_over_is_kept(step: Step, runs: FakeRuns) -> None:

@@ -60,6 +60,7 @@ class ApiServer:
         self.objects: dict[str, dict[str, Json]] = {"pods": {}, "mlworkflows": {}}
         self.history: dict[str, list[tuple[int, str, Json]]] = {"pods": [], "mlworkflows": []}
         self.calls: Counter[str] = Counter()
+        self.log: list[str] = []
         self.faults: dict[str, deque[Fault]] = defaultdict(deque)
         self.gate: asyncio.Event | None = None
         self.gated = "patch"
@@ -134,6 +135,7 @@ class ApiServer:
             verb = "watch" if "watch" in request.query else "list"
         call = f"{verb} {plural}{'/' + subresource if subresource else ''}"
         self.calls[call] += 1
+        self.log.append(call)
         if self.gate and verb == self.gated:
             await self.gate.wait()
         if self.faults[call] and (answer := self.faults[call].popleft()()) is not None:
@@ -254,13 +256,13 @@ class Operator:
         self.api.put("pods", self.api.pods[pod], status={"phase": phase, **status})
         await self.settled()
 
-    async def work(self, pod: str) -> None:
+    async def work(self, pod: str, exit_code: int = 0) -> None:
         """A Pod runs, commits and ends."""
         self.api.put("pods", self.api.pods[pod], status={"phase": "Running"})
         await self.settled()
-        await self.commit(pod)
+        await self.commit(pod, exit_code)
         await self.settled()
-        await self.end(pod)
+        await self.end(pod, "Failed" if exit_code else "Succeeded")
 
 
 @asynccontextmanager
@@ -289,7 +291,12 @@ def given(builder: WorkflowBuilder) -> ApiServer:
     return api
 
 
-def pod_of(api: ApiServer, step: str) -> str:
-    """The name of a step's only Pod."""
-    (name,) = [name for name, pod in api.pods.items() if pod["metadata"]["labels"][names.LABEL_STEP] == step]
+def pod_of(api: ApiServer, step: str, attempt: int = 0) -> str:
+    """The name of the Pod of a step's attempt."""
+    (name,) = [
+        name
+        for name, pod in api.pods.items()
+        if pod["metadata"]["labels"][names.LABEL_STEP] == step
+        and pod["metadata"]["annotations"][names.ANNOTATION_ATTEMPT] == str(attempt)
+    ]
     return name

@@ -264,7 +264,7 @@ async def test_a_pod_that_is_deleted_by_somebody_is_replaced(tmp_path: Path) -> 
         await operator.settled()
         step = api.status()["steps"][0]
         assert (step["phase"], step["attempts"], step["losses"]) == ("Running", 2, 1)
-        await operator.work(pod_of(api, "s0"))
+        await operator.work(pod_of(api, "s0", 1))
         assert api.status()["phase"] == "Succeeded"
         assert api.writes == {"create pods": 2, "get pods": 1, "patch mlworkflows/status": 3}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +36,7 @@ def error(status: int, code: str) -> bytes:
         (error(500, "InternalError"), StoreUnavailable, "InternalError"),
         (error(429, "TooManyRequests"), StoreUnavailable, "TooManyRequests"),
         (http(502, b"<html>", "Connection: close"), StoreUnavailable, "502"),
+        (error(403, "RequestTimeTooSkewed"), StoreUnavailable, "do the clocks"),
         (error(404, "NoSuchKey"), NotFound, "NoSuchKey"),
         (error(404, "NoSuchBucket"), StoreRefused, "NoSuchBucket"),
         (error(403, "AccessDenied"), StoreRefused, "AccessDenied: words"),
@@ -83,6 +85,25 @@ def test_wrong_keys_and_a_bucket_that_may_not_be_made(
         store_at(endpoints(kind), keys=FixedKeys(ACCESS_KEY, "wrong-secret")).check()
     with pytest.raises(StoreRefused, match="may not be created"):
         S3Store(S3Settings(endpoint=endpoints(kind), bucket="not-made", keys=FixedKeys(ACCESS_KEY, SECRET_KEY))).check()
+
+
+@pytest.mark.parametrize(
+    ("kind", "hours"), [("minio", -1), ("minio", 1), ("seaweedfs", -1)]
+)  # SeaweedFS takes tomorrow's
+def test_a_clock_that_is_wrong_by_an_hour_is_something_that_passes(
+    endpoints: Callable[[str], str], s3_stores: Callable[[str], S3Store], kind: str, hours: int
+) -> None:
+    s3_stores(kind).check()
+    off = 0.0
+    settings = S3Settings(endpoint=endpoints(kind), bucket="mlworkflow", keys=FixedKeys(ACCESS_KEY, SECRET_KEY))
+    store = S3Store(settings, clock=lambda: time.time() + off)
+    store.write_bytes("clock/cas/a", b"x")
+    off = 3600.0 * hours
+    with pytest.raises(StoreUnavailable):
+        store.write_bytes("clock/cas/b", b"x")
+    off = 0.0
+    store.write_bytes("clock/cas/b", b"x")
+    assert store.read_bytes("clock/cas/b") == b"x"
 
 
 def test_minio_s_weakness_is_known_and_said(s3_stores: Callable[[str], S3Store]) -> None:

@@ -28,6 +28,7 @@ class _Drawing:
     """What has been drawn so far: the fates, how the number that a step leaves is read, and the steps that leave no artifact."""
 
     draw: st.DrawFn
+    racing: bool
     fates: dict[str, Fate] = field(default_factory=dict)
     numbers: dict[str, str] = field(default_factory=dict)
     bare: set[str] = field(default_factory=set)
@@ -39,8 +40,8 @@ class _Drawing:
 @st.composite
 def cases(draw: st.DrawFn, *, timed: bool = False, racing: bool = False) -> Case:
     """A sound workflow of a few steps, and what its tasks do. `racing` adds what makes the end depend on who is first."""
-    drawing = _Drawing(draw)
-    builder = a_workflow("world").having(defaults={"pendingTimeout": "1h"}, params={"zero": 0})
+    drawing = _Drawing(draw, racing)
+    builder = a_workflow("world").having(defaults={"pendingTimeout": "1h", "attemptTimeout": "2h"}, params={"zero": 0})
     if limit := draw(st.integers(0, 3)):
         builder = builder.having(parallelism=limit)
     if timed:
@@ -115,8 +116,6 @@ def _step(
             fields["when"] = "${{ item != 1 }}"
     for task in tasks:
         drawing.fates[task] = _fate(draw, retries)
-        if Does.HANG in drawing.fates[task].does:
-            fields["timeout"] = "2h"
     return builder.step(name, outputs="o? n:number", **fields)
 
 
@@ -133,8 +132,9 @@ def _group(
             drawing.fates[f"{name}/{index}.{task}"] = _fate(draw, 1)
     fields.pop("inputs")
     fields["retry"] = {"limit": draw(st.integers(0, 1)), "backoff": "1s"}
-    if many:
+    if drawing.racing:
         fields["timeout"] = "3h"
+    if many:
         fields |= {"forEach": {"range": 2}, "maxFailed": draw(st.integers(0, 1))}
         drawing.numbers[name] = f"double(size({drawing.numbers[name]}))"
     outputs: dict[str, Any] = {"n": {"value": f"${{{{ {drawing.numbers[last]} }}}}"}}
@@ -202,11 +202,9 @@ def _tune(drawing: _Drawing, builder: WorkflowBuilder, name: str, fields: dict[s
     trials, retries = draw(st.integers(1, 4)), draw(st.integers(0, 2))
     for number in range(trials):
         drawing.fates[f"{name}/{number}"] = _fate(draw, retries)
-    hangs = any(Does.HANG in drawing.fates[f"{name}/{number}"].does for number in range(trials))
     trial = {
         "container": {"image": "image", "command": ["trial"]},
         "retry": {"limit": retries, "backoff": "1s", "factor": 2},
-        **({"timeout": "2h"} if hangs else {}),
     }
     budget = {"max": trials, "parallel": draw(st.integers(1, 3)), "maxFailed": draw(st.integers(0, 2))}
     goal = draw(st.sampled_from(["maximize", "minimize"]))

@@ -87,7 +87,7 @@ def test_a_default_is_the_content_of_a_file(default: Any, content: bytes) -> Non
 
 
 def test_a_diamond_with_a_skipped_branch_takes_the_one_that_ran() -> None:
-    """argo #1386, #14774."""
+    """argo #1386, #14774; kubeflow/pipelines #13436: the output of whichever branch ran."""
     builder = (
         a_workflow()
         .param("big", True)
@@ -122,6 +122,13 @@ def test_a_reference_that_can_never_resolve_is_an_error_and_no_wait() -> None:
     assert play.is_("b", Phase.FAILED, "ExpressionError")
     assert play.is_("c", Phase.FAILED, "ArtifactMissing")
     assert play.run.phase is Phase.FAILED
+
+
+def test_nothing_is_a_value_like_any_other() -> None:
+    """kubeflow/pipelines #11667: an optional parameter whose default is null makes the run fail."""
+    builder = a_workflow().param("limit", None).step("a", params={"limit": "${{ params.limit }}", "own": None})
+    (order,) = Play(builder.step("b", when="${{ params.limit == null }}")).turn().orders[:1]
+    assert order.params == {"limit": None, "own": None}
 
 
 def test_a_skip_carries_on_as_what_it_is() -> None:

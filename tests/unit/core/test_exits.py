@@ -133,6 +133,19 @@ def test_they_may_depend_on_each_other_and_on_what_the_workflow_left() -> None:
     assert play.succeeds("pack").turn().started == ["send"]
 
 
+def test_they_may_be_fan_outs_and_groups() -> None:
+    """kubeflow/pipelines #12390: a loop inside an exit handler fails, and nothing says why."""
+    inner = {"name": "pack", "steps": [step("zip", outputs={"z": {}})], "outputs": {"z": {"from": "zip.z"}}}
+    lists = {"always": [{**inner, "forEach": ["x", "y"]}, step("send", inputs={"all": {"from": "pack.z"}})]}
+    play = Play(a_workflow().step("a").having(onExit=lists)).turn().fails("a").turn()
+    assert play.started == ["pack/0.zip", "pack/1.zip"]
+    assert play.orders[0].command == ("Failed",)
+    play.succeeds("pack/0.zip").succeeds("pack/1.zip").turn().publishes().turn().publishes().turn()
+    assert play.started == ["send"]
+    assert play.orders[0].inputs["all"].type == "collection"
+    assert play.succeeds("send").turn().run.phase is Phase.FAILED
+
+
 @pytest.mark.parametrize(
     ("builder", "path", "words"),
     [

@@ -69,12 +69,23 @@ def test_an_attempt_that_runs_too_long_has_failed_and_is_tried_again() -> None:
     play.turn(after=1)
     assert play.stopped == ["s"]
     assert play.is_("s", Phase.PENDING, "DeadlineExceeded")
-    play.turn(after=1)
+    play._see("s", None, leaving=True).turn(after=1)
+    assert play.started == []  # the attempt before is on its way out
+    play.vanishes("s").turn()
     assert play.started == ["s#1"]
     play.runs("s")._see("s", None, running_since=play.now)
     play.turn(after=10)
     assert play.is_("s", Phase.FAILED, "DeadlineExceeded")
     assert "attempt 1 ran longer than its timeout of 10s" in play.task("s").message
+
+
+def test_an_attempt_that_never_ends_is_waited_for_no_longer_than_its_grace_and_a_little() -> None:
+    fields = {"attemptTimeout": "10s", "terminationGracePeriodSeconds": 20, "retry": {"limit": 1, "backoff": "1s"}}
+    play = Play(a_workflow().step("s", **fields)).turn().runs("s")
+    play._see("s", None, running_since=play.now).turn(after=10)
+    play._see("s", None, leaving=True).turn(after=50)
+    assert (play.started, play.wake_at) == ([], play.now + 1)
+    assert play.turn(after=1).started == ["s#1"]
 
 
 def test_an_attempt_that_does_not_run_yet_has_all_its_time() -> None:

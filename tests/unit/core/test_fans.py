@@ -185,6 +185,7 @@ def test_a_collection_has_the_same_bytes_whatever_the_order_of_ends() -> None:
 
 
 def test_tolerated_failures_leave_gaps() -> None:
+    """kubeflow/pipelines #7330: one iteration fails, and what comes after goes on with the survivors."""
     play = Play(fan(maxFailed=1)).turn().succeeds("s/0", n=1).fails("s/1").succeeds("s/2", n=3).turn()
     (publish,) = play.asked(Publish)
     assert publish.parameters == {"n": [1, None, 3]}

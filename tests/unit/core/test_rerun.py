@@ -37,6 +37,7 @@ def edited(play: Play, builder: WorkflowBuilder) -> Play:
 
 
 def test_what_failed_runs_again_with_what_follows_and_the_rest_keeps_its_results() -> None:
+    """kubeflow/pipelines #11329, #11248: a retry says OK, and nothing runs, or the run hangs."""
     play = ended().asks_again().turn()
     assert play.started == ["b#1"]
     assert play.phases == {"a": "Succeeded", "b": "Running", "c": "Pending", "d": "Succeeded"}
@@ -102,8 +103,8 @@ def test_failures_and_losses_count_anew() -> None:
 
 def test_a_running_step_that_is_concerned_is_stopped_and_another_goes_on() -> None:
     play = Play(_CHAIN).turn().runs("a").runs("d").asks_again("a").turn()
-    assert play.stopped == ["a"]
-    assert play.started == ["a#1"]
+    assert (play.stopped, play.started) == (["a"], [])
+    assert play.vanishes("a", 0).turn().started == ["a#1"]
     assert play.task("d").attempt == 0
 
 

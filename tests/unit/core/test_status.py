@@ -150,3 +150,27 @@ def test_the_status_of_10_000_steps_stays_far_under_the_limit_of_etcd() -> None:
         for name in plan.workflow.steps
     }
     assert len(json.encode(status.written(plan, Run(Phase.RUNNING, started_at=1e9, tasks=tasks), {}, 1e9))) < 2_000_000
+
+
+def test_what_steps_are_made_of_is_listed_as_the_workflow_is_read() -> None:
+    inner = a_workflow().step("z").step("y", after=["z"])
+    plan = a_workflow().step("b", forEach={"range": 12}).group("a", inner).plan()
+    names = ["b/0", "b/2", "b/10", "a.z", "a.y", "a~1.z", "a~1.y"]
+    run = Run(tasks={name: Task(Phase.RUNNING, attempt=0) for name in reversed(names)})
+    assert [task["name"] for task in status.written(plan, run, {}, 0.0)["tasks"]] == names
+
+
+def test_of_many_tasks_below_the_steps_those_that_succeeded_are_left_to_their_records() -> None:
+    plan = a_workflow().step("s", forEach={"range": 10_000}).plan()
+    tasks = {f"s/{n}": Task(Phase.SUCCEEDED, attempt=0, started_at=1e9, finished_at=1e9) for n in range(10_000)}
+    tasks |= {"s": Task(Phase.RUNNING, attempt=0), "s/7": Task(Phase.FAILED, "Error", attempt=0)}
+    text = status.written(plan, Run(Phase.RUNNING, started_at=1e9, tasks=tasks), {}, 1e9)
+    assert [task["name"] for task in text["tasks"]] == ["s/7"]
+    assert text["steps"][0]["progress"] == "10000/10000"
+    assert len(json.encode(text)) < 2000
+
+
+def test_a_large_output_is_named_and_left_to_its_record() -> None:
+    task = Task(Phase.SUCCEEDED, attempt=0, parameters={"n": 1.0, "text": "x" * 100_000})
+    text = written(Run(Phase.RUNNING, tasks={"a": task}))
+    assert (text["steps"][0]["outputs"], text["steps"][0]["largeOutputs"]) == ({"n": 1.0}, ["text"])

@@ -94,6 +94,7 @@ class Pod:
     exit_code: int | None = None
     lost: bool = False
     leaving: bool = False
+    running_since: float | None = None
 
     @property
     def key(self) -> AttemptId:
@@ -111,6 +112,7 @@ class Pod:
             "",
             self.lost,
             self.leaving,
+            running_since=self.running_since,
         )
 
 
@@ -144,7 +146,7 @@ class World:
         self.records: dict[AttemptId, Result] = {}
         self.lost: Counter[str] = Counter()
         self.judged: set[AttemptId] = set()
-        """Failures that left no record: their probe was answered before they ended."""
+        """Failures that left no record: their probe was answered before they ended, or they were stopped because they ran too long."""
         self.crashes = 0
         # the operator
         self.run = Run()
@@ -266,10 +268,18 @@ class World:
         text = json.encode(status.written(self.plan, old, {}, self.now))
         self.run = status.read(json.decode(text), self.plan.nodes)
         self.written = [old]
+        self.judged = {key for key in self.judged if self._is_remembered(key)}
         self._note(f"the operator is killed; it comes back with {self._phases()}")
         self.cache = {key: pod.shown() for key, pod in self.pods.items()}
         self.creating, self.probed, self.refused = {}, {}, {}
         self.wake_at, self.is_settled, self.is_dirty = None, False, True
+
+    def _is_remembered(self, key: AttemptId) -> bool:
+        """Whether a failure that left no record is known to the state that outlived a crash."""
+        task = self.run.tasks.get(key[0], PENDING)
+        return task.failures > 0 and (
+            task.attempt > key[1] or (task.attempt == key[1] and task.phase is not Phase.RUNNING)
+        )
 
     def _toggle_suspend(self) -> None:
         self._edit(suspend=not self.workflow.suspend)
@@ -308,7 +318,7 @@ class World:
         does = self.case.does(pod.order.task, self._failures(pod.order.task))
         match pod.stage:
             case Seen.WAITING if does is not Does.STUCK:
-                pod.stage = Seen.RUNNING
+                pod.stage, pod.running_since = Seen.RUNNING, self.now
                 return True
             case Seen.RUNNING if pod.key in self.records:
                 pod.stage, pod.exit_code = Seen.ENDED, self.records[pod.key].exit_code
@@ -346,7 +356,8 @@ class World:
     def _is_over(self, key: AttemptId) -> bool:
         """Whether nobody waits for an attempt any more."""
         task = self.run.tasks.get(key[0], PENDING)
-        return task.is_finished or key[1] < task.attempt
+        has_run_too_long = task.phase is Phase.PENDING and task.reason == Reason.DEADLINE_EXCEEDED
+        return task.is_finished or key[1] < task.attempt or has_run_too_long
 
     def _result(self, order: Order, does: Does | None) -> Result:
         if does is None:
@@ -405,8 +416,7 @@ class World:
         for name, task in decision.run.tasks.items():
             before = self.run.tasks.get(name, PENDING)
             key = (name, before.attempt)
-            has_died = (pod := self.pods.get(key)) is not None and pod.exit_code == 137
-            if has_died and task.failures > before.failures and key not in self.records:
+            if task.failures > before.failures and key not in self.records:
                 self.judged.add(key)
         self.run, self.wake_at, self.is_settled = decision.run, decision.wake_at, True
         orders = [action.order for action in decision.actions if isinstance(action, Start)]

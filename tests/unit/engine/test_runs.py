@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mlworkflow.core.observation import Seen
 from mlworkflow.core.state import Phase
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.engine.driver import ContainerEnd
+from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.gateway.errors import Forbidden, NotReady, Superseded
 from mlworkflow.gateway.runs import Caller, Ended, Point
 from mlworkflow.store.errors import StoreUnavailable
@@ -241,3 +244,72 @@ async def test_the_log_of_an_attempt_that_is_over_is_kept_beside_the_records(ope
     await operator.runs.log(key("a", 0), artifact("log"))
     assert read_log(operator.store, key("a", 0)) == artifact("log")
     assert operator.records() == {}
+
+
+async def test_an_attempt_that_was_told_to_end_saves_its_last_checkpoint_but_cannot_commit(
+    world: World, tmp_path: Path
+) -> None:
+    step = a_workflow().step("a", attemptTimeout="10s", retry={"limit": 1, "backoff": "1s"})
+    operator = Operator(step, world, tmp_path)
+    await operator.turn()
+    world.attempts[("a", 0)] = replace(world.attempts[("a", 0)], seen=Seen.RUNNING, running_since=world.now)
+    await operator.turn(after=10)
+    assert operator.is_("a", Phase.PENDING, "DeadlineExceeded")
+    last = artifact("last", type_="directory")
+    await operator.runs.checkpoint(key("a"), last)
+    with pytest.raises(Superseded):
+        await operator.commit("a")
+    world.vanished("a")
+    await operator.turn(after=1)
+    assert operator.runs.task(key("a", 1)).checkpoint == last
+
+
+async def test_who_is_told_to_end_commits_at_once_where_its_deletion_is_known(operator: Operator, world: World) -> None:
+    await operator.turn()
+    world.runs("a")
+    world.attempts[("a", 0)] = replace(world.attempts[("a", 0)], leaving=True)
+    await operator.commit("a", exit_code=143, reason="Terminated")
+    await operator.turn()
+    assert (operator.task("a").losses, operator.task("a").failures) == (1, 0)
+
+
+async def test_who_is_told_to_end_for_a_limit_of_its_own_is_judged_by_that(operator: Operator, world: World) -> None:
+    """It has not been told why, and neither have we yet."""
+    await operator.turn()
+    world.runs("a")
+    committing = asyncio.create_task(operator.commit("a", exit_code=143, reason="Terminated"))
+    await asyncio.sleep(0)
+    assert operator.records() == {}
+    world.ended("a", exit_code=143, reason="Evicted", message="volume over its limit")
+    world.logs[("a", 0)] = b"filling"
+    await operator.turn()
+    with pytest.raises(Superseded):
+        await committing
+    assert operator.is_("a", Phase.FAILED, "Evicted")
+    assert operator.records()[("a", 0)].message == "volume over its limit\nfilling"
+    assert (operator.task("a").losses, operator.task("a").failures) == (0, 1)
+
+
+async def test_who_is_told_to_end_commits_all_the_same_where_nobody_ever_says_why(
+    operator: Operator, world: World
+) -> None:
+    await operator.turn()
+    world.runs("a")
+    operator.runs = EngineRuns(operator.engine, cause=0.05)
+    await operator.commit("a", exit_code=143, reason="Terminated")
+    assert operator.records()[("a", 0)].reason == "Terminated"
+
+
+async def test_an_attempt_of_a_workflow_that_is_over_need_not_wait_for_anybody(
+    operator: Operator, world: World
+) -> None:
+    """Its Pod was stopped and saves what it can: the sooner it hears that nobody waits, the sooner its node is free."""
+    await operator.turn()
+    world.runs("a")
+    operator.engine.close("uid-1")
+    with pytest.raises(Superseded):
+        await operator.commit("a", exit_code=143, reason="Terminated")
+    with pytest.raises(Superseded):
+        await operator.runs.container_ended(key("a"), wait=5.0)
+    await operator.turn()
+    operator.runs.task(key("a"))  # it has been taken up again

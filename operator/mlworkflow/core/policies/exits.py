@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET
-
 from mlworkflow.core import paths
 from mlworkflow.core.names import Reason
 from mlworkflow.core.observation import Seen
 from mlworkflow.core.policies.advance import advance
+from mlworkflow.core.policies.starting import PATIENCE, grace_of
 from mlworkflow.core.state import Phase
 from mlworkflow.core.turn import Turn
-
-PATIENCE = 30.0
-"""Seconds beyond its grace period that an attempt is waited for; a lost node's Pods never end."""
 
 
 def advance_exit(turn: Turn) -> None:
@@ -38,8 +34,7 @@ def _wait_for_ends(turn: Turn) -> bool:
             continue
         if attempt.seen is Seen.ENDED or key in turn.seen.results:
             continue
-        grace = node.step.common.termination_grace_period_seconds
-        patience = turn.verdict.at + (30.0 if grace is UNSET else grace) + PATIENCE
+        patience = turn.verdict.at + grace_of(node) + PATIENCE
         if turn.now < patience:
             turn.wake(patience)
             waits = True

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from mlworkflow.core import collection, paths
 from mlworkflow.core.actions import Publish
@@ -104,7 +103,7 @@ def _items(turn: Turn, fan: Node) -> list[Any] | None:
     task = turn.task(fan.task)
     mark = f"{len(items)}:{hashlib.sha256(msgspec.json.encode(items)).hexdigest()[:12]}"
     if not task.items:
-        turn.tasks[fan.task] = replace(task, items=mark)
+        turn.note_items(fan.task, mark)
     elif task.items != mark:
         message = "the items were edited while the step ran: they are no longer those whose results it has"
         turn.stop_task(fan.task, Phase.FAILED, Reason.ITEMS_CHANGED, message)

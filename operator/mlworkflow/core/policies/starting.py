@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec import UNSET
+
 from mlworkflow.core import orders
 from mlworkflow.core.actions import Start
 from mlworkflow.core.errors import ExpressionError
@@ -9,8 +11,12 @@ from mlworkflow.core.fields import Lock
 from mlworkflow.core.fingerprint import of_order
 from mlworkflow.core.names import Reason
 from mlworkflow.core.nodes import Node, Role
+from mlworkflow.core.observation import Seen
 from mlworkflow.core.state import Phase, Task
 from mlworkflow.core.turn import Turn
+
+PATIENCE = 30.0
+"""Seconds beyond its grace period that an attempt on its way out is waited for."""
 
 
 def start(turn: Turn, node: Node) -> bool:
@@ -18,6 +24,8 @@ def start(turn: Turn, node: Node) -> bool:
     task = turn.task(node.task)
     if turn.now < task.not_before:
         turn.wake(task.not_before)
+        return False
+    if _is_leaving(turn, node, task):
         return False
     if (turn.workflow.suspend and turn.verdict is None) or turn.seen.waiting:
         return False
@@ -42,6 +50,24 @@ def start(turn: Turn, node: Node) -> bool:
     turn.wake(turn.now + node.step.pending_timeout)
     turn.actions.append(Start(order))
     return True
+
+
+def _is_leaving(turn: Turn, node: Node, task: Task) -> bool:
+    """Whether the attempt before is still on its way out: two attempts of a task should not run at once. A lost node's Pods never end."""
+    attempt = turn.seen.attempts.get((node.task, task.attempt))
+    if attempt is None or attempt.seen is Seen.ENDED or (node.task, task.attempt) in turn.seen.results:
+        return False
+    patience = task.not_before + grace_of(node) + PATIENCE
+    if turn.now >= patience:
+        return False
+    turn.wake(patience)
+    return True
+
+
+def grace_of(node: Node) -> float:
+    """Seconds that an attempt has between being told to end and being ended."""
+    grace = node.step.common.termination_grace_period_seconds
+    return 30.0 if grace is UNSET else float(grace)
 
 
 def _has_pod(turn: Turn, node: Node) -> bool:

@@ -40,7 +40,9 @@ def limit_steps(turn: Turn) -> None:
     """`timeout` of a step: of each item and of each trial; of a group, all that is in it."""
     for node, task in turn.open_tasks():
         limit = node.step.timeout
-        if limit is None or task.started_at is None or node.role is Role.FAN or turn.task(node.task).is_finished:
+        if limit is None or task.started_at is None or node.role is Role.FAN:
+            continue
+        if turn.task(node.task).is_finished:  # ended with what it is part of, just now
             continue
         if turn.now < task.started_at + limit:
             turn.wake(task.started_at + limit)
