@@ -1,20 +1,24 @@
-"""The other examples on a real cluster: any language, and a table of one's own served over HTTP."""
+"""The other examples on a real cluster: each keeps the promise that it keeps in a local run, and an approval is answered by who may answer."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import http.server
+import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import promises
 import pytest
 import yaml
 from bike import make_bike
+from promises import Ended
 
-from .conftest import ROOT, Cluster
+from .conftest import ROOT, Cluster, mlwf, wait_for
 
 
 @contextlib.contextmanager
@@ -36,6 +40,85 @@ def test_steps_in_any_language(cluster: Cluster, operator: str, namespace: str) 
     assert status["phase"] == "Succeeded", status
     pods = cluster.get("pods", namespace)
     assert len(pods) == len([step for step in status["steps"] if step["phase"] == "Succeeded"])
+
+
+def example(name: str, **params: Any) -> dict[str, Any]:
+    resource: dict[str, Any] = yaml.safe_load((ROOT / f"examples/{name}.yaml").read_text())
+    resource["spec"].setdefault("params", {}).update(params)
+    return resource
+
+
+def ended(cluster: Cluster, namespace: str, name: str, folder: Path, timeout: float = 240) -> Ended:
+    """An example that was applied, once it has ended."""
+    status = cluster.wait_phase(namespace, name, timeout)["status"]
+
+    def download(artifact: str) -> Path:
+        path = folder / artifact
+        if not path.exists():
+            mlwf(cluster, "download", name, artifact, str(path), "-n", namespace)
+        return path
+
+    return Ended(status, download)
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "promise"),
+    [
+        ("fan-out", {}, promises.fan_out),
+        ("matrix", {}, promises.matrix),
+        ("groups", {}, promises.groups),
+        ("conditions", {}, promises.conditions),
+        ("conditions", {"rows": 5000}, promises.conditions_of_many),
+        ("retries", {}, promises.retries),
+        ("on-exit", {}, promises.exit_after_success),
+        ("on-exit", {"accuracy": 0.5}, promises.exit_after_failure),
+        ("locks", {}, promises.locks),
+        ("timeouts", {}, promises.timeouts),
+        ("sweep", {}, promises.sweep),
+    ],
+)
+def test_an_example_keeps_its_promise(
+    cluster: Cluster,
+    operator: str,
+    namespace: str,
+    tmp_path: Path,
+    name: str,
+    params: dict[str, Any],
+    promise: Callable[[Ended], None],
+) -> None:
+    cluster.apply(namespace, example(name, **params))
+    promise(ended(cluster, namespace, name, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("answer", "promise"),
+    [
+        ({"approved": True, "comment": "looks good", "inputs": {"share": 0.25}}, promises.approval),
+        ({"approved": False, "comment": "too early"}, promises.rejection),
+    ],
+    ids=["yes", "no"],
+)
+def test_an_approval_waits_for_a_person_without_a_pod(
+    cluster: Cluster,
+    operator: str,
+    namespace: str,
+    tmp_path: Path,
+    answer: dict[str, Any],
+    promise: Callable[[Ended, str], None],
+) -> None:
+    cluster.apply(namespace, example("approval"))
+
+    def asked() -> bool:
+        steps = cluster.workflow(namespace, "approval").get("status", {}).get("steps", [])
+        messages = {step["name"]: step.get("message", "") for step in steps}
+        return "The accuracy is 0.97. Ship it?" in messages.get("release", "")
+
+    wait_for(asked, 90, lambda: cluster.workflow(namespace, "approval"))
+    assert len(cluster.get("pods", namespace)) == 1, "that of `train`"
+    me = json.loads(cluster.kubectl("auth", "whoami", "-o", "json"))["status"]["userInfo"]["username"]
+    patch = {"spec": {"approvals": {"release": {**answer, "by": me}}}}
+    cluster.kubectl("patch", "mlwf", "approval", "-n", namespace, "--type=merge", "-p", json.dumps(patch))
+    promise(ended(cluster, namespace, "approval", tmp_path), me)
 
 
 def test_the_bike_example_on_a_table_served_over_http(

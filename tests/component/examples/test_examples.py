@@ -6,16 +6,21 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import promises
 import pytest
+import yaml
 from bike import make_bike
+from promises import Ended
 
 ROOT = Path(__file__).parents[3]
+EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 
 
-def mlwf(home: Path, *args: str) -> str:
+def mlwf(home: Path, *args: str, code: int = 0) -> str:
     environ = {**os.environ, "MLWF_HOME": str(home), "MLWF_LOCAL": "1"}
     done = subprocess.run(
         [Path(sys.executable).parent / "mlwf", *args],
@@ -25,8 +30,23 @@ def mlwf(home: Path, *args: str) -> str:
         text=True,
         timeout=280,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
+
+
+def ran(home: Path, file: str | Path, *args: str, code: int = 0) -> Ended:
+    """An example, run to its end."""
+    status = json.loads(mlwf(home, "run", str(file), *args, "-o", "json", code=code))["status"]
+    name = Path(file).stem
+
+    def download(artifact: str) -> Path:
+        path = home / "downloads" / artifact
+        path.parent.mkdir(exist_ok=True)
+        if not path.exists():
+            mlwf(home, "download", name, artifact, str(path))
+        return path
+
+    return Ended(status, download)
 
 
 def outputs(home: Path, name: str) -> dict[str, Any]:
@@ -34,6 +54,55 @@ def outputs(home: Path, name: str) -> dict[str, Any]:
         step["name"]: step.get("outputs", {})
         for step in json.loads(mlwf(home, "get", name, "-o", "json"))["status"]["steps"]
     }
+
+
+def test_nothing_is_wrong_with_any_example(tmp_path: Path) -> None:
+    assert json.loads(mlwf(tmp_path, "lint", "-o", "json", *map(str, EXAMPLES))) == []
+
+
+def test_the_readme_lists_every_example() -> None:
+    listed = (ROOT / "examples/README.md").read_text()
+    assert [path.name for path in EXAMPLES if f"[{path.name}]({path.name})" not in listed] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "code", "promise"),
+    [
+        ("fan-out", (), 0, promises.fan_out),
+        ("matrix", (), 0, promises.matrix),
+        ("groups", (), 0, promises.groups),
+        ("conditions", (), 0, promises.conditions),
+        ("conditions", ("-p", "rows=5000"), 0, promises.conditions_of_many),
+        ("retries", (), 0, promises.retries),
+        ("on-exit", (), 0, promises.exit_after_success),
+        ("on-exit", ("-p", "accuracy=0.5"), 1, promises.exit_after_failure),
+        ("locks", (), 0, promises.locks),
+        ("timeouts", (), 0, promises.timeouts),
+        ("sweep", (), 0, promises.sweep),
+    ],
+)
+def test_an_example_keeps_its_promise(
+    tmp_path: Path, name: str, args: tuple[str, ...], code: int, promise: Callable[[Ended], None]
+) -> None:
+    promise(ran(tmp_path, f"examples/{name}.yaml", *args, code=code))
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "promise"),
+    [
+        ({"approved": True, "comment": "looks good", "inputs": {"share": 0.25}}, 0, promises.approval),
+        ({"approved": False, "comment": "too early"}, 1, promises.rejection),
+    ],
+    ids=["yes", "no"],
+)
+def test_an_approval_that_stands_in_the_file(
+    tmp_path: Path, answer: dict[str, Any], code: int, promise: Callable[[Ended, str], None]
+) -> None:
+    resource = yaml.safe_load((ROOT / "examples/approval.yaml").read_text())
+    resource["spec"]["approvals"] = {"release": {**answer, "by": "ada"}}
+    file = tmp_path / "approval.yaml"
+    file.write_text(yaml.safe_dump(resource))
+    promise(ran(tmp_path, file, code=code), "ada")
 
 
 def test_digits(tmp_path: Path) -> None:
@@ -64,11 +133,7 @@ def test_bike(tmp_path: Path) -> None:
 
 
 def test_a_gate_that_fails_keeps_its_report(tmp_path: Path) -> None:
-    environ = {**os.environ, "MLWF_HOME": str(tmp_path), "MLWF_LOCAL": "1"}
-    command = [Path(sys.executable).parent / "mlwf", "run", "examples/digits.yaml", "-p", "accuracy=0.999"]
-    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=280)
-    assert done.returncode == 1
-    assert "GateFailed" in done.stdout + done.stderr
+    assert "GateFailed" in mlwf(tmp_path, "run", "examples/digits.yaml", "-p", "accuracy=0.999", code=1)
     steps = {
         step["name"]: step for step in json.loads(mlwf(tmp_path, "get", "digits", "-o", "json"))["status"]["steps"]
     }

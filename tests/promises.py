@@ -1,0 +1,246 @@
+"""What the examples promise: each function looks at an example that has ended, wherever it ran, and knows nothing of where."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Span = tuple[datetime.datetime, datetime.datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A workflow that has ended: its status, and a way to `download` an artifact (`step.name`): the file or directory it became."""
+
+    status: dict[str, Any]
+    download: Callable[[str], Path]
+
+    @property
+    def tasks(self) -> dict[str, dict[str, Any]]:
+        """The steps and what they are made of, by id."""
+        return {task["name"]: task for task in [*self.status["steps"], *self.status.get("tasks", [])]}
+
+    @property
+    def phases(self) -> dict[str, str]:
+        return {name: task["phase"] for name, task in self.tasks.items()}
+
+    def outputs(self, task: str) -> dict[str, Any]:
+        outputs: dict[str, Any] = self.tasks[task].get("outputs", {})
+        return outputs
+
+    def text(self, artifact: str) -> str:
+        return self.download(artifact).read_text()
+
+    def span(self, task: str) -> Span:
+        found = self.tasks[task]
+        return datetime.datetime.fromisoformat(found["startedAt"]), datetime.datetime.fromisoformat(found["finishedAt"])
+
+    def is_ordered(self, *tasks: str) -> bool:
+        """Whether each began when the one before it had ended."""
+        spans = [self.span(task) for task in tasks]
+        return all(first[1] <= then[0] for first, then in itertools.pairwise(spans))
+
+    def most_at_once(self, tasks: Iterable[str]) -> int:
+        """How many of some tasks were under way at the same time. One that begins in the moment in which another ends does not meet it."""
+        moments = sorted((at, change) for task in tasks for at, change in zip(self.span(task), (1, -1), strict=True))
+        open_now = most = 0
+        for _, change in moments:
+            open_now += change
+            most = max(most, open_now)
+        return most
+
+
+def fan_out(ended: Ended) -> None:
+    items = [f"score/{index}" for index in range(5)]
+    assert ended.status["phase"] == "Succeeded"
+    phases = {"score/2": "Failed"}
+    assert ended.phases == {name: phases.get(name, "Succeeded") for name in ["look", "score", "merge", *items]}
+    assert ended.tasks["score/2"]["message"].startswith("exit code 3")
+    assert ended.is_ordered("look", "score/0")
+    assert ended.is_ordered("score", "merge")
+    assert ended.most_at_once(items) <= 3
+    assert ended.outputs("score") == {"scored": [3, 5, None, 9, 11]}
+    assert ended.outputs("merge") == {"rows": 28, "stars": 3.107}
+    table = ended.text("merge.table").splitlines()
+    assert (table[0], table[1], table[-1]) == ("shard,row,stars", "part-0,1,3", "part-4,11,3")
+    index = json.loads(ended.text("merge.index"))
+    assert [member["path"] for member in index] == ["0000", "0001", None, "0003", "0004"]
+    assert [member["phase"] for member in index] == ["Succeeded", "Succeeded", "Failed", "Succeeded", "Succeeded"]
+    assert index[3]["item"] == {"name": "part-3", "rows": 9}
+    scores = ended.download("score.scores")
+    assert json.loads((scores / "index.json").read_text()) == index
+    assert (scores / "0000").read_text() == "part-0,1,3\npart-0,2,5\npart-0,3,2\n"
+
+
+def matrix(ended: Ended) -> None:
+    assert ended.status["phase"] == "Succeeded"
+    skipped = {"forecast/1", "forecast/2"}
+    items = [f"forecast/{index}" for index in range(9)]
+    assert {name for name, phase in ended.phases.items() if phase == "Skipped"} == skipped
+    assert all(ended.phases[name] == "Succeeded" for name in [*items, "forecast", "best"] if name not in skipped)
+    assert {ended.tasks[name]["reason"] for name in skipped} == {"ConditionFalse"}
+    errors = ended.outputs("forecast")["error"]
+    assert errors[:3] == [2.8571, None, None]
+    assert errors[3] == errors[0], "the mean of one value is the last value"
+    assert errors[4] == min(error for error in errors if error is not None) == 2.6429
+    assert ended.outputs("best") == {"winner": "mean 2 2.6429"}
+    ranking = ended.text("best.ranking").splitlines()
+    assert [line.split()[:2] for line in ranking[:3]] == [["mean", "2"], ["last", "1"], ["mean", "1"]]
+    assert len(ranking) == 7
+
+
+def groups(ended: Ended) -> None:
+    assert ended.status["phase"] == "Succeeded"
+    tried = {name: phase for name, phase in ended.phases.items() if name.startswith("folds/2.")}
+    assert tried == {"folds/2.split": "Succeeded", "folds/2.fit": "Failed", "folds/2.score": "Skipped"}
+    assert ended.tasks["folds/2.score"]["reason"] == "DependencyFailed"
+    again = {name: phase for name, phase in ended.phases.items() if name.startswith("folds~1/")}
+    assert again == dict.fromkeys(["folds~1/2.split", "folds~1/2.fit", "folds~1/2.score"], "Succeeded")
+    assert {name: ended.tasks[f"folds/{name}"]["attempts"] for name in range(4)} == {0: 1, 1: 1, 2: 2, 3: 1}
+    assert "fold 2 of 4: the file is damaged" in ended.tasks["folds/2.fit"]["message"]
+    assert ended.is_ordered("data", "folds/0.split", "folds/0.fit", "folds/0.score")
+    assert ended.is_ordered("folds", "summary")
+    rmse = ended.outputs("folds")["rmse"]
+    assert rmse == [ended.outputs(f"{scope}.score")["rmse"] for scope in ("folds/0", "folds/1", "folds~1/2", "folds/3")]
+    assert ended.outputs("summary")["rmse"] == round(sum(rmse) / 4, 4)
+    models = [line.split() for line in ended.text("summary.models").splitlines()]
+    assert len(models) == 4
+    assert all(abs(float(slope) - 3) < 0.05 and abs(float(intercept) - 2) < 0.6 for slope, intercept in models)
+
+
+def conditions(ended: Ended) -> None:
+    """With the few rows of the file."""
+    assert ended.status["phase"] == "Succeeded"
+    ran = dict.fromkeys(["data", "exact", "join", "tidy"], "Succeeded")
+    assert ended.phases == {**ran, "sampled": "Skipped", "inspect": "Skipped"}
+    assert ended.tasks["sampled"]["reason"] == "ConditionFalse"
+    assert ended.tasks["inspect"]["reason"] == "DependencySkipped"
+    told = "the exact fit: Succeeded"
+    assert ended.outputs("join") == {"has_sample": False, "used": 200, "told": told}
+    assert ended.text("join.model") == "exact 100.5\n"
+    assert ended.text("join.notes") == "no sample was drawn\n"
+    assert ended.is_ordered("data", "exact", "join")
+    assert ended.is_ordered("exact", "tidy")
+
+
+def conditions_of_many(ended: Ended) -> None:
+    """With 5000 rows: the other branch."""
+    assert ended.status["phase"] == "Succeeded"
+    ran = dict.fromkeys(["data", "sampled", "join", "inspect", "tidy"], "Succeeded")
+    assert ended.phases == {**ran, "exact": "Skipped"}
+    assert ended.outputs("join") == {"has_sample": True, "used": 500, "told": "the exact fit: Skipped"}
+    assert ended.text("join.model") == "sampled 2505\n"
+    assert ended.text("join.notes") == "10\n"
+
+
+def retries(ended: Ended) -> None:
+    assert ended.status["phase"] == "Succeeded"
+    succeeded = dict.fromkeys(["train", "publish", "download"], "Succeeded")
+    assert ended.phases == {**succeeded, "notify": "Failed"}
+    train = ended.tasks["train"]
+    assert (train["attempts"], train["failures"], train.get("losses", 0)) == (2, 1, 0)
+    assert ended.outputs("train") == {"resumed_from": 3}
+    before, after = ["epoch 1", "epoch 2", "epoch 3"], ["epoch 4", "epoch 5", "epoch 6"]
+    history = [f"{epoch}, attempt 0" for epoch in before] + [f"{epoch}, attempt 1" for epoch in after]
+    assert ended.text("train.history").splitlines() == history
+    began, finished = ended.span("train")
+    assert (finished - began).total_seconds() >= 1, "the back-off"
+    assert ended.tasks["notify"]["attempts"] == 1, "retry.on does not name its exit code"
+    assert "the mail server says no" in ended.tasks["notify"]["message"]
+    assert ended.outputs("publish") == {"summary": "6 epochs in 2 attempts, notify: Failed"}
+    assert (ended.tasks["download"]["attempts"], ended.tasks["download"]["failures"]) == (2, 1)
+    assert ended.is_ordered("train", "notify", "publish")
+
+
+def exit_after_success(ended: Ended) -> None:
+    assert ended.status["phase"] == "Succeeded"
+    ran = dict.fromkeys(["train", "register", "summary", "announce"], "Succeeded")
+    assert ended.phases == {**ran, "alarm": "Skipped"}
+    assert ended.tasks["alarm"]["reason"] == "NotConcerned"
+    line = "Succeeded: train Succeeded, register Succeeded"
+    assert ended.outputs("summary") == {"line": line, "cause": ""}
+    assert ended.is_ordered("train", "register", "summary", "announce")
+
+
+def exit_after_failure(ended: Ended) -> None:
+    """With an accuracy that is not enough."""
+    assert ended.status["phase"] == "Failed"
+    assert ended.phases == {
+        "train": "Failed",
+        "register": "Skipped",
+        "summary": "Succeeded",
+        "announce": "Skipped",
+        "alarm": "Succeeded",
+    }
+    assert ended.outputs("summary")["line"] == "Failed: train Failed, register Skipped"
+    assert ended.outputs("summary")["cause"] == ended.status["message"]
+    assert ended.status["message"].startswith("step 'train' failed: Error: exit code 1")
+    assert ended.is_ordered("train", "summary")
+    assert ended.is_ordered("train", "alarm")
+
+
+def approval(ended: Ended, by: str) -> None:
+    """After a yes of `by`, with a share of 0.25, the default for the rest, and the comment `looks good`."""
+    assert ended.status["phase"] == "Succeeded"
+    assert ended.phases == dict.fromkeys(["train", "release", "deploy"], "Succeeded")
+    release = {"approved": True, "by": by, "comment": "looks good", "share": 0.25, "stage": "test", "notes": ""}
+    assert ended.outputs("release") == release
+    told = f"test gets 0.25 of the traffic, says {by}: looks good"
+    assert ended.outputs("deploy") == {"deployed": told}
+    assert ended.is_ordered("train", "release", "deploy")
+
+
+def rejection(ended: Ended, by: str) -> None:
+    """After a no of `by`, with the comment `too early`."""
+    assert ended.status["phase"] == "Failed"
+    assert ended.phases == {"train": "Succeeded", "release": "Failed", "deploy": "Skipped"}
+    release = ended.tasks["release"]
+    assert (release["reason"], release["message"]) == ("Rejected", f"rejected by {by}: too early")
+
+
+def locks(ended: Ended) -> None:
+    assert ended.status["phase"] == "Succeeded"
+    embed, index = [f"embed/{number}" for number in range(6)], [f"index/{number}" for number in range(3)]
+    assert ended.phases == dict.fromkeys(["embed", "index", "check", *embed, *index], "Succeeded")
+    found = ended.outputs("check")
+    assert 1 <= found["embed"] <= 2, "by the steps' own notes"
+    assert found["index"] == 1
+    assert ended.most_at_once(embed) == 2, "by the status"
+    assert ended.most_at_once(index) == 1
+
+
+def timeouts(ended: Ended) -> None:
+    assert ended.status["phase"] == "Succeeded"
+    assert set(ended.phases.values()) == {"Succeeded"}
+    assert {"check/0", "check/1", "check/2", "report.write", "bye"} <= ended.phases.keys()
+    assert {task["attempts"] for task in ended.tasks.values()} == {1}
+    assert ended.outputs("bye") == {"line": "Succeeded, train Succeeded"}
+    assert ended.text("report.page") == "all is well\n"
+    assert ended.is_ordered("train", "check", "report", "bye")
+
+
+def sweep(ended: Ended) -> None:
+    assert ended.status["phase"] == "Succeeded"
+    inner = [f"candidates/{number}.{step}" for number in range(3) for step in ("train", "evaluate")]
+    groups = [f"candidates/{number}" for number in range(3)]
+    assert ended.phases == dict.fromkeys(["prep", "candidates", "choose", *groups, *inner], "Succeeded")
+    assert ended.is_ordered("prep", "candidates/0.train", "candidates/0.evaluate")
+    assert ended.is_ordered("candidates", "choose")
+    accuracies = ended.outputs("candidates")["accuracy"]
+    assert len(accuracies) == 3
+    assert ended.outputs("choose") == {"best": "neighbours", "accuracy": max(accuracies)}
+    assert max(accuracies) == accuracies[2] > 0.95
+    assert json.loads(ended.text("choose.scores")) == json.loads(
+        (ended.download("candidates.scores") / "0002").read_text()
+    )
+    model, members = ended.download("choose.model"), ended.download("candidates.model")
+    assert files(model) == files(members / "0002"), "the best model, byte for byte"
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
