@@ -150,7 +150,7 @@ def retries(ended: Ended) -> None:
     assert ended.text("train.history").splitlines() == history
     began, finished = ended.span("train")
     assert (finished - began).total_seconds() >= 1, "the back-off"
-    assert ended.tasks["notify"]["attempts"] == 1, "retry.on does not name its exit code"
+    assert ended.tasks["notify"]["attempts"] == 1, "retry.only does not name its exit code"
     assert "the mail server says no" in ended.tasks["notify"]["message"]
     assert ended.outputs("publish") == {"summary": "6 epochs in 2 attempts, notify: Failed"}
     assert (ended.tasks["download"]["attempts"], ended.tasks["download"]["failures"]) == (2, 1)

@@ -150,7 +150,8 @@ def test_a_checkpoint_is_there_for_the_next_attempt_although_the_pod_was_killed(
     pod = wait_for(lambda: [pod for pod in cluster.get("pods", namespace) if pod["status"]["phase"] == "Running"], 60)[
         0
     ]
-    wait_for(lambda: "checkpoint saved" in cluster.operator_log(400), 40, lambda: cluster.operator_log(400))
+    saved = f"checkpoint saved namespace={namespace}"
+    wait_for(lambda: saved in cluster.operator_log(400), 40, lambda: cluster.operator_log(400))
     cluster.kubectl("delete", "pod", pod["metadata"]["name"], "-n", namespace, "--force", "--grace-period=0")
     status = cluster.wait_phase(namespace, "w", 60)["status"]
     assert (status["phase"], status["steps"][0]["attempts"]) == ("Succeeded", 2)

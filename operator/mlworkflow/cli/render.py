@@ -141,7 +141,8 @@ def _downloads(run: Run, flags: str) -> Iterator[tuple[str, str]]:
     for wanted in _LOOKED_AT:
         for step in run.steps:
             if wanted in (step.get("artifacts") or {}):
-                place = f" {wanted}{_ENDING[wanted]}" if wanted in _ENDING else ""
+                is_file = (step["artifacts"][wanted].get("type") or "file") == "file"
+                place = f" {wanted}{_ENDING[wanted]}" if wanted in _ENDING and is_file else ""
                 yield wanted, f"mlwf download {run.id} {step['name']}.{wanted}{place}{flags}"
 
 

@@ -414,10 +414,8 @@ class World:
         decision = self._decide(seen)
         self.probed, self.refused = {}, {}
         for name, task in decision.run.tasks.items():
-            before = self.run.tasks.get(name, PENDING)
-            key = (name, before.attempt)
-            if task.failures > before.failures and key not in self.records:
-                self.judged.add(key)
+            if task.failures > self._failures(name):
+                self.judged.add((name, task.attempt))
         self.run, self.wake_at, self.is_settled = decision.run, decision.wake_at, True
         orders = [action.order for action in decision.actions if isinstance(action, Start)]
         self._check_starts(
