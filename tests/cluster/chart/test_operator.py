@@ -5,6 +5,8 @@ import tomllib
 
 import pytest
 import yaml
+from mlworkflow.engine.sharing import Limits
+from mlworkflow.settings import Settings
 
 
 def operator(manifests):
@@ -51,9 +53,20 @@ def test_the_environment_by_default(render):
         "MLWF_AGENT_IMAGE": "ghcr.io/mlworkflow/agent:0.1.0",
         "MLWF_IMAGE_PULL_POLICY": "IfNotPresent",
         "MLWF_WEBHOOK_KEY": "/etc/mlworkflow/webhook-key/key",
+        "MLWF_PARALLELISM": "0",
+        "MLWF_NAMESPACE_PARALLELISM": "0",
         "MLWF_WORKERS": "16",
         "MLWF_LOG_LEVEL": "info",
     }
+
+
+def test_the_limits_on_pods_reach_the_operator(render):
+    limits = {"total": 50, "namespace": 10, "namespaces": {"team-a": 20, "team-b": 5}}
+    found = environment(render({"parallelism": limits}))
+    assert found["MLWF_PARALLELISM"] == "50"
+    assert found["MLWF_NAMESPACE_PARALLELISM"] == "10"
+    read = Settings.read({**found, "MLWF_STORE_KEYS": ""})
+    assert read.limits == Limits(total=50, namespace=10, namespaces={"team-a": 20, "team-b": 5})
 
 
 def test_the_environment_of_an_external_store(render):
