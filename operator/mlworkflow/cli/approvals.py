@@ -13,9 +13,9 @@ from mlworkflow.cli.errors import CliError, Usage
 from mlworkflow.cli.params import parse_assignments, text_of
 from mlworkflow.cli.runs import Run
 from mlworkflow.core import paths
-from mlworkflow.core.fields import Approval
 from mlworkflow.core.kinds.approve import Approve, Question, accepts
 from mlworkflow.core.model import EXITS
+from mlworkflow.core.spec_fields import Approval
 from mlworkflow.core.state import Phase
 
 Ask = Callable[[str, Question], str | None]

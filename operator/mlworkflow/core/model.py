@@ -15,8 +15,10 @@ from msgspec import UNSET
 from mlworkflow.core import names
 from mlworkflow.core.duration import seconds
 from mlworkflow.core.errors import Problem, SpecError
-from mlworkflow.core.fields import Approval, Lock, OnExit, PodCleanup, Rerun, SpecFields, Ttl
-from mlworkflow.core.step import Step, lock_problems, parse_locks, parse_steps, schema_problem
+from mlworkflow.core.fields import Lock
+from mlworkflow.core.parsing import lock_problems, parse_locks, parse_steps, schema_problem
+from mlworkflow.core.spec_fields import Approval, OnExit, PodCleanup, Rerun, SpecFields, Ttl
+from mlworkflow.core.step import Step
 
 EXITS = ("always", "succeeded", "failed")
 """The lists of `onExit`."""

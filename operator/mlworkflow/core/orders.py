@@ -12,7 +12,7 @@ from mlworkflow.core.actions import Order
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.expressions import as_text
 from mlworkflow.core.nodes import Node
-from mlworkflow.core.step import schema_problem
+from mlworkflow.core.parsing import schema_problem
 from mlworkflow.core.view import View
 
 LARGEST = 1 << 20

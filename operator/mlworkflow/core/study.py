@@ -15,7 +15,8 @@ from msgspec import UNSET
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.expressions import render
 from mlworkflow.core.kinds.tune import Dimension, FloatRange, IntRange, Tune
-from mlworkflow.core.step import Step, schema_problem
+from mlworkflow.core.parsing import schema_problem
+from mlworkflow.core.step import Step
 from mlworkflow.core.values import Json
 
 

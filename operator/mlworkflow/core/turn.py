@@ -8,21 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from msgspec import UNSET
 from msgspec.structs import replace
 
 from mlworkflow.core import paths
 from mlworkflow.core.actions import Action, Stop
 from mlworkflow.core.duration import seconds
 from mlworkflow.core.errors import ExpressionError
-from mlworkflow.core.expressions import render
-from mlworkflow.core.fields import Retry
 from mlworkflow.core.graph import Graph
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.names import Reason, pod_name
 from mlworkflow.core.nodes import Node, Nodes
 from mlworkflow.core.observation import Observations, Result
 from mlworkflow.core.plan import Plan
+from mlworkflow.core.retrying import is_retried
 from mlworkflow.core.state import PENDING, Phase, Run, Task, Verdict
 from mlworkflow.core.view import View
 
@@ -203,7 +201,7 @@ class Turn:
         self._set(name, task)
         if retriable and failures <= retry.limit:
             try:
-                retriable = self._is_retried(node, retry, reason, message, exit_code)
+                retriable = is_retried(self.view, node, task, reason, message, exit_code)
             except ExpressionError as error:
                 retriable, message = False, f"{message}\nretry.only.expression: {error}"
         if not retriable or failures > retry.limit:
@@ -211,26 +209,6 @@ class Turn:
             return
         delay = min(seconds(retry.backoff) * retry.factor ** (failures - 1), seconds(retry.cap))
         self._retry(name, task, reason, message, delay)
-
-    def _is_retried(self, node: Node, retry: Retry, reason: str, message: str, exit_code: int | None) -> bool:
-        """Whether `retry.only` names this failure."""
-        only = retry.only
-        if only is UNSET or (exit_code is not None and exit_code in only.exit_codes) or reason in only.reasons:
-            return True
-        if not only.expression:
-            return False
-        task = self.task(node.task)
-        last = {
-            "exitCode": exit_code,
-            "reason": str(reason),
-            "message": message,
-            "attempt": task.attempt,
-            "failures": task.failures,
-        }
-        value = render(only.expression, {**self.view.names(node), "last": last})
-        if not isinstance(value, bool):
-            raise ExpressionError(f"'{only.expression}' is {type(value).__name__}, not true or false")
-        return value
 
     def lose(self, name: str, reason: str, message: str) -> None:
         """An attempt was lost to the infrastructure: try again, out of a budget of its own."""

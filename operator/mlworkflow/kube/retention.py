@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from mlworkflow.core.duration import seconds
-from mlworkflow.core.fields import PodCleanup, Ttl
+from mlworkflow.core.spec_fields import PodCleanup, Ttl
 from mlworkflow.core.state import Phase
 from mlworkflow.core.status import moment
 from mlworkflow.core.values import Duration

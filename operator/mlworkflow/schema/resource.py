@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from mlworkflow.core.fields import SpecFields, StepFields
+from mlworkflow.core.fields import StepFields
 from mlworkflow.core.kinds import KINDS
+from mlworkflow.core.spec_fields import SpecFields
 from mlworkflow.core.status_fields import StatusFields
 
 Schema: TypeAlias = dict[str, Any]

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 from mlworkflow.core import rerun, status
 from mlworkflow.core.actions import Action, Order, Probe, Publish, Start, Stop
 from mlworkflow.core.decide import Decision, decide
-from mlworkflow.core.fields import Rerun
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Room, Seen
+from mlworkflow.core.spec_fields import Rerun
 from mlworkflow.core.state import PENDING, Phase, Run, Task
 
 from tests.builders import WorkflowBuilder, artifact

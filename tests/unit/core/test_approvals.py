@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from mlworkflow.core.actions import Publish
 from mlworkflow.core.errors import SpecError
-from mlworkflow.core.fields import Approval
+from mlworkflow.core.spec_fields import Approval
 from mlworkflow.core.state import Phase
 
 from tests.builders import WorkflowBuilder, a_workflow

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mlworkflow.core import rerun, status
 from mlworkflow.core.actions import Publish
-from mlworkflow.core.fields import Rerun
 from mlworkflow.core.observation import Room
+from mlworkflow.core.spec_fields import Rerun
 from mlworkflow.core.state import Phase
 
 from tests.builders import WorkflowBuilder, a_workflow

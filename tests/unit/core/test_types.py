@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from mlworkflow.core.fields import SpecFields, StepFields
+from mlworkflow.core.fields import StepFields
 from mlworkflow.core.kinds import KINDS
+from mlworkflow.core.spec_fields import SpecFields
 from mlworkflow.core.status_fields import StatusFields
 from mlworkflow.store.records import Record
 

@@ -20,13 +20,13 @@ from typing import Any
 from mlworkflow.core import paths, status
 from mlworkflow.core.actions import Order, Probe, Publish, Start, Stop
 from mlworkflow.core.decide import Decision, decide
-from mlworkflow.core.fields import Approval
 from mlworkflow.core.graph import Need
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.names import Reason
 from mlworkflow.core.nodes import Node, Role
 from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Seen
 from mlworkflow.core.plan import Plan
+from mlworkflow.core.spec_fields import Approval
 from mlworkflow.core.state import PENDING, Phase, Run
 from mlworkflow.core.values import ArtifactRef
 from msgspec import UNSET, json

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from mlworkflow.core.errors import SpecError
-from mlworkflow.core.fields import Ttl
+from mlworkflow.core.spec_fields import Ttl
 from mlworkflow.kube.retention import delete_at, pod_cleanup
 
 from tests.builders import a_workflow

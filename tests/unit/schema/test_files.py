@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from mlworkflow.core.kinds import KINDS, Kind
-from mlworkflow.core.step import parse_step
+from mlworkflow.core.parsing import parse_step
 from mlworkflow.schema.crd import crd
 from mlworkflow.schema.files import generated, stale, write
 from mlworkflow.schema.reference import reference_page

@@ -9,12 +9,12 @@ from msgspec import UNSET
 
 from mlworkflow.core.actions import Publish
 from mlworkflow.core.errors import ExpressionError
-from mlworkflow.core.fields import Approval
 from mlworkflow.core.fingerprint import of_composed
 from mlworkflow.core.kinds.approve import Approve, accepts
 from mlworkflow.core.names import Reason
 from mlworkflow.core.nodes import Node
 from mlworkflow.core.orders import body_of_step
+from mlworkflow.core.spec_fields import Approval
 from mlworkflow.core.state import Phase
 from mlworkflow.core.turn import Turn
 
