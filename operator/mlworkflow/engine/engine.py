@@ -119,7 +119,10 @@ class Engine:
             live.created_at[attempt] = self.clock()
         await self._create(live, [(order.task, order.attempt) for order in started])
         others = [action for action in decision.actions if not isinstance(action, Start)]
-        again = [await self._carry_out(live, action) for action in others]
+        again = await asyncio.gather(*(self._carry_out(live, action) for action in others), return_exceptions=True)
+        for trouble in again:
+            if isinstance(trouble, BaseException):  # once all of them have come to their end
+                raise trouble
         return decision.wake_at, any(again) or bool(live.refused)
 
     async def _create(self, live: Live, attempts: Sequence[AttemptId]) -> None:
