@@ -128,13 +128,13 @@ class _Again:
             if node.is_unit:
                 return task.fingerprint != of_order(orders.order(self.view, node, task.attempt))
             return task.fingerprint != of_composed(self.view, node)
-        except (ExpressionError, KeyError, IndexError):
+        except (ExpressionError, KeyError):
             return True
 
     def _is_wanted(self, node: Node) -> bool:
         try:
             return self.view.condition(node)
-        except (ExpressionError, IndexError):
+        except ExpressionError:
             return True
 
     def _children(self, node: Node) -> list[Node]:

@@ -91,7 +91,7 @@ class View:
         }
         for place in node.chain():
             if place.item is not None and place.above and "item" not in values:
-                values |= {"item": self.items(place.above)[place.item], "index": place.item}
+                values |= {"item": self._item(place.above, place.item), "index": place.item}
             if place.trial is not None and "trial" not in values:
                 values["trial"] = {"number": place.trial, "params": self.trial_params(place)}
         return values
@@ -113,6 +113,12 @@ class View:
             names = self.names(fan)
             self._items[fan.task] = items_of(fan.step.for_each, lambda value: render(value, names))
         return self._items[fan.task]
+
+    def _item(self, fan: Node, index: int) -> Any:
+        items = self.items(fan)
+        if index >= len(items):
+            raise ExpressionError(f"forEach: there is no item {index} any more, the list has {len(items)}")
+        return items[index]
 
     def trial_params(self, trial: Node) -> Mapping[str, Any]:
         assert trial.above is not None

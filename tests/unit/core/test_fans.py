@@ -215,6 +215,13 @@ def test_items_that_were_edited_meanwhile_are_not_mistaken_for_the_old_ones() ->
     assert play.is_("s", Phase.FAILED, "ItemsChanged")
 
 
+def test_an_item_that_an_edit_took_away_while_it_ran_fails_in_words() -> None:
+    play = Play(fan(retry={"limit": 2, "only": {"expression": "${{ last.exitCode == 1 }}"}})).turn().runs("s/2")
+    play.plan = fan(("x",)).plan()
+    play.fails("s/2").turn()
+    assert play.is_("s", Phase.FAILED, "ItemsChanged")
+
+
 def test_a_list_of_outputs_that_is_too_large_says_what_to_do() -> None:
     play = Play(fan()).turn()
     for index in range(3):
