@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 import yaml
+from mlworkflow.core.kinds import KINDS
 
 from .conftest import Cluster, wait_for
 
 ROOT = Path(__file__).parents[2]
 CRD = ROOT / "crds" / "mlworkflows.mlworkflow.io.yaml"
+EXACTLY_ONE = f"exactly one of: {', '.join(KINDS)}"
 GROUP, SHORT = "crdtest.mlworkflow.io", "mlwfcrd"
 
 DIGITS: dict[str, Any] = yaml.safe_load("""
@@ -58,6 +60,27 @@ spec:
       container: {image: "alpine:3.20", command: [sh, -c, cp $MLWF_IN/report $MLWF_OUT/copy]}
       inputs: {report: {from: evaluate.report}}
       outputs: {copy: {}}
+    - name: folds
+      forEach: {matrix: {fold: [1, 2], lr: "${{ params.nested.a }}"}}
+      parallel: 2
+      maxFailed: 10%
+      locks: [gpu, {name: db, size: 3}]
+      runAfter: [Succeeded, Skipped]
+      steps:
+        - name: inner
+          inputs: {model: {from: [train.model, tune.model], optional: true}}
+          container: {image: "alpine:3.20", unknown: is found by the operator}
+      outputs: {n: {value: "${{ steps.inner.outputs.n }}", type: json}}
+    - name: ship
+      approve: {message: "ship it?", inputs: {share: {type: number, default: 0.1, enum: [0.1, 1]}}}
+      retry: {only: {exitCodes: [1], expression: "${{ last.exitCode == 1 }}"}, limit: 1, backoff: 10s, factor: 2, cap: 5m, losses: 0}
+  onExit:
+    always: [{name: bye, container: {command: ["true"]}}]
+    timeout: 30m
+  approvals: {ship: {approved: true, by: ada, comment: "", inputs: {share: 1}, attempt: 0}}
+  rerun: {id: x, steps: [train]}
+  locks: [bench]
+  priority: -1
 """)
 
 Change = Callable[[dict[str, Any]], Any]
@@ -99,11 +122,11 @@ REFUSED: dict[str, tuple[Change, tuple[str, ...]]] = {
     "unknown field of the spec": (set_in("spec", "paralelism")(3), ('unknown field "spec.paralelism"',)),
     "two kinds": (
         step(0, "train")({"estimator": "a.B"}),
-        ("spec.steps[0]", "exactly one of: prep, train, tune, evaluate, container"),
+        ("spec.steps[0]", EXACTLY_ONE),
     ),
     "no kind": (
         drop("spec", "steps", 0, "prep"),
-        ("spec.steps[0]", "exactly one of: prep, train, tune, evaluate, container"),
+        ("spec.steps[0]", EXACTLY_ONE),
     ),
     "a kind that is null": (step(3, "evaluate")(None), ("spec.steps[3]", "exactly one of")),
     "bad duration": (set_in("spec", "timeout")("an hour"), ("spec.timeout", "should match")),
@@ -232,7 +255,7 @@ def test_everything_is_explained(kubectl: Kubectl, path: str) -> None:
 
 def test_a_good_resource_is_kept_as_written_with_defaults_outside_of_kinds(digits: dict[str, Any]) -> None:
     wanted = copy.deepcopy(DIGITS["spec"])
-    retry = {"backoff": "10s", "factor": 2, "cap": "5m"}
+    retry = {"backoff": "10s", "factor": 2, "cap": "5m", "losses": 3}
     wanted["defaults"]["retry"] |= retry
     wanted["steps"][2]["retry"] = {"limit": 2, **retry}
     wanted["steps"][4]["outputs"]["copy"] = {"type": "artifact"}
@@ -265,16 +288,17 @@ def test_get_shows_the_columns(kubectl: Kubectl, digits: dict[str, Any]) -> None
 
 def test_status_is_kept_whole(kubectl: Kubectl, digits: dict[str, Any]) -> None:
     artifact = {"digest": "sha256:00", "size": 5_000_000_000, "type": "file"}
-    trial = {"number": 0, "phase": "Succeeded", "value": 0.5, "attempts": 1}
+    trial = {"name": "tune/0", "phase": "Succeeded", "value": 0.5, "attempts": 1}
     steps = [
         {
             "name": "tune",
             "phase": "Running",
             "outputs": {"best": {"params": {"a": None}}},
             "artifacts": {"model": artifact},
-            "trials": [trial, {**trial, "value": None}],
+            "progress": "1/2",
         }
     ]
+    tasks = [trial, {**trial, "name": "tune/1", "value": None}]
     condition = {
         "type": "Valid",
         "status": "True",
@@ -283,7 +307,13 @@ def test_status_is_kept_whole(kubectl: Kubectl, digits: dict[str, Any]) -> None:
         "lastTransitionTime": "2026-01-01T00:00:00.123Z",
         "observedGeneration": 1,
     }
-    status = {"phase": "Running", "startedAt": "2026-01-01T00:00:00.123Z", "steps": steps, "conditions": [condition]}
+    status = {
+        "phase": "Running",
+        "startedAt": "2026-01-01T00:00:00.123Z",
+        "steps": steps,
+        "tasks": tasks,
+        "conditions": [condition],
+    }
     kubectl(
         "replace", "--subresource=status", "-f", "-", given={**digits, "status": status, "metadata": {"name": "digits"}}
     )

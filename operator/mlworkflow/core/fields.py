@@ -21,6 +21,8 @@ StepName = Annotated[str, Meta(pattern=names.STEP_NAME, max_length=names.MAX_NAM
 
 # No pattern: msgspec crashes at the interpreter's end over a text's pattern in a union with a list (its issue 717). `step` checks what such texts say.
 Source = str | list[str]
+SOURCE = r"^[^.]+\.[^.]+$"
+"""A text of `from`."""
 Listed = list[Json] | str
 
 

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from mlworkflow.core.errors import Problem, SpecError
 from mlworkflow.core.expressions import OPEN
-from mlworkflow.core.fields import Common, Input, Lock, Output, StepFields, Webhook
+from mlworkflow.core.fields import SOURCE, Common, Input, Lock, Output, StepFields, Webhook
 from mlworkflow.core.kinds import KINDS, Kind, body_of
 from mlworkflow.core.names import MAX_NAME, OWN_HEADERS, STEP_NAME
 from mlworkflow.core.step import Step
@@ -181,7 +181,7 @@ def _sources(value: Input | Output, path: str) -> Iterator[Problem]:
     if not texts or len(texts) > SOURCES:
         yield Problem(path, f"names 1 to {SOURCES} artifacts")
     for text in texts:
-        if not re.fullmatch(r"[^.]+\.[^.]+", text):
+        if not re.fullmatch(SOURCE, text):
             yield Problem(path, f"'{text}' is no artifact of a step: write <step>.<output>")
 
 

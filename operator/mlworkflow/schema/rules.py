@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlworkflow.core.expressions import OPEN
+from mlworkflow.core.fields import SOURCE, Input, Output
 from mlworkflow.core.kinds import KINDS
 from mlworkflow.core.kinds.evaluate import Bound
 from mlworkflow.core.kinds.prep import Source
@@ -65,6 +66,8 @@ COUNTS: Mapping[str, Mapping[str, int]] = {
 LIMITS: Mapping[str, Mapping[str, Mapping[str, int | str]]] = {
     SPEC: {"steps": {"maxItems": 10_000}},
     STEP: {"when": {"pattern": f"^$|{re.escape(OPEN)}"}},
+    Input.__name__: {"from": {"pattern": SOURCE}},
+    Output.__name__: {"from": {"pattern": SOURCE}},
 }
 """Object → field → what holds for it, where the struct does not say so and a rule at or below it needs a bound."""
 
