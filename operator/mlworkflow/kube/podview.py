@@ -65,7 +65,7 @@ def pod_view(pod: Json, now: float = 0.0, known: PodView | None = None) -> PodVi
         for state in status.get(key) or []
     }
     lingering = status.get("phase") not in FINAL and _is_outlived(pod.get("spec") or {}, containers)
-    seen, reason, message = _standing(status, containers, lingering)
+    seen, reason, message = _standing(status, containers, lingering, pod.get("spec") or {})
     is_leaving = "deletionTimestamp" in metadata
     earlier = known.attempt if known and known.uid == metadata["uid"] else None
     running_since = earlier.running_since if earlier else None
@@ -105,7 +105,7 @@ def _is_outlived(spec: Json, containers: Mapping[str, Any]) -> bool:
     )
 
 
-def _standing(status: Json, containers: Mapping[str, Any], lingering: bool) -> tuple[Seen, str, str]:
+def _standing(status: Json, containers: Mapping[str, Any], lingering: bool, spec: Json) -> tuple[Seen, str, str]:
     """Waiting, running or ended, and why."""
     if status.get("phase") == "Succeeded":
         return Seen.ENDED, "", ""
@@ -120,7 +120,15 @@ def _standing(status: Json, containers: Mapping[str, Any], lingering: bool) -> t
     for condition in status.get("conditions") or []:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return Seen.WAITING, condition.get("reason", "Unschedulable"), condition.get("message", "")
-    return Seen.WAITING, "", ""
+    return Seen.WAITING, "", _being_created(spec, containers)
+
+
+def _being_created(spec: Json, containers: Mapping[str, Any]) -> str:
+    """What the step's own container waits for as far as anybody knows: the kubelet says nothing of a pull until it has failed."""
+    if not _state(containers, MAIN).get("waiting"):
+        return ""
+    image = next((found.get("image") for found in spec.get("containers") or [] if found["name"] == MAIN), None)
+    return f"its container is being created, from the image {image}" if image else ""
 
 
 def _is_fetching(containers: Mapping[str, Any]) -> bool:

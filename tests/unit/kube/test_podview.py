@@ -400,3 +400,12 @@ def test_an_image_that_is_pulled_after_the_inputs_were_fetched_is_waited_for_fro
         ("Waiting", 500.0, 100.0),
         ("Waiting", 500.0, 100.0),
     ]
+
+
+def test_a_container_that_is_being_created_names_its_image() -> None:
+    spec = {"containers": [{"name": "proxy", "image": "p:1"}, {"name": "step", "image": "model:7"}]}
+    pod = {**a_pod(a_status("Pending", {"fetch": DONE}, step=CREATING, proxy=RUNS)), "spec": spec}
+    found = pod_view(pod, 1.0)
+    assert found is not None
+    assert (found.attempt.seen, found.attempt.reason) == (Seen.WAITING, "")
+    assert found.attempt.message == "its container is being created, from the image model:7"
