@@ -12,7 +12,7 @@ import typer
 
 from mlworkflow.cli.answers import do, exit_as, show, view
 from mlworkflow.cli.formats import Format
-from mlworkflow.cli.options import File, Output, Params, Quiet, at_a_place
+from mlworkflow.cli.options import File, Output, Params, Quiet, Wait, at_a_place
 from mlworkflow.cli.places import Place
 
 if TYPE_CHECKING:
@@ -67,9 +67,7 @@ def submit(
     place: Place,
     file: File,
     param: Params = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Watch it until it has ended, and exit 1 unless it succeeded.")
-    ] = False,
+    wait: Wait = False,
     quiet: Quiet = False,
     output: Output = Format.TABLE,
 ) -> None:

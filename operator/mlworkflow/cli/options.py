@@ -24,6 +24,7 @@ Params = Annotated[
 ]
 Output = Annotated[Format, typer.Option("-o", "--output", help="How to answer.", show_default=True)]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Show nothing while it runs.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Watch it until it has ended, and exit 1 unless it succeeded.")]
 
 _PLACE: dict[str, Any] = {
     "local": Annotated[bool, typer.Option("--local", help="Runs of this machine.")],

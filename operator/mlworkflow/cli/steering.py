@@ -12,7 +12,7 @@ import typer
 
 from mlworkflow.cli.answers import ask, do, exit_as, show, view
 from mlworkflow.cli.formats import Format
-from mlworkflow.cli.options import Name, Output, Quiet, at_a_place
+from mlworkflow.cli.options import Name, Output, Quiet, Wait, at_a_place
 from mlworkflow.cli.places import Place
 
 if TYPE_CHECKING:
@@ -79,9 +79,7 @@ def retry(
     param: Annotated[
         list[str] | None, typer.Option("-p", "--param", metavar="NAME=VALUE", help="Go on with another parameter.")
     ] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Watch it until it has ended, and exit 1 unless it succeeded.")
-    ] = False,
+    wait: Wait = False,
     quiet: Quiet = False,
     output: Output = Format.TABLE,
 ) -> None:

@@ -19,7 +19,7 @@ from mlworkflow.core.policies.control import obey_cancel
 from mlworkflow.core.policies.ends import accept_ends, accept_refusals
 from mlworkflow.core.policies.exits import advance_exit
 from mlworkflow.core.policies.results import accept_results, adopt_attempts
-from mlworkflow.core.policies.starting import has_begun, held_by
+from mlworkflow.core.policies.starting import has_begun
 from mlworkflow.core.policies.timeouts import limit_attempts, limit_exit, limit_pending, limit_steps, limit_workflow
 from mlworkflow.core.state import PENDING, Run
 from mlworkflow.core.turn import Turn
@@ -83,7 +83,7 @@ def decide(plan: Plan, run: Run, seen: Observations, now: float) -> Decision:
 def _usage(turn: Turn, after: Run) -> Usage:
     if after.phase.is_finished:
         return Usage()
-    held = held_by(turn)
+    held = {name: count for name, count in turn.held.items() if count}
     if has_begun(turn):
         for lock in turn.workflow.locks:
             held[lock.name] = held.get(lock.name, 0) + 1

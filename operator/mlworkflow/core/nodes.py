@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from mlworkflow.core import paths
+from mlworkflow.core.fields import Lock
 from mlworkflow.core.graph import Graph, Scope
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.step import Step
@@ -50,6 +51,11 @@ class Node:
     @property
     def is_unit(self) -> bool:
         return self.role is Role.UNIT
+
+    @property
+    def locks(self) -> tuple[Lock, ...]:
+        """What the task holds while it runs. With `forEach` each item holds the step's locks, not the whole of them."""
+        return () if self.role is Role.FAN else self.step.locks
 
 
 _NONE: Mapping[str, Step] = {}

@@ -58,7 +58,7 @@ def step_pod(order: Order, settings: PodSettings) -> dict[str, Any]:
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": _or(common.termination_grace_period_seconds, 30),
+        "terminationGracePeriodSeconds": order.step.grace,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,

@@ -54,6 +54,12 @@ class Step:
         return 600.0 if self.common.pending_timeout is UNSET else seconds(self.common.pending_timeout)
 
     @property
+    def grace(self) -> int:
+        """Seconds that an attempt has between being told to end and being ended."""
+        given = self.common.termination_grace_period_seconds
+        return 30 if given is UNSET else given
+
+    @property
     def retry(self) -> Retry:
         return Retry(limit=0) if self.common.retry is UNSET else self.common.retry
 

@@ -5,7 +5,7 @@ Policies read facts and call the moves; nothing else changes a task.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -49,6 +49,7 @@ class Turn:
     starts: int = 0
     view: View = field(init=False)
     _pods: int | None = None
+    _held: dict[str, int] | None = None
     _open: dict[str, Node] | None = None
 
     def __post_init__(self) -> None:
@@ -76,8 +77,7 @@ class Turn:
     def open_tasks(self) -> list[tuple[Node, Task]]:
         """The tasks that have not ended, of those that the state knows."""
         if self._open is None:
-            known = [(name, self.nodes.get(name)) for name, task in self.tasks.items() if not task.is_finished]
-            self._open = {name: node for name, node in known if node is not None}
+            self._open = {name: self.node(name) for name, task in self.tasks.items() if not task.is_finished}
         return [(node, self.tasks[name]) for name, node in self._open.items()]
 
     def running(self) -> list[tuple[Node, Task]]:
@@ -91,11 +91,29 @@ class Turn:
             self._pods = len(self.running())
         return self._pods
 
+    @property
+    def held(self) -> Mapping[str, int]:
+        """How often each lock is held by the tasks: while they run, and neither before nor between two attempts."""
+        if self._held is None:
+            self._held = {}
+            for node, task in self.open_tasks():
+                if task.phase is Phase.RUNNING:
+                    self._count_locks(self._held, node, 1)
+        return self._held
+
+    @staticmethod
+    def _count_locks(held: dict[str, int], node: Node, change: int) -> None:
+        for lock in node.locks:
+            held[lock.name] = held.get(lock.name, 0) + change
+
     def _set(self, name: str, task: Task) -> None:
         """The one way in which a task changes; what is counted or listed of them changes with it."""
         node = self.node(name)
+        change = (task.phase is Phase.RUNNING) - (self.task(name).phase is Phase.RUNNING)
         if self._pods is not None and node.is_unit:
-            self._pods += (task.phase is Phase.RUNNING) - (self.task(name).phase is Phase.RUNNING)
+            self._pods += change
+        if self._held is not None and change:
+            self._count_locks(self._held, node, change)
         if self._open is not None:
             if task.is_finished:
                 self._open.pop(name, None)
@@ -246,13 +264,17 @@ class Turn:
     def cancel_below(self, name: str, reason: Reason, message: str) -> None:
         """End what is part of a task and has not ended."""
         for other in self.below(name):
-            if not self.task(other).is_finished and self.nodes.get(other):
+            if not self.task(other).is_finished:
                 self.stop(other)
                 self.finish(other, Phase.CANCELLED, reason, message)
 
     def end(self, phase: Phase, reason: Reason, message: str) -> None:
         """The workflow's own end, which nothing changes from now on but a failure of the steps for the end."""
         self.verdict = self.view.verdict = Verdict(phase, str(reason), message, self.now)
+
+
+CarryOn = Callable[[Turn, Node], None]
+"""How a policy hands a task that is made of others back to the one that knows how to go on with each."""
 
 
 def _scopes(name: str) -> tuple[str, ...]:

@@ -153,8 +153,7 @@ class View:
             if task.phase is Phase.SUCCEEDED and output in task.artifacts:
                 return task.artifacts[output]
         if source.default is not UNSET:
-            content = literal(source)
-            return ArtifactRef(f"sha256:{hashlib.sha256(content).hexdigest()}", len(content), "file")
+            return _pinned(literal(source))
         if source.optional:
             return None
         raise KeyError(" or ".join(".".join(pair) for pair in source.sources))
@@ -165,7 +164,7 @@ class View:
         for name, source in node.owner.inputs.items():
             if source.default is not UNSET and (artifact := self.input(node, name, source)):
                 content = literal(source)
-                if artifact.digest == f"sha256:{hashlib.sha256(content).hexdigest()}":
+                if artifact.digest == _pinned(content).digest:
                     contents[artifact.digest] = content
         return contents
 
@@ -174,6 +173,11 @@ def literal(source: Input) -> bytes:
     """The file that an input's default stands for."""
     value = source.default
     return (value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)).encode()
+
+
+def _pinned(content: bytes) -> ArtifactRef:
+    """A file of this content, as a reference."""
+    return ArtifactRef(f"sha256:{hashlib.sha256(content).hexdigest()}", len(content), "file")
 
 
 def both_spellings(params: Mapping[str, Any]) -> dict[str, Any]:

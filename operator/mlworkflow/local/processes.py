@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from msgspec import UNSET
-
 from mlworkflow.core.actions import Order
 from mlworkflow.core.observation import Attempt, AttemptId, Seen
 from mlworkflow.engine.driver import ContainerEnd, Found, Refused
@@ -84,10 +82,9 @@ class ProcessDriver:
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 env={"MLWF_PATIENCE": PATIENCE, **os.environ, **_variables(order), "MLWF_ROOT": str(folder), "MLWF_GATEWAY": self.gateway, "MLWF_TOKEN_FILE": str(token)},
             )  # fmt: skip
-        grace = order.step.common.termination_grace_period_seconds
         now = self._clock()
         running = Attempt(*key, handle=str(process.pid), seen=Seen.RUNNING, created_at=now, running_since=now)
-        mine[key] = _Process(process, running, folder, 30.0 if grace is UNSET else float(grace))
+        mine[key] = _Process(process, running, folder, order.step.grace)
         mine[key].waiter = asyncio.create_task(self._wait(order.uid, key))
         self._on_change(order.uid)  # it runs, and so does its time
 

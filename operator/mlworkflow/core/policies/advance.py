@@ -8,7 +8,7 @@ from mlworkflow.core.names import Reason
 from mlworkflow.core.nodes import Node, Role
 from mlworkflow.core.policies.approvals import ask
 from mlworkflow.core.policies.dependencies import is_forgiven, is_ready
-from mlworkflow.core.policies.fans import settle_fan, start_items
+from mlworkflow.core.policies.fans import run_fan
 from mlworkflow.core.policies.groups import settle_group
 from mlworkflow.core.policies.starting import start
 from mlworkflow.core.policies.studies import run_study
@@ -42,9 +42,7 @@ def carry_on(turn: Turn, node: Node) -> None:
         return
     match node.role:
         case Role.FAN:
-            for item in start_items(turn, node):
-                carry_on(turn, item)
-            settle_fan(turn, node)
+            run_fan(turn, node, carry_on)
         case Role.STUDY:
             run_study(turn, node, carry_on)
         case Role.GROUP:

@@ -6,7 +6,7 @@ from mlworkflow.core import paths
 from mlworkflow.core.names import Reason
 from mlworkflow.core.observation import Seen
 from mlworkflow.core.policies.advance import advance
-from mlworkflow.core.policies.starting import PATIENCE, grace_of
+from mlworkflow.core.policies.starting import PATIENCE
 from mlworkflow.core.state import Phase
 from mlworkflow.core.turn import Turn
 
@@ -34,7 +34,7 @@ def _wait_for_ends(turn: Turn) -> bool:
             continue
         if attempt.seen is Seen.ENDED or key in turn.seen.results:
             continue
-        patience = turn.verdict.at + grace_of(node) + PATIENCE
+        patience = turn.verdict.at + node.step.grace + PATIENCE
         if turn.now < patience:
             turn.wake(patience)
             waits = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -20,11 +19,11 @@ from mlworkflow.core.orders import check_sizes
 from mlworkflow.core.policies.dependencies import is_asked_of_items, is_wanted
 from mlworkflow.core.policies.starting import start
 from mlworkflow.core.state import Phase, Task
-from mlworkflow.core.turn import Turn
+from mlworkflow.core.turn import CarryOn, Turn
 
 
-def start_items(turn: Turn, fan: Node) -> Iterator[Node]:
-    """Starts what may start, and gives every item that has not ended."""
+def run_fan(turn: Turn, fan: Node, carry_on: CarryOn) -> None:
+    """One turn of a step that runs an item at a time: start what may start, carry on what has not ended, and settle it."""
     if (items := _items(turn, fan)) is None or _has_failed(turn, fan, items):
         return
     is_asked, limit = is_asked_of_items(fan), fan.step.parallel or len(items)
@@ -39,15 +38,13 @@ def start_items(turn: Turn, fan: Node) -> Iterator[Node]:
                 continue
             if under_way < limit:
                 under_way += start(turn, item)
-        yield item
+        carry_on(turn, item)
+    if not _has_failed(turn, fan, items):
+        _settle(turn, fan, items)
 
 
-def settle_fan(turn: Turn, fan: Node) -> None:
+def _settle(turn: Turn, fan: Node, items: list[Any]) -> None:
     """Once every item has ended: their outputs become the step's, as lists and collections."""
-    if turn.task(fan.task).phase is not Phase.RUNNING or (items := _items(turn, fan)) is None:
-        return
-    if _has_failed(turn, fan, items):
-        return
     tasks = [turn.task(paths.numbered(fan.task, index)) for index in range(len(items))]
     if not all(task.is_finished for task in tasks):
         return

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET
-
 from mlworkflow.core import orders
 from mlworkflow.core.actions import Start
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.fields import Lock
 from mlworkflow.core.fingerprint import of_order
 from mlworkflow.core.names import Reason
-from mlworkflow.core.nodes import Node, Role
+from mlworkflow.core.nodes import Node
 from mlworkflow.core.observation import Seen
 from mlworkflow.core.state import Phase, Task
 from mlworkflow.core.turn import Turn
@@ -57,17 +55,11 @@ def _is_leaving(turn: Turn, node: Node, task: Task) -> bool:
     attempt = turn.seen.attempts.get((node.task, task.attempt))
     if attempt is None or attempt.seen is Seen.ENDED or (node.task, task.attempt) in turn.seen.results:
         return False
-    patience = task.not_before + grace_of(node) + PATIENCE
+    patience = task.not_before + node.step.grace + PATIENCE
     if turn.now >= patience:
         return False
     turn.wake(patience)
     return True
-
-
-def grace_of(node: Node) -> float:
-    """Seconds that an attempt has between being told to end and being ended."""
-    grace = node.step.common.termination_grace_period_seconds
-    return 30.0 if grace is UNSET else float(grace)
 
 
 def _has_pod(turn: Turn, node: Node) -> bool:
@@ -84,7 +76,7 @@ def _has_pod(turn: Turn, node: Node) -> bool:
 
 def _has_locks(turn: Turn, node: Node) -> bool:
     """Whether a task may hold its locks, and the workflow its own."""
-    wanted = [*(node.step.locks if node.role is not Role.FAN else ())]
+    wanted = [*node.locks]
     if turn.workflow.locks and not has_begun(turn):
         wanted += turn.workflow.locks
     for lock in wanted:
@@ -96,17 +88,7 @@ def _has_locks(turn: Turn, node: Node) -> bool:
 
 
 def _holders(turn: Turn, lock: Lock) -> int:
-    return turn.seen.room.held.get(lock.name, 0) + held_by(turn).get(lock.name, 0)
-
-
-def held_by(turn: Turn) -> dict[str, int]:
-    """How often each lock is held by a workflow's own tasks: while they run, and neither before nor between two attempts."""
-    held: dict[str, int] = {}
-    for node, task in turn.open_tasks():
-        if task.phase is Phase.RUNNING and node.role is not Role.FAN:
-            for lock in node.step.locks:
-                held[lock.name] = held.get(lock.name, 0) + 1
-    return held
+    return turn.seen.room.held.get(lock.name, 0) + turn.held.get(lock.name, 0)
 
 
 def has_begun(turn: Turn) -> bool:

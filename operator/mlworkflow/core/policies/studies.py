@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from mlworkflow.core import paths
 from mlworkflow.core.actions import Publish
@@ -17,9 +17,7 @@ from mlworkflow.core.nodes import Node
 from mlworkflow.core.policies.starting import start
 from mlworkflow.core.state import Phase, Task, value_named
 from mlworkflow.core.study import study_of, trial_count, trial_params
-from mlworkflow.core.turn import Turn
-
-CarryOn = Callable[[Turn, Node], None]
+from mlworkflow.core.turn import CarryOn, Turn
 
 
 def run_study(turn: Turn, node: Node, carry_on: CarryOn) -> None:
