@@ -16,6 +16,7 @@ class Order:
     """One attempt, ready to run: every expression evaluated, every input pinned to its digest.
 
     `literals` are the contents of inputs that no step has left, by digest: they are put into the store before the attempt starts.
+    `failures` and `losses` are what the attempts before it cost, for whoever finds the attempt and has not heard of them.
     """
 
     workflow: str
@@ -32,6 +33,8 @@ class Order:
     env: tuple[Mapping[str, Any], ...]
     resources: Mapping[str, Any]
     literals: Mapping[str, bytes] = field(default_factory=dict)
+    failures: int = 0
+    losses: int = 0
 
     @property
     def command(self) -> tuple[str, ...]:

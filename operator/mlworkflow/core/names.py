@@ -23,6 +23,8 @@ LABEL_STEP = f"{GROUP}/step"
 ANNOTATION_UID = f"{GROUP}/workflow-uid"
 ANNOTATION_TASK = f"{GROUP}/task"
 ANNOTATION_ATTEMPT = f"{GROUP}/attempt"
+ANNOTATION_FAILURES = f"{GROUP}/failures"
+ANNOTATION_LOSSES = f"{GROUP}/losses"
 
 STEP_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 FIELD_NAME = r"^[A-Za-z_][-A-Za-z0-9_]*$"

@@ -31,7 +31,8 @@ class Attempt:
     a lost node, a deleted Pod) and not the step itself. `leaving` says that its end has been asked for already, `lingering` that the
     attempt has ended although what it ran in goes on (an injected container that never ends). `created_at` and `running_since` are by
     our own clock: when the driver created or first saw the attempt, and when it first saw the step's own container run;
-    `waiting_since` is when it began to wait, where that is later (an image is pulled after the inputs were fetched).
+    `waiting_since` is when it began to wait, where that is later (an image is pulled after the inputs were fetched). `failures` and
+    `losses` are its order's: what the attempts before it cost.
     """
 
     task: str
@@ -47,6 +48,8 @@ class Attempt:
     lingering: bool = False
     running_since: float | None = None
     waiting_since: float | None = None
+    failures: int = 0
+    losses: int = 0
 
 
 class Result(Struct, frozen=True, rename="camel", omit_defaults=True):

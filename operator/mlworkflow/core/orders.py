@@ -13,6 +13,7 @@ from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.expressions import as_text
 from mlworkflow.core.nodes import Node
 from mlworkflow.core.parsing import schema_problem
+from mlworkflow.core.state import PENDING
 from mlworkflow.core.view import View
 
 LARGEST = 1 << 20
@@ -25,6 +26,7 @@ def order(view: View, node: Node, attempt: int) -> Order:
     Raises ExpressionError, whose message begins with the field; KeyError for an input that is not there.
     """
     step, owner, names = node.step, node.owner, view.names(node)
+    before = view.tasks.get(node.task, PENDING)
     params = dict(view.field("params", step.params, names))
     body = body_of_step(view, node, names)
     if node.trial is not None:
@@ -41,6 +43,8 @@ def order(view: View, node: Node, attempt: int) -> Order:
         step=step,
         task=node.task,
         attempt=attempt,
+        failures=before.failures,
+        losses=before.losses,
         spec=body,
         params=params,
         inputs=view.inputs(node),

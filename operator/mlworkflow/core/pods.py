@@ -106,6 +106,8 @@ def _metadata(order: Order) -> dict[str, Any]:
             names.ANNOTATION_UID: order.uid,
             names.ANNOTATION_TASK: order.task,
             names.ANNOTATION_ATTEMPT: str(order.attempt),
+            names.ANNOTATION_FAILURES: str(order.failures),
+            names.ANNOTATION_LOSSES: str(order.losses),
             "kubectl.kubernetes.io/default-container": MAIN,
         },
         "ownerReferences": [

@@ -18,7 +18,7 @@ from mlworkflow.core.graph import Graph
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.names import Reason, pod_name
 from mlworkflow.core.nodes import Node, Nodes
-from mlworkflow.core.observation import Observations, Result
+from mlworkflow.core.observation import Attempt, Observations, Result
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.retrying import is_retried
 from mlworkflow.core.state import PENDING, Phase, Run, Task, Verdict
@@ -162,6 +162,13 @@ class Turn:
         )
         if (limit := node.step.timeout) is not None:
             self.wake(began + limit)
+
+    def adopt(self, name: str, attempt: Attempt) -> None:
+        """→ Running, by an attempt that was started by somebody who knew more."""
+        task = self.task(name)
+        failures, losses = max(task.failures, attempt.failures), max(task.losses, attempt.losses)
+        self._set(name, replace(task, failures=failures, losses=losses))
+        self.start(name, attempt.number, attempt.handle, at=attempt.created_at)
 
     def say(self, name: str, message: str) -> None:
         """What a running task waits for."""

@@ -87,8 +87,15 @@ def pod_view(pod: Json, now: float = 0.0, known: PodView | None = None) -> PodVi
         lingering=lingering,
         running_since=running_since,
         waiting_since=waited if seen is Seen.WAITING else None,
+        failures=_count(annotations, names.ANNOTATION_FAILURES),
+        losses=_count(annotations, names.ANNOTATION_LOSSES),
     )
     return PodView(metadata["name"], metadata["namespace"], metadata["uid"], owner, attempt, _main_end(containers))
+
+
+def _count(annotations: Json, name: str) -> int:
+    text = annotations.get(name, "")
+    return int(text) if text.isdecimal() else 0
 
 
 def _is_outlived(spec: Json, containers: Mapping[str, Any]) -> bool:

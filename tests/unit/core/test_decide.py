@@ -348,6 +348,16 @@ def test_an_attempt_that_the_status_does_not_know_is_adopted() -> None:
     )
 
 
+def test_an_adopted_attempt_says_what_those_before_it_cost() -> None:
+    """Whoever started it may have died before writing that down, or be a second operator whose gateway heard of the failure."""
+    play = Play(a_workflow().step("a", retry=_RETRY)).turn()
+    play.attempts[("a", 2)] = Attempt("a", 2, "the-pod", Seen.RUNNING, 990.0, failures=1, losses=1)
+    play.turn()
+    assert (play.task("a").attempt, play.task("a").failures, play.task("a").losses) == (2, 1, 1)
+    play.fails("a", attempt=2).turn()
+    assert play.task("a").failures == 2
+
+
 def test_results_that_the_status_does_not_know_are_replayed_in_order() -> None:
     play = Play(a_workflow().step("a", retry=_RETRY).step("b", after=["a"]))
     play.fails("a", attempt=0).fails("a", attempt=1).succeeds("a", attempt=2).turn()

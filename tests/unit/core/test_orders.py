@@ -26,6 +26,11 @@ def test_parameters_keep_their_types_and_are_in_the_order_of_the_file() -> None:
     assert list(found.params.items()) == [("z", {"k": [1, 2.0]}), ("a", "n is 3"), ("k", 1)]
 
 
+def test_an_order_says_what_the_attempts_before_it_cost() -> None:
+    found = order(_A.step("c"), tasks={"a-b": _DONE, "c": Task(Phase.PENDING, attempt=2, failures=2, losses=1)})
+    assert (found.failures, found.losses) == (2, 1)
+
+
 def test_inputs_are_pinned_to_what_was_committed() -> None:
     assert order(_A.step("c", inputs={"x": "a-b.o"})).inputs == {"x": artifact("o")}
 

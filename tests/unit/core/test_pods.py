@@ -128,6 +128,8 @@ def test_a_pod_says_whose_attempt_it_is(kind: str, body: Json) -> None:
             "mlworkflow.io/workflow-uid": "uid-1",
             "mlworkflow.io/task": "a",
             "mlworkflow.io/attempt": "3",
+            "mlworkflow.io/failures": "0",
+            "mlworkflow.io/losses": "0",
             "kubectl.kubernetes.io/default-container": "step",
         },
         "ownerReferences": [

@@ -113,6 +113,8 @@ class Pod:
             self.lost,
             self.leaving,
             running_since=self.running_since,
+            failures=self.order.failures,
+            losses=self.order.losses,
         )
 
 
@@ -275,7 +277,9 @@ class World:
         self.wake_at, self.is_settled, self.is_dirty = None, False, True
 
     def _is_remembered(self, key: AttemptId) -> bool:
-        """Whether a failure that left no record is known to the state that outlived a crash."""
+        """Whether a failure that left no record is known to the state that outlived a crash, or to a later attempt."""
+        if any(task == key[0] and number > key[1] for task, number in self.pods):
+            return True
         task = self.run.tasks.get(key[0], PENDING)
         return task.failures > 0 and (
             task.attempt > key[1] or (task.attempt == key[1] and task.phase is not Phase.RUNNING)

@@ -155,6 +155,15 @@ def test_the_users_container_may_end_before_its_pod() -> None:
     assert (pod.end.exit_code, pod.end.reason, pod.end.message) == (128, "StartError", "exec: not found")
 
 
+def test_what_earlier_attempts_cost_is_read_off_a_pod() -> None:
+    counted = IDENTITY | {"mlworkflow.io/failures": "2", "mlworkflow.io/losses": "1"}
+    costs = [
+        (found.attempt.failures, found.attempt.losses)
+        for found in (view({}, annotations=counted), view({}, annotations=IDENTITY))
+    ]
+    assert costs == [(2, 1), (0, 0)]  # the latter was made by an operator that did not write it yet
+
+
 IDENTITY = {"mlworkflow.io/workflow-uid": OWNER, "mlworkflow.io/task": "tune/3", "mlworkflow.io/attempt": "2"}
 
 

@@ -29,7 +29,10 @@ def accept_results(turn: Turn) -> None:
 
 
 def adopt_attempts(turn: Turn) -> None:
-    """An attempt that exists belongs to its task, whether or not the state knew: this is how a restarted operator finds its Pods."""
+    """An attempt that exists belongs to its task, whether or not the state knew: this is how a restarted operator finds its Pods.
+
+    It says itself what the attempts before it cost, which whoever started it may have died before writing down.
+    """
     for (name, number), attempt in turn.seen.attempts.items():
         task = turn.task(name)
         if (
@@ -39,4 +42,4 @@ def adopt_attempts(turn: Turn) -> None:
             and (node := turn.nodes.get(name))
             and node.is_unit
         ):
-            turn.start(name, number, attempt.handle, at=attempt.created_at)
+            turn.adopt(name, attempt)
