@@ -55,7 +55,7 @@ class Attempt:
 class Result(Struct, frozen=True, rename="camel", omit_defaults=True):
     """How an attempt ended, in its own words: what it leaves and, where it failed, why. `exitCode` 0 means success.
 
-    `fingerprint` is ours, and says what it ran from (`core.fingerprint`).
+    `fingerprint` is ours, and says what it ran from (`core.fingerprint`); `code` is the agent's, and says what code and libraries it ran with.
     """
 
     exit_code: int
@@ -66,6 +66,7 @@ class Result(Struct, frozen=True, rename="camel", omit_defaults=True):
     metrics: Mapping[str, float] = {}
     logs: ArtifactRef | None = None
     fingerprint: str = ""
+    code: str = ""
     started_at: float = 0.0
     finished_at: float = 0.0
 

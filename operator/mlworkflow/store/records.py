@@ -31,7 +31,11 @@ __all__ = ["ArtifactRef", "Record", "Result", "decode", "encode", "load_run", "r
 
 
 class Record(Result, frozen=True, kw_only=True, rename="camel"):
-    """A result and what it came from (contract, section 4); `inputs` is name → digest."""
+    """A result and what it came from (contract, section 4); `inputs` is name → digest.
+
+    `image_digest` is what the image was, where that is known, and `cached_from` the attempt (``<workflow uid>/<task>/<attempt>``)
+    whose result this is, where nothing ran.
+    """
 
     workflow: str
     step: str
@@ -42,6 +46,8 @@ class Record(Result, frozen=True, kw_only=True, rename="camel"):
     spec: Any = None
     params: dict[str, Any] = {}
     inputs: dict[str, str] = {}
+    image_digest: str = ""
+    cached_from: str = ""
 
 
 def encode(value: msgspec.Struct) -> bytes:
