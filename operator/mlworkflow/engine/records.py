@@ -26,7 +26,9 @@ async def load(
     return {(key.task, key.attempt): record for key, record in found.records.items()}, found.checkpoints
 
 
-async def commit(store: ArtifactStore, key: AttemptKey, order: Order, result: Result) -> Result:
+async def commit(
+    store: ArtifactStore, key: AttemptKey, order: Order, result: Result, *, image_digest: str = "", missed: str = ""
+) -> Result:
     """Write an attempt's record, once; what the store holds afterwards."""
     record = Record(
         **{**structs.asdict(result), "fingerprint": of_order(order)},
@@ -39,6 +41,8 @@ async def commit(store: ArtifactStore, key: AttemptKey, order: Order, result: Re
         spec=dict(order.spec),
         params=dict(order.params),
         inputs={name: artifact.digest for name, artifact in order.inputs.items()},
+        image_digest=image_digest,
+        missed=missed,
     )
     return await _write(store, key, record)
 
