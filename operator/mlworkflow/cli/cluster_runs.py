@@ -140,6 +140,9 @@ class ClusterRuns:
     async def kept_log(self, run: Run, task: str, attempt: int) -> Mapping[str, Any] | None:
         return await self._kept("log", run, task, attempt)
 
+    async def left(self, run: Run, task: str, attempt: int) -> Mapping[str, Any]:
+        return await self._kept("left", run, task, attempt) or {}
+
     async def _kept(self, noun: str, run: Run, task: str, attempt: int) -> Mapping[str, Any] | None:
         with _translated(self._client.config.server):
             try:

@@ -16,7 +16,7 @@ from mlworkflow.core.state import Phase
 from mlworkflow.local.home import NAMESPACE, Home, LocalRun
 from mlworkflow.store.errors import InvalidKey, NotFound, StoreError
 from mlworkflow.store.layout import AttemptKey, cas_key, record_key
-from mlworkflow.store.records import read_log, read_record
+from mlworkflow.store.records import read_left, read_log, read_record
 
 LOG = "agent.log"
 PATIENCE = 10.0
@@ -65,6 +65,13 @@ class LocalRuns:
         with _translated():
             found = read_log(self._home.store, AttemptKey(NAMESPACE, run.uid, task, attempt))
         return None if found is None else {"digest": found.digest, "size": found.size, "type": found.type}
+
+    async def left(self, run: Run, task: str, attempt: int) -> Mapping[str, Any]:
+        import msgspec
+
+        with _translated():
+            found = read_left(self._home.store, AttemptKey(NAMESPACE, run.uid, task, attempt))
+        return dict(msgspec.to_builtins(found))
 
     async def artifact(self, run: Run, digest: str) -> AsyncGenerator[bytes, None]:
         with _translated():

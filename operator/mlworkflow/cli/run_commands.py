@@ -111,6 +111,9 @@ def download(
         str, typer.Argument(metavar="STEP.ARTIFACT", help="`train.model`, `tune/3.model`, `train.logs`.")
     ],
     destination: Annotated[str | None, typer.Argument(metavar="DEST", help="Where to; `-` is standard output.")] = None,
+    attempt: Annotated[
+        int | None, typer.Option(help="What this attempt left, which failed. [default: the result]")
+    ] = None,
     output: Output = Format.TABLE,
 ) -> None:
     """Fetch an artifact, verified by its digest; a directory is unpacked, and a collection becomes a directory of its members."""
@@ -120,13 +123,14 @@ def download(
 
     async def get_it(runs: Runs) -> Any:
         found = await runs.get(name)
-        wanted = await find(runs, found, artifact)
+        wanted = await find(runs, found, artifact, attempt)
         return wanted, await fetch(wanted, lambda digest: runs.artifact(found, digest), destination)
 
     wanted, path = ask(place, get_it)
     if path is not None:
         plain = {**wanted.plain(), "path": str(path)}
-        show(output, plain, lambda: f"{path} ({wanted.type}, {render.size(wanted.size)}, verified)")
+        mark = f", left by attempt {wanted.attempt}, which failed" if wanted.is_failed else ""
+        show(output, plain, lambda: f"{path} ({wanted.type}, {render.size(wanted.size)}, verified{mark})")
 
 
 @at_a_place("everywhere", "operator_namespace")

@@ -132,6 +132,9 @@ class Runs(Protocol):
     async def kept_log(self, run: Run, task: str, attempt: int) -> Mapping[str, Any] | None:
         """Which artifact is the log of an attempt that was stopped before it could commit, or None."""
 
+    async def left(self, run: Run, task: str, attempt: int) -> Mapping[str, Any]:
+        """The artifacts by name of an attempt that was stopped before it could commit."""
+
     def artifact(self, run: Run, digest: str) -> AsyncGenerator[bytes, None]:
         """The bytes of an artifact, unverified."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 
 from msgspec import structs
 
@@ -13,7 +14,15 @@ from mlworkflow.core.observation import Attempt, AttemptId, Result
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.layout import AttemptKey, CheckpointKey, cas_key, checkpoint_key
-from mlworkflow.store.records import Record, load_run, read_record, write_checkpoint, write_log, write_record
+from mlworkflow.store.records import (
+    Record,
+    load_run,
+    read_record,
+    write_checkpoint,
+    write_left,
+    write_log,
+    write_record,
+)
 
 TAIL_LINES, TAIL_BYTES = 10, 2048
 
@@ -83,6 +92,11 @@ async def drop_checkpoint(store: ArtifactStore, key: AttemptKey) -> None:
 async def keep_log(store: ArtifactStore, key: AttemptKey, log: ArtifactRef) -> None:
     """Note where the log of an attempt is that cannot commit any more."""
     await asyncio.to_thread(write_log, store, key, log)
+
+
+async def keep_left(store: ArtifactStore, key: AttemptKey, outputs: Mapping[str, ArtifactRef]) -> None:
+    """Note what an attempt left that cannot commit any more."""
+    await asyncio.to_thread(write_left, store, key, outputs)
 
 
 async def put(store: ArtifactStore, namespace: str, data: bytes, type_: str = "file") -> ArtifactRef:

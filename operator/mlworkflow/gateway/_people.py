@@ -12,7 +12,7 @@ from mlworkflow.gateway._auth import Readers
 from mlworkflow.gateway._json import CALLER, answer
 from mlworkflow.gateway.errors import Forbidden, Invalid, Unauthorized, Unknown
 from mlworkflow.store._protocol import ArtifactStore
-from mlworkflow.store.layout import cas_key, log_key, record_key
+from mlworkflow.store.layout import cas_key, left_key, log_key, record_key
 from mlworkflow.store.records import record_keys
 
 HEADER = "X-Mlworkflow-Token"
@@ -33,6 +33,7 @@ class People:
             web.get("/v1/read/{namespace}/runs/{uid}", self.records),
             web.get("/v1/read/{namespace}/runs/{uid}/record", self.record),
             web.get("/v1/read/{namespace}/runs/{uid}/log", self.log),
+            web.get("/v1/read/{namespace}/runs/{uid}/left", self.left),
         ]
 
     async def artifact(self, request: web.Request) -> web.StreamResponse:
@@ -64,6 +65,10 @@ class People:
     async def log(self, request: web.Request) -> web.Response:
         """Which artifact is the log of an attempt that has no record, because it was stopped."""
         return await self._kept(request, log_key)
+
+    async def left(self, request: web.Request) -> web.Response:
+        """Which artifacts an attempt left that has no record, because it was stopped."""
+        return await self._kept(request, left_key)
 
     async def _kept(self, request: web.Request, key: Callable[[str, str, str, int], str]) -> web.Response:
         namespace, uid = await self._namespace(request), request.match_info["uid"]

@@ -3,6 +3,7 @@
     <namespace>/cas/sha256/<2 hex>/<62 hex>            an artifact's bytes, named by their digest
     <namespace>/runs/<workflow uid>/<task>/<attempt>.json       the record of one attempt
     <namespace>/runs/<workflow uid>/<task>/<attempt>.log.json   where the log of an attempt is that was stopped before it could commit
+    <namespace>/runs/<workflow uid>/<task>/<attempt>.left.json  which artifacts such an attempt left to be looked at
     <namespace>/runs/<workflow uid>/<task>/checkpoint.json      where the last checkpoint of a task is
 
 In a key the ``.`` between a task's segments is written ``/_``: ``fold/1.prep`` is ``fold/1/_prep``. So no folder has a dot in its
@@ -27,7 +28,7 @@ _TASK = re.compile(rf"(?=.{{1,{LONGEST_TASK}}}\Z){_SEGMENT}(\.{_SEGMENT})*")
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _ATTEMPT = r"(?P<attempt>0|[1-9][0-9]{0,8})"
 _RUN_KEY = re.compile(
-    rf"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/(?P<task>[^.]+)/({_ATTEMPT}(?P<log>\.log)?|checkpoint)\.json"
+    rf"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/(?P<task>[^.]+)/({_ATTEMPT}(?P<beside>\.log|\.left)?|checkpoint)\.json"
 )
 
 
@@ -42,6 +43,12 @@ class AttemptKey(NamedTuple):
 
 class LogKey(NamedTuple):
     """The attempt whose log was kept without a record."""
+
+    attempt: AttemptKey
+
+
+class LeftKey(NamedTuple):
+    """The attempt that left artifacts without a record."""
 
     attempt: AttemptKey
 
@@ -72,6 +79,11 @@ def log_key(namespace: str, uid: str, task: str, attempt: int) -> str:
     return f"{_folder(namespace, uid, task)}{_number(attempt)}.log.json"
 
 
+def left_key(namespace: str, uid: str, task: str, attempt: int) -> str:
+    """The key of what says which artifacts an attempt left, if it has no record."""
+    return f"{_folder(namespace, uid, task)}{_number(attempt)}.left.json"
+
+
 def checkpoint_key(namespace: str, uid: str, task: str) -> str:
     """The key of what says where a task's last checkpoint is."""
     return f"{_folder(namespace, uid, task)}checkpoint.json"
@@ -82,8 +94,8 @@ def records_prefix(namespace: str, uid: str) -> str:
     return f"{_checked(_NAMESPACE, 'namespace', namespace)}/runs/{_checked(_UID, 'uid', uid)}/"
 
 
-def parse_run_key(key: str) -> AttemptKey | LogKey | CheckpointKey:
-    """What a key below `records_prefix` holds: an attempt's record, or the place of its log or of a task's checkpoint."""
+def parse_run_key(key: str) -> AttemptKey | LogKey | LeftKey | CheckpointKey:
+    """What a key below `records_prefix` holds: an attempt's record, or the place of its log, of what it left, or of a task's checkpoint."""
     matched = _RUN_KEY.fullmatch(key)
     if not matched:
         raise InvalidKey(f"not a key of a run: {key[:200]!r}")
@@ -95,7 +107,12 @@ def parse_run_key(key: str) -> AttemptKey | LogKey | CheckpointKey:
     if matched["attempt"] is None:
         return where
     attempt = AttemptKey(*where, int(matched["attempt"]))
-    return LogKey(attempt) if matched["log"] else attempt
+    match matched["beside"]:
+        case ".log":
+            return LogKey(attempt)
+        case ".left":
+            return LeftKey(attempt)
+    return attempt
 
 
 def _folder(namespace: str, uid: str, task: str) -> str:

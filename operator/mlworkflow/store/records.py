@@ -8,7 +8,7 @@ equal records are equal bytes.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,6 +21,7 @@ from mlworkflow.store.layout import (
     AttemptKey,
     CheckpointKey,
     checkpoint_key,
+    left_key,
     log_key,
     parse_run_key,
     record_key,
@@ -95,6 +96,19 @@ def record_keys(store: ArtifactStore, namespace: str, uid: str) -> Iterator[Atte
             found = parse_run_key(key)
             if isinstance(found, AttemptKey):
                 yield found
+
+
+def write_left(store: ArtifactStore, key: AttemptKey, outputs: Mapping[str, ArtifactRef]) -> None:
+    """Notes which artifacts an attempt left that has no record."""
+    store.write_bytes(left_key(*key), msgspec.json.encode(outputs, order="sorted"))
+
+
+def read_left(store: ArtifactStore, key: AttemptKey) -> dict[str, ArtifactRef]:
+    """The artifacts of an attempt that was stopped before it could commit, as far as they were kept."""
+    try:
+        return msgspec.json.decode(store.read_bytes(left_key(*key)), type=dict[str, ArtifactRef])
+    except NotFound:
+        return {}
 
 
 class Kept(NamedTuple):

@@ -206,6 +206,34 @@ def test_what_a_failed_step_left_can_still_be_fetched(mlwf: Shell, sh: Sh) -> No
     assert mlwf("download", "bad", "boom.logs", "-") == "why\n"
 
 
+def test_what_failed_attempts_left_is_shown_with_a_mark_and_is_no_result(mlwf: Shell, sh: Sh) -> None:
+    keep = {"outputs": {"trace": {"keep": "always"}, "model": {}}}
+    script = 'echo "try $MLWF_ATTEMPT" > $MLWF_OUT/trace; echo m > $MLWF_OUT/model; test $MLWF_ATTEMPT = 2'
+    slow = "trap 'echo told > $MLWF_OUT/trace; exit 1' TERM; while :; do sleep 0.1; done"
+    steps = [
+        sh("flaky", script, retry={"limit": 2, "backoff": "0s"}, **keep),
+        sh("bad", "echo why > $MLWF_OUT/trace; exit 1", allowFailure=True, **keep),
+        sh("slow", slow, timeout="2s", allowFailure=True, **keep),
+        sh("takes", "cp $MLWF_IN/trace $MLWF_OUT/got", inputs={"trace": {"from": "flaky.trace"}}, outputs={"got": {}}),
+        sh("never", "true", inputs={"trace": {"from": "bad.trace"}}),
+    ]
+    run = mlwf.json("run", mlwf.write("w", steps), "-q")
+    phases = {step["name"]: step["phase"] for step in run["status"]["steps"]}
+    assert (phases["takes"], phases["never"]) == ("Succeeded", "Skipped")
+    lines = [line.split("  ")[0] for line in mlwf("artifacts", "w").splitlines()[1:]]
+    assert lines == [
+        "flaky.trace (attempt 0, failed)", "flaky.trace (attempt 1, failed)", "flaky.model", "flaky.trace",
+        "bad.trace (attempt 0, failed)", "slow.trace (attempt 0, failed)", "takes.got",
+    ]  # fmt: skip
+    marks = [(one["task"], one.get("attempt")) for one in mlwf.json("artifacts", "w") if one["name"] == "trace"]
+    assert marks == [("flaky", 0), ("flaky", 1), ("flaky", None), ("bad", 0), ("slow", 0)]
+    assert mlwf("download", "w", "takes.got", "-") == mlwf("download", "w", "flaky.trace", "-") == "try 2\n"
+    assert mlwf("download", "w", "flaky.trace", "-", "--attempt", "0") == "try 0\n"
+    assert "which failed" in mlwf("download", "w", "bad.trace", "got")
+    assert (mlwf.folder / "got").read_text() == "why\n"
+    assert mlwf("download", "w", "slow.trace", "-") == "told\n"
+
+
 def test_a_file_that_cannot_run_starts_nothing(mlwf: Shell, sh: Sh) -> None:
     file = mlwf.write("bad", [sh("one", "true", after=["nobody"])])
     out, err = mlwf.both("run", file, code=1)
