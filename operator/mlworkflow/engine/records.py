@@ -14,6 +14,7 @@ from mlworkflow.core.observation import Attempt, AttemptId, Result
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.layout import AttemptKey, CheckpointKey, cas_key, checkpoint_key
+from mlworkflow.store.presence import is_present
 from mlworkflow.store.records import (
     Record,
     load_run,
@@ -47,6 +48,7 @@ async def commit(store: ArtifactStore, key: AttemptKey, order: Order, result: Re
         image=order.image,
         spec=dict(order.spec),
         params=dict(order.params),
+        keep={name: output.keep for name, output in order.outputs.items() if not output.lasts},
         inputs={name: artifact.digest for name, artifact in order.inputs.items()},
     )
     return await _write(store, key, record)
@@ -62,6 +64,7 @@ async def publish(store: ArtifactStore, key: AttemptKey, workflow: str, action: 
         attempt=action.attempt,
         kind=action.step.kind.name,
         spec=dict(action.step.body),
+        keep={name: output.keep for name, output in action.step.outputs.items() if not output.lasts},
         inputs={name: artifact.digest for name, artifact in action.inputs.items()},
     )
     return await _write(store, key, record)
@@ -103,7 +106,7 @@ async def put(store: ArtifactStore, namespace: str, data: bytes, type_: str = "f
     """Store a small artifact by its content."""
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     key = cas_key(namespace, digest)
-    if await asyncio.to_thread(store.stat, key) is None:
+    if not await asyncio.to_thread(is_present, store, key, len(data)):
         await asyncio.to_thread(store.write_bytes, key, data)
     return ArtifactRef(digest, len(data), type_)
 

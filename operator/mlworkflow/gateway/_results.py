@@ -13,6 +13,7 @@ from mlworkflow.gateway.errors import Invalid
 from mlworkflow.gateway.runs import Task
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.layout import cas_key
+from mlworkflow.store.presence import renewed
 
 
 async def check_result(store: ArtifactStore, namespace: str, task: Task, result: Result) -> None:
@@ -61,7 +62,7 @@ def _absent(store: ArtifactStore, namespace: str, result: Result) -> Iterator[st
 
 
 def _problem(store: ArtifactStore, namespace: str, name: str, artifact: ArtifactRef) -> str:
-    size = store.stat(cas_key(namespace, artifact.digest))
+    size = renewed(store, cas_key(namespace, artifact.digest))
     if size is None:
         return f"output {name!r} is not in the store"
     return "" if size == artifact.size else f"output {name!r} has {size} bytes in the store, not {artifact.size}"

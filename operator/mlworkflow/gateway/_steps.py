@@ -24,6 +24,7 @@ from mlworkflow.gateway.errors import Forbidden, Invalid, Unknown
 from mlworkflow.gateway.runs import OutputSpec, Point, Runs
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.layout import AttemptKey, cas_key
+from mlworkflow.store.presence import is_present
 
 LOGS, CHECKPOINT = "logs", "checkpoint"
 MEMBERS = 500
@@ -161,7 +162,7 @@ class Steps:
         return answer(await asyncio.to_thread(self._place, cas_key(key.namespace, artifact.digest), artifact))
 
     def _place(self, at: str, artifact: ArtifactRef) -> dict[str, Any]:
-        if self._store.stat(at) == artifact.size:
+        if is_present(self._store, at, artifact.size):
             return {"exists": True}
         signed = self._store.sign_put(at, artifact.digest, artifact.size, self._sign_expires)
         return {"url": signed.url, "headers": signed.headers}

@@ -5,6 +5,8 @@
     <namespace>/runs/<workflow uid>/<task>/<attempt>.log.json   where the log of an attempt is that was stopped before it could commit
     <namespace>/runs/<workflow uid>/<task>/<attempt>.left.json  which artifacts such an attempt left to be looked at
     <namespace>/runs/<workflow uid>/<task>/checkpoint.json      where the last checkpoint of a task is
+    <namespace>/runs/<workflow uid>/gone.json                   since when the workflow is gone (the object's time says it)
+    <namespace>/cache/…json, <namespace>/models/…json           what refers to artifacts beside runs: the cache, and models that were promoted
 
 In a key the ``.`` between a task's segments is written ``/_``: ``fold/1.prep`` is ``fold/1/_prep``. So no folder has a dot in its
 name and every object has one: nothing is ever both an object and a folder, and a key is read back in one way only.
@@ -26,6 +28,7 @@ _UID = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]{0,62}")
 _SEGMENT = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(~[1-9][0-9]{0,3})?(/(0|[1-9][0-9]{0,8}))*"
 _TASK = re.compile(rf"(?=.{{1,{LONGEST_TASK}}}\Z){_SEGMENT}(\.{_SEGMENT})*")
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+_CAS_KEY = re.compile(r"[^/]+/cas/sha256/([0-9a-f]{2})/([0-9a-f]{62})")
 _ATTEMPT = r"(?P<attempt>0|[1-9][0-9]{0,8})"
 _RUN_KEY = re.compile(
     rf"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/(?P<task>[^.]+)/({_ATTEMPT}(?P<beside>\.log|\.left)?|checkpoint)\.json"
@@ -92,6 +95,37 @@ def checkpoint_key(namespace: str, uid: str, task: str) -> str:
 def records_prefix(namespace: str, uid: str) -> str:
     """What the keys of everything that is kept of one workflow begin with; ends in ``/``."""
     return f"{_checked(_NAMESPACE, 'namespace', namespace)}/runs/{_checked(_UID, 'uid', uid)}/"
+
+
+def gone_key(namespace: str, uid: str) -> str:
+    """The key of what says since when a workflow is gone whose records are still here."""
+    return f"{records_prefix(namespace, uid)}gone.json"
+
+
+def runs_prefix(namespace: str) -> str:
+    """What the keys of every record begin with; ends in ``/``."""
+    return f"{_checked(_NAMESPACE, 'namespace', namespace)}/runs/"
+
+
+def cas_prefix(namespace: str) -> str:
+    """What the keys of every artifact begin with; ends in ``/``."""
+    return f"{_checked(_NAMESPACE, 'namespace', namespace)}/cas/sha256/"
+
+
+def cache_prefix(namespace: str) -> str:
+    """What the keys of everything that the cache remembers begin with; ends in ``/``."""
+    return f"{_checked(_NAMESPACE, 'namespace', namespace)}/cache/"
+
+
+def is_namespace(text: str) -> bool:
+    """Whether a namespace can be called so."""
+    return bool(_NAMESPACE.fullmatch(text))
+
+
+def digest_of(key: str) -> str | None:
+    """The digest of the artifact with this key; None for a key of something else."""
+    matched = _CAS_KEY.fullmatch(key)
+    return f"sha256:{matched[1]}{matched[2]}" if matched else None
 
 
 def parse_run_key(key: str) -> AttemptKey | LogKey | LeftKey | CheckpointKey:

@@ -35,7 +35,7 @@ class Record(Result, frozen=True, kw_only=True, rename="camel"):
     """A result and what it came from (contract, section 4); `inputs` is name → digest.
 
     `image_digest` is what the image was, where that is known, and `cached_from` the attempt (``<workflow uid>/<task>/<attempt>``)
-    whose result this is, where nothing ran.
+    whose result this is, where nothing ran. `keep` is output → duration, of those that are removed that long after it.
     """
 
     workflow: str
@@ -49,6 +49,7 @@ class Record(Result, frozen=True, kw_only=True, rename="camel"):
     inputs: dict[str, str] = {}
     image_digest: str = ""
     cached_from: str = ""
+    keep: dict[str, str] = {}
 
 
 def encode(value: msgspec.Struct) -> bytes:

@@ -252,6 +252,9 @@ class FailingStore(DirectoryStore):
     def stat(self, key: str) -> int | None:
         raise self.error
 
+    def refresh(self, key: str, before: float) -> int | None:
+        raise self.error
+
 
 @pytest.mark.parametrize(
     ("error", "status"),
