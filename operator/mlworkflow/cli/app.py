@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from mlworkflow.cli import errors, file_commands, run_commands, steering
+from mlworkflow.cli import errors, file_commands, garbage, run_commands, steering
 
 app = typer.Typer(
     name="mlwf",
@@ -36,6 +36,7 @@ for command in (
     run_commands.artifacts,
     run_commands.download,
     run_commands.delete,
+    garbage.gc,
 ):
     app.command()(command)
 

@@ -66,6 +66,16 @@ async def find(runs: Runs, run: Run, name: str, attempt: int | None = None) -> A
     raise CliError(f"{run.id}: step '{task}' ({phase}) left no artifact '{wanted}'", f"it left: {has}" if has else "")
 
 
+async def why_removed(runs: Runs, run: Run, artifact: Artifact) -> str:
+    """Why the store does not have an artifact any more, as far as its step has said so; empty where it has not."""
+    number = artifact.attempt
+    if number is None:
+        number = int(run.task(artifact.task).get("attempts") or 0) - 1
+    record = await runs.record(run, artifact.task, number) or {}
+    keep = (record.get("keep") or {}).get(artifact.name)
+    return f"{artifact.task}.{artifact.name} was removed {keep} after its step, as `keep` says" if keep else ""
+
+
 async def _left_by(runs: Runs, run: Run, task: str, status: Any) -> list[Artifact]:
     """The result last, before it what attempts left that failed, in their order."""
     attempts = int(status.get("attempts") or 0)

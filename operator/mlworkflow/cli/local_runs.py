@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from mlworkflow.cli.errors import CliError, NoSuchRun, Refused, Usage
+from mlworkflow.cli.errors import CliError, NoSuchRun, Refused, Removed, Usage
 from mlworkflow.cli.runs import NoLog, Run
 from mlworkflow.core.state import Phase
 from mlworkflow.local.home import NAMESPACE, Home, LocalRun
@@ -125,6 +125,20 @@ class LocalRuns:
         with _translated():
             self._home.delete(found)
 
+    async def garbage(self, *, dry_run: bool, grace: float | None) -> Mapping[str, Any]:
+        import msgspec
+
+        from mlworkflow.local.garbage import Busy, collect_home
+        from mlworkflow.store.garbage import Retention
+
+        retention = Retention() if grace is None else Retention(grace=grace)
+        try:
+            with _translated():
+                report = await asyncio.to_thread(collect_home, self._home, retention, dry_run=dry_run)
+        except Busy:
+            raise CliError(f"another mlwf gc is at work in {self._home.root}", "wait for its end") from None
+        return dict(msgspec.to_builtins(report))
+
     def _find(self, name: str) -> LocalRun:
         found = self._home.run(name)
         if found is None:
@@ -165,7 +179,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except NotFound:
-        raise Refused("the store does not have it any more", "it was deleted, or the folder was moved") from None
+        raise Removed("the store does not have it any more", "it was deleted, or the folder was moved") from None
     except InvalidKey as error:
         raise Usage(str(error)) from None
     except StoreError as error:

@@ -118,13 +118,18 @@ def download(
 ) -> None:
     """Fetch an artifact, verified by its digest; a directory is unpacked, and a collection becomes a directory of its members."""
     from mlworkflow.cli import render
-    from mlworkflow.cli.artifacts import find
+    from mlworkflow.cli.artifacts import find, why_removed
     from mlworkflow.cli.download import download as fetch
 
     async def get_it(runs: Runs) -> Any:
         found = await runs.get(name)
         wanted = await find(runs, found, artifact, attempt)
-        return wanted, await fetch(wanted, lambda digest: runs.artifact(found, digest), destination)
+        try:
+            return wanted, await fetch(wanted, lambda digest: runs.artifact(found, digest), destination)
+        except errors.Removed:
+            if why := await why_removed(runs, found, wanted):
+                raise errors.Removed(why) from None
+            raise
 
     wanted, path = ask(place, get_it)
     if path is not None:

@@ -153,6 +153,9 @@ class Runs(Protocol):
     async def delete(self, run: Run) -> None:
         """Forget it."""
 
+    async def garbage(self, *, dry_run: bool, grace: float | None) -> Mapping[str, Any]:
+        """Remove what nothing refers to any more and is older than `grace` seconds, or say what that is."""
+
 
 class NoLog(CliError):
     """Nothing to read (any more) where an attempt runs."""

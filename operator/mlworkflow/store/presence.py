@@ -19,6 +19,7 @@ def is_present(store: ArtifactStore, key: str, size: int) -> bool:
     try:
         return store.refresh(key, store.now() - RENEWED_AFTER) == size
     except StoreRefused:
+        store.stat(key)  # raises where the store refuses everything
         return False
 
 

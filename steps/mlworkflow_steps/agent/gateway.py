@@ -99,11 +99,12 @@ class Gateway:
                 status, headers, data = self._try(method, path, body, timeout)
                 if status == 200:
                     return _parsed(data)
-                words = str(_parsed(data).get("error") or f"the gateway answered {status}")
+                answer = _parsed(data)
+                words = str(answer.get("error") or f"the gateway answered {status}")
                 if status == 409:
                     raise Superseded(words)
                 if status in _FINAL:
-                    raise GatewayRefused(status, words)
+                    raise GatewayRefused(status, words, answer.get("missing") or ())
                 after = retry_after(headers)
             except OSError as error:
                 words = f"{type(error).__name__}: {error}"

@@ -40,7 +40,7 @@ def fetch(gateway: Gateway, folders: Folders, clock: Callable[[], float] = time.
         fetch_all(gateway, task["inputs"], folders, readable=True)
     except StepFailure as failure:
         outcome = result.failed(1, failure.reason, str(failure))
-        result.commit(gateway, {**outcome, "startedAt": started, "finishedAt": clock()})
+        result.commit(gateway, {**outcome, "startedAt": started, "finishedAt": clock()}, folders)
         return 1
     return 0
 
@@ -81,7 +81,7 @@ def _published(
         keeper.save_last()
     keeper.close()
     outcome = _outcome(gateway, task, folders, ended)
-    result.commit(gateway, {**outcome, "metrics": tail.last, "startedAt": started, "finishedAt": clock()})
+    result.commit(gateway, {**outcome, "metrics": tail.last, "startedAt": started, "finishedAt": clock()}, folders)
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Sequence
 
 from mlworkflow_steps.agent import outputs
 from mlworkflow_steps.agent.errors import GatewayRefused, GaveUp, StepFailure, Superseded
@@ -90,18 +91,37 @@ def own_words(folders: Folders) -> tuple[str, str] | None:
     return reason, str(message)[:LONGEST_MESSAGE]
 
 
-def commit(gateway: Gateway, result: dict[str, Any]) -> dict[str, Any]:
-    """Commits a result, or where the gateway refuses it for good, its refusal; returns what was committed."""
+def commit(gateway: Gateway, result: dict[str, Any], folders: Folders) -> dict[str, Any]:
+    """Commits a result, or where the gateway refuses it for good, its refusal; returns what was committed. What the store has lost
+    since it was published is published once more.
+    """
     try:
-        gateway.commit(result)
-    except GatewayRefused as refusal:
+        try:
+            gateway.commit(result)
+        except GatewayRefused as refusal:
+            if not refusal.missing:
+                raise
+            _publish_again(gateway, refusal.missing, folders)
+            gateway.commit(result)
+    except (GatewayRefused, StepFailure) as refusal:
         if result["reason"] and result.get("outputs"):  # what a failure leaves is not worth its cause
-            return commit(gateway, {**result, "outputs": {}, "parameters": {}})
-        reason = "StoreRefused" if refusal.status == 403 else "OutputInvalid"
+            return commit(gateway, {**result, "outputs": {}, "parameters": {}}, folders)
+        if isinstance(refusal, StepFailure):
+            reason = refusal.reason
+        else:
+            reason = "StoreRefused" if refusal.status == 403 else "OutputInvalid"
         times: dict[str, Any] = {key: result[key] for key in ("startedAt", "finishedAt") if key in result}
         result = failed(result["exitCode"] or 1, reason, f"the result was refused: {refusal}") | times
         gateway.commit(result)
     return result
+
+
+def _publish_again(gateway: Gateway, names: Sequence[str], folders: Folders) -> None:
+    from mlworkflow_steps.agent import transfer
+
+    for name in names:
+        path = folders.log if name == "logs" else os.path.realpath(os.path.join(folders.outputs, name))
+        transfer.publish(gateway, name, path)
 
 
 def with_log_lines(message: str, lines: str) -> str:

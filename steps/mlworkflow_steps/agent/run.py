@@ -77,7 +77,7 @@ def _committed(
     outcome["startedAt"], outcome["finishedAt"] = started, clock()
     with contextlib.suppress(StepFailure, GaveUp, GatewayRefused):  # the result matters more than its log
         outcome["logs"] = _keep_log(gateway, folders, log)
-    return result.commit(gateway, {key: value for key, value in outcome.items() if value is not None})
+    return result.commit(gateway, {key: value for key, value in outcome.items() if value is not None}, folders)
 
 
 def prepare(task: dict[str, Any], folders: Folders, *, shared: bool = False) -> None:

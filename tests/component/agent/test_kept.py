@@ -116,3 +116,26 @@ def test_and_one_that_was_stopped_when_it_has_written_all_of_it(bench: Bench) ->
     process.communicate(timeout=30)
     assert process.returncode == 0
     assert bench.get(bench.runs.left[key]["trace"]).endswith(b"11\n")
+
+
+def test_what_the_store_has_lost_before_the_commit_is_uploaded_once_more(bench: Bench) -> None:
+    """A garbage collection, or somebody's broom, took what had been uploaded hours ago."""
+    removed: list[str] = []
+    original = bench.runs.task
+
+    def task(at: AttemptKey) -> object:
+        """The gateway asks for the task before it checks a commit: the first time, everything is swept away."""
+        keys = list(bench.store.list(f"{bench.namespace}/"))
+        if len(keys) == 3 and not removed:
+            removed.extend(keys)
+            for one in keys:
+                bench.store.delete(one)
+        return original(at)
+
+    bench.runs.task = task  # type: ignore[method-assign, assignment]
+    script = "echo model > $MLWF_OUT/model; echo late > $MLWF_OUT/late; echo out"
+    code, result, _, _ = bench.run(bench.task(script, outputs={"model": OutputSpec(), "late": OutputSpec()}))
+    assert (code, result.reason, len(removed)) == (0, "", 3)
+    assert bench.get(result.outputs["model"]) == b"model\n"
+    assert bench.get(result.outputs["late"]) == b"late\n"
+    assert bench.get(result.logs) == b"out\n"
