@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import kopf
@@ -26,8 +27,11 @@ from mlworkflow.engine.watch import watch_store
 from mlworkflow.engine.webhook_sender import WebhookSender
 from mlworkflow.gateway._auth import ClusterKeys, PodTokens, ReaderTokens
 from mlworkflow.gateway.app import make_app, make_runner
+from mlworkflow.gateway.errors import NotReady
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.config import ConfigError, load_config
+from mlworkflow.kube.errors import ApiError
+from mlworkflow.kube.garbage import GarbageCollector
 from mlworkflow.kube.kopf_settings import tune_garbage_collector
 from mlworkflow.kube.pods import PodDriver
 from mlworkflow.kube.queue import WorkQueue
@@ -36,6 +40,7 @@ from mlworkflow.kube.server_time import set_by_server
 from mlworkflow.kube.workers import run_workers
 from mlworkflow.settings import Settings
 from mlworkflow.store.credentials import find_keys
+from mlworkflow.store.garbage import Report
 from mlworkflow.store.s3 import S3Settings, S3Store
 
 JWKS = "/openid/v1/jwks"
@@ -76,9 +81,14 @@ async def run(settings: Settings) -> None:
         key = Path(settings.webhook_key) if settings.webhook_key else None
         webhooks = WebhookSender(engine, key, settings.webhook_hosts)
         reconciler = Reconciler(client, engine, queue.add, clock, webhooks)
+        collector = GarbageCollector(client, engine.store, settings.namespaces, settings.retention)
         keys = ClusterKeys(lambda: client.get(JWKS), clock=clock)
         steps = make_app(
-            runs=EngineRuns(engine), store=engine.store, authenticator=PodTokens(keys), readers=ReaderTokens(keys)
+            runs=EngineRuns(engine),
+            store=engine.store,
+            authenticator=PodTokens(keys),
+            readers=ReaderTokens(keys),
+            garbage=None if settings.gc_interval is None else partial(_garbage, collector),
         )
         probes = health.make_app(driver.age, lambda: driver.is_synced)
         runners = [await serve(probes, settings.health_port)]
@@ -93,6 +103,8 @@ async def run(settings: Settings) -> None:
                     group.create_task(watch_store(engine, reconciler.wake_all), name="store"),
                     group.create_task(_work(driver, queue, settings.workers, reconciler), name="workers"),
                 ]
+                if settings.gc_interval is not None:
+                    background.append(group.create_task(collector.run(settings.gc_interval), name="garbage"))
                 await kopf.operator(
                     registry=handlers.registry(client, reconciler),
                     clusterwide=not settings.namespaces,
@@ -113,6 +125,14 @@ async def _work(driver: PodDriver, queue: WorkQueue[str], count: int, reconciler
     await driver.wait_synced()
     tune_garbage_collector()
     await run_workers(queue, count, reconciler.reconcile)
+
+
+async def _garbage(collector: GarbageCollector, namespace: str) -> Report:
+    """What of a namespace is garbage, for the people's API."""
+    try:
+        return await collector.collect(namespace, dry_run=True)
+    except ApiError as error:
+        raise NotReady(f"the workflows of {namespace} cannot be listed now: {type(error).__name__}") from error
 
 
 async def _share(reconciler: Reconciler) -> None:

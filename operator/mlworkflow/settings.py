@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mlworkflow.core import duration
 from mlworkflow.core.errors import UsageError
 from mlworkflow.core.pods import PodSettings
 from mlworkflow.engine.sharing import Limits
+from mlworkflow.store.garbage import Retention
+from mlworkflow.store.presence import LEAST_GRACE
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """`namespaces` empty means all. `store_keys` is a folder with the files `access-key` and `secret-key`; empty means the Pod's cloud identity.
     `webhook_key` is the file of the key that webhooks are signed with; `webhook_hosts` may be called at whatever address.
-    `limits` bound the Pods of all workflows, and of those of one namespace.
+    `limits` bound the Pods of all workflows, and of those of one namespace. `gc_interval` are the seconds between two garbage collections; None: there are
+    none.
     """
 
     namespaces: tuple[str, ...]
@@ -31,6 +36,8 @@ class Settings:
     webhook_key: str
     webhook_hosts: frozenset[str]
     limits: Limits
+    gc_interval: float | None
+    retention: Retention
     pods: PodSettings
 
     @classmethod
@@ -50,6 +57,20 @@ class Settings:
 
         def listed(name: str) -> tuple[str, ...]:
             return tuple(item.strip() for item in environ.get(name, "").split(",") if item.strip())
+
+        def span(name: str, default: str, least: float = 0.0) -> float:
+            text = environ.get(name) or default
+            if not re.fullmatch(duration.PATTERN, text):
+                raise UsageError(f"{name} must be a duration such as 30m, 24h or 90d, not '{text}'")
+            if duration.seconds(text) < least:
+                raise UsageError(f"{name} is at least {duration.human(least)}, not '{text}'")
+            return duration.seconds(text)
+
+        def switch(name: str) -> bool:
+            text = (environ.get(name) or "true").lower()
+            if text not in ("true", "false"):
+                raise UsageError(f"{name} must be true or false, not '{text}'")
+            return text == "true"
 
         def limit(name: str) -> int | None:
             return number(name, 0) or None
@@ -72,6 +93,12 @@ class Settings:
                 total=limit("MLWF_PARALLELISM"),
                 namespace=limit("MLWF_NAMESPACE_PARALLELISM"),
                 namespaces=dict(_pair(pair) for pair in listed("MLWF_NAMESPACES_PARALLELISM")),
+            ),
+            gc_interval=span("MLWF_GC_INTERVAL", "24h", least=60.0) if switch("MLWF_GC_ENABLED") else None,
+            retention=Retention(
+                runs=span("MLWF_RETENTION_RUNS", "90d"),
+                cache=span("MLWF_RETENTION_CACHE", "30d"),
+                grace=span("MLWF_GC_GRACE", "24h", least=LEAST_GRACE),
             ),
             pods=PodSettings(
                 gateway=needed("MLWF_GATEWAY_URL"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,6 +54,7 @@ class FakeRuns:
         self.ended: dict[AttemptKey, Ended] = {}
         self.checkpoints: dict[AttemptKey, list[ArtifactRef]] = {}
         self.logs: dict[AttemptKey, ArtifactRef] = {}
+        self.left: dict[AttemptKey, dict[str, ArtifactRef]] = {}
         self.stop = False
         self.is_ready = True
 
@@ -92,6 +93,9 @@ class FakeRuns:
 
     async def log(self, key: AttemptKey, log: ArtifactRef) -> None:
         self.logs[key] = log
+
+    async def leave(self, key: AttemptKey, outputs: Mapping[str, ArtifactRef]) -> None:
+        self.left[key] = dict(outputs)
 
     def metrics(self, key: AttemptKey, points: Sequence[Point]) -> bool:
         self.points.extend(points)

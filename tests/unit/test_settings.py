@@ -9,6 +9,7 @@ from mlworkflow.core.errors import UsageError
 from mlworkflow.core.pods import PodSettings
 from mlworkflow.engine.sharing import Limits
 from mlworkflow.settings import Settings
+from mlworkflow.store.garbage import Retention
 
 NEEDED = {
     "MLWF_STORE_URL": "http://store:9000",
@@ -35,6 +36,8 @@ def test_what_is_not_said_is_assumed() -> None:
         webhook_key="",
         webhook_hosts=frozenset(),
         limits=Limits(),
+        gc_interval=86400.0,
+        retention=Retention(runs=90 * 86400.0, cache=30 * 86400.0, grace=86400.0),
         pods=PodSettings("http://gateway:8080", "steps:1", "agent:1", "IfNotPresent", ""),
     )
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from mlworkflow.cli import caching, errors, file_commands, run_commands, steering
+from mlworkflow.cli import caching, errors, file_commands, garbage, run_commands, steering
 
 app = typer.Typer(
     name="mlwf",
@@ -37,6 +37,7 @@ for command in (
     run_commands.download,
     caching.why_miss,
     run_commands.delete,
+    garbage.gc,
 ):
     app.command()(command)
 

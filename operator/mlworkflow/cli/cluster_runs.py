@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any
 
-from mlworkflow.cli.errors import CliError, NoSuchRun, Refused, Usage
+from mlworkflow.cli.errors import CliError, NoSuchRun, Refused, Removed, Usage
 from mlworkflow.cli.places import Place
 from mlworkflow.cli.reader import Reader, is_out_of_reach
 from mlworkflow.cli.runs import NoLog, Resource, Run
@@ -140,6 +140,9 @@ class ClusterRuns:
     async def kept_log(self, run: Run, task: str, attempt: int) -> Mapping[str, Any] | None:
         return await self._kept("log", run, task, attempt)
 
+    async def left(self, run: Run, task: str, attempt: int) -> Mapping[str, Any]:
+        return await self._kept("left", run, task, attempt) or {}
+
     async def _kept(self, noun: str, run: Run, task: str, attempt: int) -> Mapping[str, Any] | None:
         with _translated(self._client.config.server):
             try:
@@ -155,7 +158,7 @@ class ClusterRuns:
                     async for piece in pieces:
                         yield piece
             except NotFound:
-                raise Refused("the store does not have it any more", "its retention may be over") from None
+                raise Removed("the store does not have it any more", "its retention may be over") from None
 
     async def live_log(self, run: Run, task: str, attempt: int, follow: bool) -> AsyncGenerator[bytes, None]:
         pod = names.pod_name(str(run.resource["metadata"]["name"]), run.uid, task, attempt)
@@ -201,6 +204,18 @@ class ClusterRuns:
         with _translated(self._client.config.server):
             path = MLWORKFLOWS.path(run.namespace, run.id)
             await self._client.delete(path, uid=run.uid, propagation="Background")
+
+    async def garbage(self, *, dry_run: bool, grace: float | None) -> Mapping[str, Any]:
+        if not dry_run or grace is not None:
+            raise Usage(
+                "in a cluster the operator collects garbage by itself, as its installation says",
+                f"what it would remove now is told by: mlwf gc --dry-run{self.flags}",
+            )
+        with _translated(self._client.config.server):
+            try:
+                return dict(await self._reader.json("garbage"))
+            except NotFound:
+                raise CliError("this operator collects no garbage", "its chart says gc.enabled: false") from None
 
     def _path(self, name: str) -> str:
         if not name or "/" in name or name in (".", ".."):

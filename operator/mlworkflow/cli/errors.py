@@ -37,6 +37,10 @@ class NoSuchRun(CliError):
     """There is no run or workflow of this name."""
 
 
+class Removed(CliError):
+    """The store does not have it any more."""
+
+
 class Refused(CliError):
     """Somebody else's refusal."""
 

@@ -10,13 +10,13 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from mlworkflow.cli.errors import CliError, NoSuchRun, Refused, Usage
+from mlworkflow.cli.errors import CliError, NoSuchRun, Refused, Removed, Usage
 from mlworkflow.cli.runs import NoLog, Run
 from mlworkflow.core.state import Phase
 from mlworkflow.local.home import NAMESPACE, Home, LocalRun
 from mlworkflow.store.errors import InvalidKey, NotFound, StoreError
 from mlworkflow.store.layout import AttemptKey, cas_key, record_key
-from mlworkflow.store.records import read_log, read_record
+from mlworkflow.store.records import read_left, read_log, read_record
 
 LOG = "agent.log"
 PATIENCE = 10.0
@@ -65,6 +65,13 @@ class LocalRuns:
         with _translated():
             found = read_log(self._home.store, AttemptKey(NAMESPACE, run.uid, task, attempt))
         return None if found is None else {"digest": found.digest, "size": found.size, "type": found.type}
+
+    async def left(self, run: Run, task: str, attempt: int) -> Mapping[str, Any]:
+        import msgspec
+
+        with _translated():
+            found = read_left(self._home.store, AttemptKey(NAMESPACE, run.uid, task, attempt))
+        return dict(msgspec.to_builtins(found))
 
     async def artifact(self, run: Run, digest: str) -> AsyncGenerator[bytes, None]:
         with _translated():
@@ -118,6 +125,20 @@ class LocalRuns:
         with _translated():
             self._home.delete(found)
 
+    async def garbage(self, *, dry_run: bool, grace: float | None) -> Mapping[str, Any]:
+        import msgspec
+
+        from mlworkflow.local.garbage import Busy, collect_home
+        from mlworkflow.store.garbage import Retention
+
+        retention = Retention() if grace is None else Retention(grace=grace)
+        try:
+            with _translated():
+                report = await asyncio.to_thread(collect_home, self._home, retention, dry_run=dry_run)
+        except Busy:
+            raise CliError(f"another mlwf gc is at work in {self._home.root}", "wait for its end") from None
+        return dict(msgspec.to_builtins(report))
+
     def _find(self, name: str) -> LocalRun:
         found = self._home.run(name)
         if found is None:
@@ -158,7 +179,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except NotFound:
-        raise Refused("the store does not have it any more", "it was deleted, or the folder was moved") from None
+        raise Removed("the store does not have it any more", "it was deleted, or the folder was moved") from None
     except InvalidKey as error:
         raise Usage(str(error)) from None
     except StoreError as error:

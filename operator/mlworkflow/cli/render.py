@@ -93,8 +93,12 @@ def words_of(row: Row) -> str:
 
 def artifact_table(artifacts: Sequence[Artifact]) -> str:
     """What `artifacts` shows."""
-    rows = [[f"{one.task}.{one.name}", one.type, size(one.size), one.digest] for one in artifacts]
+    rows = [[f"{one.task}.{one.name}{_of_failure(one)}", one.type, size(one.size), one.digest] for one in artifacts]
     return table(["ARTIFACT", "TYPE", "SIZE", "DIGEST"], rows)
+
+
+def _of_failure(artifact: Artifact) -> str:
+    return f" (attempt {artifact.attempt}, failed)" if artifact.is_failed else ""
 
 
 def told(step: Mapping[str, Any]) -> str:

@@ -111,22 +111,31 @@ def download(
         str, typer.Argument(metavar="STEP.ARTIFACT", help="`train.model`, `tune/3.model`, `train.logs`.")
     ],
     destination: Annotated[str | None, typer.Argument(metavar="DEST", help="Where to; `-` is standard output.")] = None,
+    attempt: Annotated[
+        int | None, typer.Option(help="What this attempt left, which failed. [default: the result]")
+    ] = None,
     output: Output = Format.TABLE,
 ) -> None:
     """Fetch an artifact, verified by its digest; a directory is unpacked, and a collection becomes a directory of its members."""
     from mlworkflow.cli import render
-    from mlworkflow.cli.artifacts import find
+    from mlworkflow.cli.artifacts import find, why_removed
     from mlworkflow.cli.download import download as fetch
 
     async def get_it(runs: Runs) -> Any:
         found = await runs.get(name)
-        wanted = await find(runs, found, artifact)
-        return wanted, await fetch(wanted, lambda digest: runs.artifact(found, digest), destination)
+        wanted = await find(runs, found, artifact, attempt)
+        try:
+            return wanted, await fetch(wanted, lambda digest: runs.artifact(found, digest), destination)
+        except errors.Removed:
+            if why := await why_removed(runs, found, wanted):
+                raise errors.Removed(why) from None
+            raise
 
     wanted, path = ask(place, get_it)
     if path is not None:
         plain = {**wanted.plain(), "path": str(path)}
-        show(output, plain, lambda: f"{path} ({wanted.type}, {render.size(wanted.size)}, verified)")
+        mark = f", left by attempt {wanted.attempt}, which failed" if wanted.is_failed else ""
+        show(output, plain, lambda: f"{path} ({wanted.type}, {render.size(wanted.size)}, verified{mark})")
 
 
 @at_a_place("everywhere", "operator_namespace")

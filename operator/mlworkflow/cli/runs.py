@@ -132,6 +132,9 @@ class Runs(Protocol):
     async def kept_log(self, run: Run, task: str, attempt: int) -> Mapping[str, Any] | None:
         """Which artifact is the log of an attempt that was stopped before it could commit, or None."""
 
+    async def left(self, run: Run, task: str, attempt: int) -> Mapping[str, Any]:
+        """The artifacts by name of an attempt that was stopped before it could commit."""
+
     def artifact(self, run: Run, digest: str) -> AsyncGenerator[bytes, None]:
         """The bytes of an artifact, unverified."""
 
@@ -149,6 +152,9 @@ class Runs(Protocol):
 
     async def delete(self, run: Run) -> None:
         """Forget it."""
+
+    async def garbage(self, *, dry_run: bool, grace: float | None) -> Mapping[str, Any]:
+        """Remove what nothing refers to any more and is older than `grace` seconds, or say what that is."""
 
 
 class NoLog(CliError):

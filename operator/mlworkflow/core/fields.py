@@ -10,12 +10,15 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from mlworkflow.core import names
+from mlworkflow.core import duration, names
 from mlworkflow.core.values import Duration, Fields, Integer, Json
 
 OutputType = Literal["artifact", "file", "directory", "string", "number", "integer", "boolean", "json"]
 ARTIFACT_TYPES = frozenset({"artifact", "file", "directory"})
 EndPhase = Literal["Succeeded", "Failed", "Skipped"]
+SUCCESS, ALWAYS = "success", "always"
+KEEP = f"^{SUCCESS}$|^{ALWAYS}$|{duration.PATTERN}"
+"""A text of `keep`."""
 StepName = Annotated[str, Meta(pattern=names.STEP_NAME, max_length=names.MAX_NAME)]
 
 
@@ -66,6 +69,15 @@ class Output(Fields, frozen=True):
         ),
     ] = "artifact"
     optional: Annotated[bool, Meta(description="The step succeeds without it.")] = False
+    keep: Annotated[
+        str,
+        Meta(
+            pattern=KEEP,
+            max_length=32,
+            description="`success`: kept where the step succeeds, as long as the run; `always`: also where an attempt fails; a duration (`30d`): as "
+            "`success`, and the artifact is removed that long after the step has ended.",
+        ),
+    ] = SUCCESS
     from_: Annotated[
         Source | UnsetType,
         Meta(
@@ -84,6 +96,11 @@ class Output(Fields, frozen=True):
     @property
     def is_artifact(self) -> bool:
         return self.type in ARTIFACT_TYPES
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it is kept as long as its run."""
+        return self.keep in (SUCCESS, ALWAYS)
 
 
 class RetryOnly(Fields, frozen=True):

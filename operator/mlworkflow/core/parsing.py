@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from mlworkflow.core.errors import Problem, SpecError
 from mlworkflow.core.expressions import OPEN
-from mlworkflow.core.fields import SOURCE, Common, Input, Lock, Output, StepFields, Webhook
+from mlworkflow.core.fields import ALWAYS, SOURCE, Common, Input, Lock, Output, StepFields, Webhook
 from mlworkflow.core.kinds import KINDS, Kind, body_of
 from mlworkflow.core.names import MAX_NAME, OWN_HEADERS, STEP_NAME
 from mlworkflow.core.step import Step
@@ -164,6 +164,16 @@ def _misplaced(fields: StepFields, kind: Kind, path: str, trial_of: str, depth: 
             )
         elif not is_group and given:
             yield Problem(f"{path}.outputs.{name}", "`from` and `value` are for the outputs of a group")
+        yield from _keep(output, is_group, f"{path}.outputs.{name}.keep")
+
+
+def _keep(output: Output, is_group: bool, path: str) -> Iterator[Problem]:
+    if is_group and output.keep == ALWAYS:
+        yield Problem(path, "a group that fails leaves nothing itself: say `always` at the step that leaves it")
+    if not output.lasts and not (output.is_artifact and output.value is UNSET):
+        yield Problem(
+            path, "a parameter is part of the step's record, which stays as long as the run: `success` or `always`"
+        )
 
 
 def _webhook(webhook: Webhook, path: str) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 
 from msgspec import structs
 
@@ -13,7 +14,16 @@ from mlworkflow.core.observation import Attempt, AttemptId, Result
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.layout import AttemptKey, CheckpointKey, cas_key, checkpoint_key
-from mlworkflow.store.records import Record, load_run, read_record, write_checkpoint, write_log, write_record
+from mlworkflow.store.presence import is_present
+from mlworkflow.store.records import (
+    Record,
+    load_run,
+    read_record,
+    write_checkpoint,
+    write_left,
+    write_log,
+    write_record,
+)
 
 TAIL_LINES, TAIL_BYTES = 10, 2048
 
@@ -40,6 +50,7 @@ async def commit(
         image=order.image,
         spec=dict(order.spec),
         params=dict(order.params),
+        keep={name: output.keep for name, output in order.outputs.items() if not output.lasts},
         inputs={name: artifact.digest for name, artifact in order.inputs.items()},
         image_digest=image_digest,
         missed=missed,
@@ -57,6 +68,7 @@ async def publish(store: ArtifactStore, key: AttemptKey, workflow: str, action: 
         attempt=action.attempt,
         kind=action.step.kind.name,
         spec=dict(action.step.body),
+        keep={name: output.keep for name, output in action.step.outputs.items() if not output.lasts},
         inputs={name: artifact.digest for name, artifact in action.inputs.items()},
     )
     return await _write(store, key, record)
@@ -89,11 +101,16 @@ async def keep_log(store: ArtifactStore, key: AttemptKey, log: ArtifactRef) -> N
     await asyncio.to_thread(write_log, store, key, log)
 
 
+async def keep_left(store: ArtifactStore, key: AttemptKey, outputs: Mapping[str, ArtifactRef]) -> None:
+    """Note what an attempt left that cannot commit any more."""
+    await asyncio.to_thread(write_left, store, key, outputs)
+
+
 async def put(store: ArtifactStore, namespace: str, data: bytes, type_: str = "file") -> ArtifactRef:
     """Store a small artifact by its content."""
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     key = cas_key(namespace, digest)
-    if await asyncio.to_thread(store.stat, key) is None:
+    if not await asyncio.to_thread(is_present, store, key, len(data)):
         await asyncio.to_thread(store.write_bytes, key, data)
     return ArtifactRef(digest, len(data), type_)
 

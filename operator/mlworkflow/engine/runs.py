@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -59,7 +59,9 @@ class EngineRuns:
             command=self._engine.driver.command(order),
             params=dict(order.params),
             inputs=dict(order.inputs),
-            outputs={name: OutputSpec(output.type, output.optional) for name, output in order.outputs.items()},
+            outputs={
+                name: OutputSpec(output.type, output.optional, output.keep) for name, output in order.outputs.items()
+            },
             checkpoint=live.checkpoints.get(key.task) if key.attempt else None,
         )
 
@@ -129,6 +131,9 @@ class EngineRuns:
 
     async def log(self, key: AttemptKey, log: ArtifactRef) -> None:
         await records.keep_log(self._engine.store, key, log)
+
+    async def leave(self, key: AttemptKey, outputs: Mapping[str, ArtifactRef]) -> None:
+        await records.keep_left(self._engine.store, key, outputs)
 
     def metrics(self, key: AttemptKey, points: Sequence[Point]) -> bool:
         live = self._current(key)

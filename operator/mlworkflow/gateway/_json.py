@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
-from mlworkflow.gateway.errors import GatewayError, Invalid, TooLarge, Unauthorized
+from mlworkflow.gateway.errors import Absent, GatewayError, Invalid, TooLarge, Unauthorized
 from mlworkflow.store.errors import InvalidKey, NotFound, StoreError, StoreRefused, StoreUnavailable
 
 MAX_BODY = 4 << 20
@@ -55,6 +55,8 @@ async def errors_as_answers(request: web.Request, handler: _Handler) -> web.Stre
     """
     try:
         return await handler(request)
+    except Absent as error:
+        return _refusal(request, error.status, str(error), missing=error.names)
     except GatewayError as error:
         return _refusal(request, error.status, str(error))
     except StoreError as error:
@@ -68,10 +70,10 @@ async def errors_as_answers(request: web.Request, handler: _Handler) -> web.Stre
         return answer({"error": "the gateway has a bug; its log says more"}, 500)
 
 
-def _refusal(request: web.Request, status: int, words: str) -> web.Response:
+def _refusal(request: web.Request, status: int, words: str, **more: Any) -> web.Response:
     _log.warning("refused status=%d method=%s route=%s caller=%s error=%s",
                  status, request.method, _route(request), CALLER.get(), words)  # fmt: skip
-    return answer({"error": words}, status)
+    return answer({"error": words, **more}, status)
 
 
 def _route(request: web.Request) -> str:

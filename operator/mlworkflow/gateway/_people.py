@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 from aiohttp import web
 
@@ -12,27 +13,35 @@ from mlworkflow.gateway._auth import Readers
 from mlworkflow.gateway._json import CALLER, answer
 from mlworkflow.gateway.errors import Forbidden, Invalid, Unauthorized, Unknown
 from mlworkflow.store._protocol import ArtifactStore
-from mlworkflow.store.layout import cas_key, log_key, record_key
+from mlworkflow.store.garbage import Report
+from mlworkflow.store.layout import cas_key, left_key, log_key, record_key
 from mlworkflow.store.records import record_keys
 
 HEADER = "X-Mlworkflow-Token"
 _ATTEMPT = re.compile(r"[0-9]{1,9}")
 
 
+Garbage: TypeAlias = Callable[[str], Awaitable[Report]]
+"""What of a namespace is garbage; raises `GatewayError` or `StoreError`."""
+
+
 class People:
     """The handlers; `routes` lists them."""
 
-    def __init__(self, store: ArtifactStore, readers: Readers) -> None:
+    def __init__(self, store: ArtifactStore, readers: Readers, garbage: Garbage | None = None) -> None:
         self._store = store
         self._readers = readers
+        self._garbage = garbage
 
     def routes(self) -> list[web.RouteDef]:
         """All routes of this API."""
         return [
             web.get("/v1/read/{namespace}/artifacts/{digest}", self.artifact, allow_head=False),
+            web.get("/v1/read/{namespace}/garbage", self.garbage),
             web.get("/v1/read/{namespace}/runs/{uid}", self.records),
             web.get("/v1/read/{namespace}/runs/{uid}/record", self.record),
             web.get("/v1/read/{namespace}/runs/{uid}/log", self.log),
+            web.get("/v1/read/{namespace}/runs/{uid}/left", self.left),
         ]
 
     async def artifact(self, request: web.Request) -> web.StreamResponse:
@@ -51,6 +60,13 @@ class People:
         await response.write_eof()
         return response
 
+    async def garbage(self, request: web.Request) -> web.Response:
+        """What the next garbage collection would remove."""
+        namespace = await self._namespace(request)
+        if self._garbage is None:
+            raise Unknown("no garbage is collected here")
+        return answer(await self._garbage(namespace))
+
     async def records(self, request: web.Request) -> web.Response:
         """Which attempts of a workflow have a record."""
         namespace, uid = await self._namespace(request), request.match_info["uid"]
@@ -64,6 +80,10 @@ class People:
     async def log(self, request: web.Request) -> web.Response:
         """Which artifact is the log of an attempt that has no record, because it was stopped."""
         return await self._kept(request, log_key)
+
+    async def left(self, request: web.Request) -> web.Response:
+        """Which artifacts an attempt left that has no record, because it was stopped."""
+        return await self._kept(request, left_key)
 
     async def _kept(self, request: web.Request, key: Callable[[str, str, str, int], str]) -> web.Response:
         namespace, uid = await self._namespace(request), request.match_info["uid"]

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 
 from mlworkflow.core.observation import Result
 from mlworkflow.core.values import ArtifactRef
-from mlworkflow.gateway.errors import Invalid
+from mlworkflow.gateway.errors import Absent, Invalid
 from mlworkflow.gateway.runs import Task
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.layout import cas_key
+from mlworkflow.store.presence import renewed
 
 
 async def check_result(store: ArtifactStore, namespace: str, task: Task, result: Result) -> None:
@@ -20,10 +21,10 @@ async def check_result(store: ArtifactStore, namespace: str, task: Task, result:
     problems = list(_undeclared(task, result))
     if result.is_success:
         problems += _missing(task, result)
-    if not problems:
-        problems = await asyncio.to_thread(lambda: list(_absent(store, namespace, result)))
     if problems:
         raise Invalid("; ".join(problems[:20]))
+    if absent := await asyncio.to_thread(lambda: dict(_absent(store, namespace, result))):
+        raise Absent("; ".join(list(absent.values())[:20]), sorted(absent))
 
 
 async def check_stored(store: ArtifactStore, namespace: str, name: str, artifact: ArtifactRef) -> None:
@@ -51,17 +52,17 @@ def _missing(task: Task, result: Result) -> Iterator[str]:
             yield f"output {name!r} is missing"
 
 
-def _absent(store: ArtifactStore, namespace: str, result: Result) -> Iterator[str]:
+def _absent(store: ArtifactStore, namespace: str, result: Result) -> Iterator[tuple[str, str]]:
     named: list[tuple[str, ArtifactRef]] = [*result.outputs.items()]
     if result.logs is not None:
         named.append(("logs", result.logs))
     for name, artifact in named:
         if problem := _problem(store, namespace, name, artifact):
-            yield problem
+            yield name, problem
 
 
 def _problem(store: ArtifactStore, namespace: str, name: str, artifact: ArtifactRef) -> str:
-    size = store.stat(cas_key(namespace, artifact.digest))
+    size = renewed(store, cas_key(namespace, artifact.digest))
     if size is None:
         return f"output {name!r} is not in the store"
     return "" if size == artifact.size else f"output {name!r} has {size} bytes in the store, not {artifact.size}"

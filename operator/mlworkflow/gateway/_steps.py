@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 from aiohttp import web
 
-from mlworkflow.core import collection
+from mlworkflow.core import collection, names
 from mlworkflow.core.observation import Result
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.gateway._auth import Authenticator
@@ -24,6 +24,7 @@ from mlworkflow.gateway.errors import Forbidden, Invalid, Unknown
 from mlworkflow.gateway.runs import OutputSpec, Point, Runs
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.layout import AttemptKey, cas_key
+from mlworkflow.store.presence import is_present
 
 LOGS, CHECKPOINT = "logs", "checkpoint"
 MEMBERS = 500
@@ -41,6 +42,10 @@ class _Metrics(msgspec.Struct, frozen=True):
 
 class _Members(msgspec.Struct, frozen=True):
     digests: Annotated[list[str], msgspec.Meta(max_length=MEMBERS)]
+
+
+class _Left(msgspec.Struct, frozen=True):
+    outputs: Annotated[dict[str, ArtifactRef], msgspec.Meta(max_length=64)]
 
 
 class Steps:
@@ -66,6 +71,8 @@ class Steps:
             web.get("/v1/ended", self.ended),
             web.post("/v1/commit", self.commit),
             web.post("/v1/logs", self.logs),
+            web.post("/v1/left/{name}", self.left_place),
+            web.post("/v1/left", self.left),
         ]
 
     async def task(self, request: web.Request) -> web.Response:
@@ -128,6 +135,23 @@ class Steps:
         await self._runs.log(key, artifact)
         return answer({"kept": True})
 
+    async def left_place(self, request: web.Request) -> web.Response:
+        """Permission to store an artifact of an attempt that may not commit any more, as `output` gives it to one that may."""
+        key, name = await self._attempt(request), request.match_info["name"]
+        artifact = await body(request, ArtifactRef)
+        _check_left({name: artifact})
+        return answer(await asyncio.to_thread(self._place, cas_key(key.namespace, artifact.digest), artifact))
+
+    async def left(self, request: web.Request) -> web.Response:
+        """Notes what an attempt left that may not commit any more, to be looked at."""
+        key = await self._attempt(request)
+        outputs = (await body(request, _Left)).outputs
+        _check_left(outputs)
+        for name, artifact in outputs.items():
+            await check_stored(self._store, key.namespace, name, artifact)
+        await self._runs.leave(key, outputs)
+        return answer({"kept": True})
+
     async def output(self, request: web.Request) -> web.Response:
         """Permission to store one declared output (or the logs), or the news that it is there already."""
         key, name = await self._attempt(request), request.match_info["name"]
@@ -138,7 +162,7 @@ class Steps:
         return answer(await asyncio.to_thread(self._place, cas_key(key.namespace, artifact.digest), artifact))
 
     def _place(self, at: str, artifact: ArtifactRef) -> dict[str, Any]:
-        if self._store.stat(at) == artifact.size:
+        if is_present(self._store, at, artifact.size):
             return {"exists": True}
         signed = self._store.sign_put(at, artifact.digest, artifact.size, self._sign_expires)
         return {"url": signed.url, "headers": signed.headers}
@@ -177,6 +201,13 @@ class Steps:
         if key.namespace != caller.namespace:
             raise Forbidden("the step is of another namespace")
         return key
+
+
+def _check_left(outputs: Mapping[str, ArtifactRef]) -> None:
+    """Raises `Invalid` for what no output of a step can be. What was declared is not known any more, and nothing depends on it."""
+    for name, artifact in outputs.items():
+        if not re.fullmatch(names.FIELD_NAME, name) or artifact.type not in ("file", "directory") or artifact.size < 0:
+            raise Invalid(f"{name[:80]!r} is no artifact of a step")
 
 
 def _check_declared(outputs: Mapping[str, OutputSpec], name: str, artifact: ArtifactRef) -> None:

@@ -7,7 +7,7 @@ from aiohttp import web
 from mlworkflow.gateway._auth import Authenticator, Readers
 from mlworkflow.gateway._blobs import Blobs
 from mlworkflow.gateway._json import MAX_BODY, answer, errors_as_answers
-from mlworkflow.gateway._people import People
+from mlworkflow.gateway._people import Garbage, People
 from mlworkflow.gateway._steps import Steps
 from mlworkflow.gateway.runs import Runs
 from mlworkflow.store._protocol import ArtifactStore
@@ -21,18 +21,19 @@ def make_app(
     store: ArtifactStore,
     authenticator: Authenticator,
     readers: Readers | None = None,
+    garbage: Garbage | None = None,
     blobs: BlobSigner | None = None,
     sign_expires: float = 900.0,
 ) -> web.Application:
     """An application to serve with `make_runner`.
 
     `authenticator` knows steps (`PodTokens` or `LocalTokens`); `readers` knows people and turns the API for people
-    on; `blobs` turns the blob API on, for a `DirectoryStore` that was made with the same signer.
+    on, and `garbage` says what of a namespace is; `blobs` turns the blob API on, for a `DirectoryStore` that was made with the same signer.
     """
     app = web.Application(middlewares=[errors_as_answers], client_max_size=MAX_BODY)
     app.add_routes(Steps(runs=runs, store=store, authenticator=authenticator, sign_expires=sign_expires).routes())
     if readers is not None:
-        app.add_routes(People(store, readers).routes())
+        app.add_routes(People(store, readers, garbage).routes())
     if blobs is not None:
         if not isinstance(store, DirectoryStore):
             raise TypeError("only a DirectoryStore has its blobs served by the gateway")

@@ -7,6 +7,7 @@
     ├── Superseded   409      this attempt has been replaced or has committed
     ├── TooLarge     413
     ├── Invalid      422      the body is wrong, and will be wrong again
+    │   └── Absent            but for this: what it names is not in the store
     └── NotReady     503      not yet or not now: ask again
 
 Messages go to the caller: one sentence, never a token or a signed URL.
@@ -14,6 +15,7 @@ Messages go to the caller: one sentence, never a token or a signed URL.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 
@@ -57,6 +59,14 @@ class Invalid(GatewayError):
     """The body is not what the contract says; the same body will be refused again."""
 
     status = 422
+
+
+class Absent(Invalid):
+    """A result names artifacts that are not in the store (any more): uploaded once more, it is as good as before."""
+
+    def __init__(self, message: str, names: Sequence[str]) -> None:
+        super().__init__(message)
+        self.names = list(names)
 
 
 class NotReady(GatewayError):

@@ -6,7 +6,7 @@ errors. Struct fields are camelCase on the wire. All methods run on the event lo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -38,10 +38,13 @@ class WorkflowRef(msgspec.Struct, frozen=True):
 
 
 class OutputSpec(msgspec.Struct, frozen=True):
-    """A declared output: `type` is in `ARTIFACT_TYPES` or `PARAMETER_TYPES`."""
+    """A declared output: `type` is in `ARTIFACT_TYPES` or `PARAMETER_TYPES`; `keep` is ``success``, ``always`` (after a failure too) or a
+    duration.
+    """
 
     type: str = "artifact"
     optional: bool = False
+    keep: str = "success"
 
     @property
     def is_artifact(self) -> bool:
@@ -112,6 +115,9 @@ class Runs(Protocol):
 
     async def log(self, key: AttemptKey, log: ArtifactRef) -> None:
         """Keeps the log, which is in the store, of an attempt that may have been stopped or replaced; never `Superseded`."""
+
+    async def leave(self, key: AttemptKey, outputs: Mapping[str, ArtifactRef]) -> None:
+        """Keeps what an attempt left, which is in the store, that may have been stopped or replaced; never `Superseded`."""
 
     def metrics(self, key: AttemptKey, points: Sequence[Point]) -> bool:
         """Takes metrics as they come; True asks the step to stop (its trial is pruned). Raises `Superseded`."""

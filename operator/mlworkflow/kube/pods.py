@@ -9,6 +9,7 @@ from mlworkflow.core.actions import Order
 from mlworkflow.core.cachefacts import Identity
 from mlworkflow.core.observation import Attempt, AttemptId, Seen
 from mlworkflow.core.pods import MAIN, PodSettings, step_pod
+from mlworkflow.engine import logs
 from mlworkflow.engine.driver import ContainerEnd, Found, NotNow, Refused
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.errors import AlreadyExists, ApiError, NotFound
@@ -20,6 +21,8 @@ from mlworkflow.kube.reflector import Reflector
 from mlworkflow.kube.refusals import refusal
 
 LOG_BYTES = 4 << 20
+LAST_LINES, LAST_BYTES = 1000, 1 << 20
+"""Of a longer log, what is kept of its end."""
 
 
 class PodDriver:
@@ -143,7 +146,13 @@ class PodDriver:
 
     async def log(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> bytes:
         try:
-            return await self._client.read_log(namespace, handle, container=MAIN, limit_bytes=LOG_BYTES)
+            log = await self._client.read_log(namespace, handle, container=MAIN, limit_bytes=LOG_BYTES + 1)
+            if len(log) <= LOG_BYTES:
+                return log
+            end = await self._client.read_log(
+                namespace, handle, container=MAIN, tail_lines=LAST_LINES, limit_bytes=LAST_BYTES
+            )
+            return logs.first(log, LOG_BYTES) + end
         except ApiError as error:
             if 400 <= error.status < 500:  # the container never started, or the Pod is gone
                 return b""

@@ -16,6 +16,7 @@ from pathlib import Path
 from mlworkflow.core.actions import Order
 from mlworkflow.core.cachefacts import Identity
 from mlworkflow.core.observation import Attempt, AttemptId, Seen
+from mlworkflow.engine import logs
 from mlworkflow.engine.driver import ContainerEnd, Found, Refused
 from mlworkflow.gateway._auth import LocalTokens
 from mlworkflow.local.home import Home
@@ -130,7 +131,7 @@ class ProcessDriver:
 
     async def log(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> bytes:
         path = self._home.work(uid, *attempt) / LOG
-        return path.read_bytes()[-TAIL:] if path.exists() else b""
+        return logs.last(path.read_bytes(), TAIL) if path.exists() else b""
 
     async def identity(self, order: Order) -> Identity:
         if not order.step.kind.command:

@@ -13,6 +13,14 @@ class SignedPut(NamedTuple):
     headers: dict[str, str]
 
 
+class Entry(NamedTuple):
+    """An object as a listing tells it; `modified` is when it was last written or refreshed, by the store's own time."""
+
+    key: str
+    size: int
+    modified: float
+
+
 class ArtifactStore(Protocol):
     """Objects under keys. Synchronous and thread-safe: callers on an event loop use `asyncio.to_thread`.
 
@@ -35,6 +43,23 @@ class ArtifactStore(Protocol):
 
     def list(self, prefix: str) -> Iterator[str]:
         """Keys that begin with `prefix`, which ends in ``/``; stores differ in their order."""
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        """As `list`, with sizes and times; memory stays flat however many there are."""
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """The names below `prefix` (empty, or ending in ``/``) that lead further; stores differ in their order."""
+
+    def now(self) -> float:
+        """The store's own time, which is the one of `Entry.modified`."""
+
+    def refresh(self, key: str, before: float) -> int | None:
+        """The object's size, or None if there is none; one that was last written before `before` counts as written now."""
+
+    def discard(self, key: str, before: float) -> bool:
+        """Removes an object that was last written or refreshed before `before`; False if there is none such. Never at the same time
+        as a `refresh` of it: either the object is gone and `refresh` says so, or it stays.
+        """
 
     def delete(self, key: str) -> None:
         """Removes an object; none there is no error."""

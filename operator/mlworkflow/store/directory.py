@@ -8,15 +8,17 @@ because a record that a power cut loses only costs its step again. Files are 060
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from mlworkflow.store._protocol import SignedPut
+from mlworkflow.store._protocol import Entry, SignedPut
 from mlworkflow.store.errors import InvalidKey, NotFound, StoreRefused, StoreUnavailable
 from mlworkflow.store.signing import BlobSigner
 
@@ -25,11 +27,12 @@ _TEMPORARY = ".tmp"
 
 
 class DirectoryStore:
-    """An `ArtifactStore` below `root`, which is created."""
+    """An `ArtifactStore` below `root`, which is created. Its time is that of `clock`."""
 
-    def __init__(self, root: Path, signer: BlobSigner) -> None:
+    def __init__(self, root: Path, signer: BlobSigner, clock: Callable[[], float] = time.time) -> None:
         self._root = root
         self._signer = signer
+        self._clock = clock
 
     def path(self, key: str) -> Path:
         """Where an object is, or would be; raises `InvalidKey` rather than lead outside."""
@@ -61,13 +64,13 @@ class DirectoryStore:
             return self.path(key).read_bytes()
 
     def write_bytes(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
-        with _Pending(self._root, self.path(key)) as pending:
+        with _Pending(self._root, self.path(key), self._clock) as pending:
             pending.write(data)
             return pending.publish(replace=not if_absent)
 
     def receive(self, key: str, digest: str, size: int) -> Incoming:
         """A writer for bytes that are yet to come, which must turn out to be these."""
-        return Incoming(self._root, self.path(key), digest, size)
+        return Incoming(self._root, self.path(key), self._clock, digest, size)
 
     def list(self, prefix: str) -> Iterator[str]:
         folder = self.path(prefix.removesuffix("/"))
@@ -77,6 +80,57 @@ class DirectoryStore:
             for name in names
         ]
         return iter(sorted(keys, key=os.fsencode))
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        pending = [self.path(prefix.removesuffix("/"))]
+        while pending:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(pending.pop()) as found:
+                for entry in found:
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(Path(entry.path))
+                        continue
+                    with contextlib.suppress(FileNotFoundError):
+                        status = entry.stat(follow_symlinks=False)
+                        yield Entry(os.path.relpath(entry.path, self._root), status.st_size, status.st_mtime)
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        folder = self.path(prefix.removesuffix("/")) if prefix else self._root
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as found:
+            yield from sorted(entry.name for entry in found if entry.is_dir() and entry.name != _TEMPORARY)
+
+    def now(self) -> float:
+        return self._clock()
+
+    def refresh(self, key: str, before: float) -> int | None:
+        with self._alone(key) as status:
+            if status is not None and status.st_mtime < before:
+                now = self._clock()
+                os.utime(self.path(key), (now, now))
+            return None if status is None else status.st_size
+
+    def discard(self, key: str, before: float) -> bool:
+        with self._alone(key) as status:
+            is_old = status is not None and status.st_mtime < before
+            if is_old:
+                self.path(key).unlink()
+            return is_old
+
+    @contextlib.contextmanager
+    def _alone(self, key: str) -> Iterator[os.stat_result | None]:
+        """An object that nobody else refreshes or discards meanwhile, in whatever process; None where there is none."""
+        with _translated(key):
+            while True:
+                try:
+                    file = self.path(key).open("rb")
+                except FileNotFoundError:
+                    yield None
+                    return
+                with file:
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                    status = os.fstat(file.fileno())
+                    if status.st_nlink:  # else it was discarded, or written anew, before we had it
+                        yield status
+                        return
 
     def delete(self, key: str) -> None:
         with contextlib.suppress(NotFound), _translated(key):
@@ -97,8 +151,9 @@ class DirectoryStore:
 class _Pending:
     """A file that is not an object yet: gone on exit unless it was published."""
 
-    def __init__(self, root: Path, target: Path) -> None:
+    def __init__(self, root: Path, target: Path, clock: Callable[[], float]) -> None:
         self._target = target
+        self._clock = clock
         self._path = root / _TEMPORARY / uuid.uuid4().hex
         with _translated(target.name):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -123,6 +178,8 @@ class _Pending:
         """Gives the file its name at once; False when the name is taken and may not be replaced."""
         with _translated(self._target.name):
             self._target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            now = self._clock()
+            os.utime(self._file, (now, now))
             if replace:
                 os.replace(self._path, self._target)
                 return True
@@ -136,8 +193,8 @@ class _Pending:
 class Incoming(_Pending):
     """Bytes that arrive with a promise of what they are: nothing appears under the key unless the promise is kept."""
 
-    def __init__(self, root: Path, target: Path, digest: str, size: int) -> None:
-        super().__init__(root, target)
+    def __init__(self, root: Path, target: Path, clock: Callable[[], float], digest: str, size: int) -> None:
+        super().__init__(root, target, clock)
         self._digest = digest
         self._left = size
         self._hash = hashlib.sha256()

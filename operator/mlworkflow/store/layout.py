@@ -3,10 +3,13 @@
     <namespace>/cas/sha256/<2 hex>/<62 hex>            an artifact's bytes, named by their digest
     <namespace>/runs/<workflow uid>/<task>/<attempt>.json       the record of one attempt
     <namespace>/runs/<workflow uid>/<task>/<attempt>.log.json   where the log of an attempt is that was stopped before it could commit
+    <namespace>/runs/<workflow uid>/<task>/<attempt>.left.json  which artifacts such an attempt left to be looked at
     <namespace>/runs/<workflow uid>/<task>/checkpoint.json      where the last checkpoint of a task is
     <namespace>/cache/results/<64 hex>.json            a result, named by the digest of the facts that it follows from
     <namespace>/cache/steps/<workflow>/<task>/last.json         the facts of the last result of a workflow's task
     <namespace>/cache/code/<64 hex>.json               what code an image carries, named by the digest of the image
+    <namespace>/runs/<workflow uid>/gone.json                   since when the workflow is gone (the object's time says it)
+    <namespace>/models/…json                           what refers to artifacts beside runs and the cache: models that were promoted
 
 In a key the ``.`` between a task's segments is written ``/_``: ``fold/1.prep`` is ``fold/1/_prep``. So no folder has a dot in its
 name and every object has one: nothing is ever both an object and a folder, and a key is read back in one way only.
@@ -28,9 +31,10 @@ _UID = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]{0,62}")
 _SEGMENT = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(~[1-9][0-9]{0,3})?(/(0|[1-9][0-9]{0,8}))*"
 _TASK = re.compile(rf"(?=.{{1,{LONGEST_TASK}}}\Z){_SEGMENT}(\.{_SEGMENT})*")
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
+_CAS_KEY = re.compile(r"[^/]+/cas/sha256/([0-9a-f]{2})/([0-9a-f]{62})")
 _ATTEMPT = r"(?P<attempt>0|[1-9][0-9]{0,8})"
 _RUN_KEY = re.compile(
-    rf"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/(?P<task>[^.]+)/({_ATTEMPT}(?P<log>\.log)?|checkpoint)\.json"
+    rf"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/(?P<task>[^.]+)/({_ATTEMPT}(?P<beside>\.log|\.left)?|checkpoint)\.json"
 )
 
 
@@ -45,6 +49,12 @@ class AttemptKey(NamedTuple):
 
 class LogKey(NamedTuple):
     """The attempt whose log was kept without a record."""
+
+    attempt: AttemptKey
+
+
+class LeftKey(NamedTuple):
+    """The attempt that left artifacts without a record."""
 
     attempt: AttemptKey
 
@@ -73,6 +83,11 @@ def log_key(namespace: str, uid: str, task: str, attempt: int) -> str:
     return f"{_folder(namespace, uid, task)}{_number(attempt)}.log.json"
 
 
+def left_key(namespace: str, uid: str, task: str, attempt: int) -> str:
+    """The key of what says which artifacts an attempt left, if it has no record."""
+    return f"{_folder(namespace, uid, task)}{_number(attempt)}.left.json"
+
+
 def checkpoint_key(namespace: str, uid: str, task: str) -> str:
     """The key of what says where a task's last checkpoint is."""
     return f"{_folder(namespace, uid, task)}checkpoint.json"
@@ -85,22 +100,53 @@ def records_prefix(namespace: str, uid: str) -> str:
 
 def cache_key(namespace: str, facts: str) -> str:
     """The key of the result that follows from facts with this digest."""
-    return f"{_cache(namespace)}/results/{_hex(facts)}.json"
+    return f"{cache_prefix(namespace)}results/{_hex(facts)}.json"
 
 
 def cache_step_key(namespace: str, workflow: str, task: str) -> str:
     """The key of the facts of the last result of a workflow's task."""
     folder = _checked(_TASK, "task", task).replace(".", "/_")
-    return f"{_cache(namespace)}/steps/{_checked(_NAMESPACE, 'workflow', workflow)}/{folder}/last.json"
+    return f"{cache_prefix(namespace)}steps/{_checked(_NAMESPACE, 'workflow', workflow)}/{folder}/last.json"
 
 
 def cache_code_key(namespace: str, image_digest: str) -> str:
     """The key of what code the image with this digest carries."""
-    return f"{_cache(namespace)}/code/{_hex(image_digest)}.json"
+    return f"{cache_prefix(namespace)}code/{_hex(image_digest)}.json"
 
 
-def parse_run_key(key: str) -> AttemptKey | LogKey | CheckpointKey:
-    """What a key below `records_prefix` holds: an attempt's record, or the place of its log or of a task's checkpoint."""
+def gone_key(namespace: str, uid: str) -> str:
+    """The key of what says since when a workflow is gone whose records are still here."""
+    return f"{records_prefix(namespace, uid)}gone.json"
+
+
+def runs_prefix(namespace: str) -> str:
+    """What the keys of every record begin with; ends in ``/``."""
+    return f"{_checked(_NAMESPACE, 'namespace', namespace)}/runs/"
+
+
+def cas_prefix(namespace: str) -> str:
+    """What the keys of every artifact begin with; ends in ``/``."""
+    return f"{_checked(_NAMESPACE, 'namespace', namespace)}/cas/sha256/"
+
+
+def cache_prefix(namespace: str) -> str:
+    """What the keys of everything that the cache remembers begin with; ends in ``/``."""
+    return f"{_checked(_NAMESPACE, 'namespace', namespace)}/cache/"
+
+
+def is_namespace(text: str) -> bool:
+    """Whether a namespace can be called so."""
+    return bool(_NAMESPACE.fullmatch(text))
+
+
+def digest_of(key: str) -> str | None:
+    """The digest of the artifact with this key; None for a key of something else."""
+    matched = _CAS_KEY.fullmatch(key)
+    return f"sha256:{matched[1]}{matched[2]}" if matched else None
+
+
+def parse_run_key(key: str) -> AttemptKey | LogKey | LeftKey | CheckpointKey:
+    """What a key below `records_prefix` holds: an attempt's record, or the place of its log, of what it left, or of a task's checkpoint."""
     matched = _RUN_KEY.fullmatch(key)
     if not matched:
         raise InvalidKey(f"not a key of a run: {key[:200]!r}")
@@ -112,11 +158,12 @@ def parse_run_key(key: str) -> AttemptKey | LogKey | CheckpointKey:
     if matched["attempt"] is None:
         return where
     attempt = AttemptKey(*where, int(matched["attempt"]))
-    return LogKey(attempt) if matched["log"] else attempt
-
-
-def _cache(namespace: str) -> str:
-    return f"{_checked(_NAMESPACE, 'namespace', namespace)}/cache"
+    match matched["beside"]:
+        case ".log":
+            return LogKey(attempt)
+        case ".left":
+            return LeftKey(attempt)
+    return attempt
 
 
 def _hex(digest: str) -> str:

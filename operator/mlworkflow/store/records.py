@@ -8,7 +8,7 @@ equal records are equal bytes.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,6 +21,7 @@ from mlworkflow.store.layout import (
     AttemptKey,
     CheckpointKey,
     checkpoint_key,
+    left_key,
     log_key,
     parse_run_key,
     record_key,
@@ -33,7 +34,8 @@ __all__ = ["ArtifactRef", "Record", "Result", "decode", "encode", "load_run", "r
 class Record(Result, frozen=True, kw_only=True, rename="camel"):
     """A result and what it came from (contract, section 4); `inputs` is name → digest.
 
-    `image_digest` is what the image was, where that is known; `missed` says why an earlier result was not taken instead.
+    `image_digest` is what the image was, where that is known; `missed` says why an earlier result was not taken instead. `keep` is
+    output → duration, of those that are removed that long after it.
     """
 
     workflow: str
@@ -47,6 +49,7 @@ class Record(Result, frozen=True, kw_only=True, rename="camel"):
     inputs: dict[str, str] = {}
     image_digest: str = ""
     missed: str = ""
+    keep: dict[str, str] = {}
 
 
 def encode(value: msgspec.Struct) -> bytes:
@@ -94,6 +97,19 @@ def record_keys(store: ArtifactStore, namespace: str, uid: str) -> Iterator[Atte
             found = parse_run_key(key)
             if isinstance(found, AttemptKey):
                 yield found
+
+
+def write_left(store: ArtifactStore, key: AttemptKey, outputs: Mapping[str, ArtifactRef]) -> None:
+    """Notes which artifacts an attempt left that has no record."""
+    store.write_bytes(left_key(*key), msgspec.json.encode(outputs, order="sorted"))
+
+
+def read_left(store: ArtifactStore, key: AttemptKey) -> dict[str, ArtifactRef]:
+    """The artifacts of an attempt that was stopped before it could commit, as far as they were kept."""
+    try:
+        return msgspec.json.decode(store.read_bytes(left_key(*key)), type=dict[str, ArtifactRef])
+    except NotFound:
+        return {}
 
 
 class Kept(NamedTuple):

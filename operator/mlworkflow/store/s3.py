@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -17,12 +19,13 @@ from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
+from minio.commonconfig import REPLACE, CopySource
 from minio.credentials.credentials import Credentials
 from minio.credentials.providers import Provider
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
 
-from mlworkflow.store._protocol import SignedPut
+from mlworkflow.store._protocol import Entry, SignedPut
 from mlworkflow.store._s3_probe import find_form, is_forgeable
 from mlworkflow.store._s3_urls import Form, ScopedKeys, UrlSigner
 from mlworkflow.store.errors import NotFound, StoreRefused, StoreUnavailable
@@ -30,6 +33,7 @@ from mlworkflow.store.errors import NotFound, StoreRefused, StoreUnavailable
 _CHUNK = 1 << 20
 _OWN_REQUEST_SECONDS = 300
 _SECONDS_THAT_MATTER = 30.0
+_TIME_HOLDS = 300.0
 _TRANSIENT = frozenset(
     {"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "Throttling", "XMinioServerNotInitialized"}
 )
@@ -80,12 +84,14 @@ class S3Store:
         if not settings.path_style:
             self._client.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
         self._clock, self._ahead = clock, 0.0
+        self._learned = -math.inf
         self._own = self._signer(settings.endpoint, self._now)
         self._steps = self._signer(settings.step_endpoint or settings.endpoint, self._now)
         self._scoped = ScopedKeys(
             settings.endpoint, settings.bucket, settings.region, settings.keys, self._pool, self._now
         )
         self._is_scoped = False
+        self._locks = [threading.Lock() for _ in range(64)]
         self._form = Form.CHECKSUM
         self._is_probed = False
         self.weaknesses: tuple[str, ...] = ()
@@ -128,6 +134,52 @@ class S3Store:
             for found in self._client.list_objects(self._settings.bucket, prefix=prefix, recursive=True):
                 if found.object_name:
                     yield found.object_name
+
+    def entries(self, prefix: str) -> Iterator[Entry]:
+        with self._translated():
+            for found in self._client.list_objects(self._settings.bucket, prefix=prefix, recursive=True):
+                if found.object_name and not found.is_dir and found.last_modified:
+                    yield Entry(found.object_name, found.size or 0, found.last_modified.timestamp())
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        with self._translated():
+            for found in self._client.list_objects(self._settings.bucket, prefix=prefix):
+                if found.object_name and found.is_dir:
+                    yield found.object_name.removeprefix(prefix).strip("/")
+
+    def now(self) -> float:
+        if time.monotonic() - self._learned > _TIME_HOLDS:
+            with self._translated():
+                self._learn_the_time()
+            self._learned = time.monotonic()
+        return self._now()
+
+    def refresh(self, key: str, before: float) -> int | None:
+        with self._alone(key), contextlib.suppress(NotFound), self._translated():
+            size, modified = self._looked_at(key)
+            if modified < before:
+                bucket = self._settings.bucket
+                self._client.copy_object(
+                    bucket, key, CopySource(bucket, key), metadata={"refreshed": "1"}, metadata_directive=REPLACE
+                )
+            return size
+        return None
+
+    def discard(self, key: str, before: float) -> bool:
+        with self._alone(key), contextlib.suppress(NotFound), self._translated():
+            if self._looked_at(key)[1] < before:
+                self._client.remove_object(self._settings.bucket, key)
+                return True
+        return False
+
+    def _looked_at(self, key: str) -> tuple[int, float]:
+        found = self._client.stat_object(self._settings.bucket, key)
+        assert found.last_modified is not None
+        return found.size or 0, found.last_modified.timestamp()
+
+    def _alone(self, key: str) -> threading.Lock:
+        """Who refreshes or discards an object does so alone: all of it goes through this process (there is one operator)."""
+        return self._locks[hash(key) % len(self._locks)]
 
     def delete(self, key: str) -> None:
         with contextlib.suppress(NotFound), self._translated():

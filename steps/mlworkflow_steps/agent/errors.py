@@ -8,6 +8,8 @@ GaveUp             nobody answered for as long as patience lasts
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class StepFailure(Exception):
     """A failure to commit: `reason` is one word of the contract."""
@@ -22,11 +24,12 @@ class Superseded(Exception):
 
 
 class GatewayRefused(Exception):
-    """A final no: `status` is 403, 404, 413 or 422."""
+    """A final no: `status` is 403, 404, 413 or 422. `missing` are artifacts of a result that are not in the store any more."""
 
-    def __init__(self, status: int, words: str) -> None:
+    def __init__(self, status: int, words: str, missing: Sequence[str] = ()) -> None:
         super().__init__(words)
         self.status = status
+        self.missing = missing
 
 
 class GaveUp(Exception):

@@ -26,10 +26,17 @@ class Gateway:
         self._url = url.rstrip("/")
         self._token_file = token_file
         self.patience = patience
+        self._outputs = "outputs"
 
     def with_patience(self, patience: Patience) -> Gateway:
         """The same gateway, asked by somebody who waits for a longer or a shorter time."""
         return Gateway(self._url, self._token_file, patience)
+
+    def for_what_is_left(self, patience: Patience) -> Gateway:
+        """The same gateway, asked where to put artifacts by an attempt that cannot commit any more."""
+        gateway = self.with_patience(patience)
+        gateway._outputs = "left"
+        return gateway
 
     def task(self) -> dict[str, Any]:
         """What to do."""
@@ -56,9 +63,13 @@ class Gateway:
         """Notes the stored log of an attempt that cannot commit any more."""
         self._call("POST", "/v1/logs", artifact)
 
+    def left(self, outputs: dict[str, Any]) -> None:
+        """Notes stored artifacts of an attempt that cannot commit any more."""
+        self._call("POST", "/v1/left", {"outputs": outputs})
+
     def output_place(self, name: str, artifact: dict[str, Any]) -> tuple[str, dict[str, str]] | None:
         """Where and with which headers to PUT an artifact; None when it is there already."""
-        place = self._call("POST", f"/v1/outputs/{_quoted(name)}", artifact)
+        place = self._call("POST", f"/v1/{self._outputs}/{_quoted(name)}", artifact)
         return None if place.get("exists") else (self._absolute(place["url"]), place.get("headers") or {})
 
     def metrics(self, points: list[dict[str, Any]]) -> bool:
@@ -88,11 +99,12 @@ class Gateway:
                 status, headers, data = self._try(method, path, body, timeout)
                 if status == 200:
                     return _parsed(data)
-                words = str(_parsed(data).get("error") or f"the gateway answered {status}")
+                answer = _parsed(data)
+                words = str(answer.get("error") or f"the gateway answered {status}")
                 if status == 409:
                     raise Superseded(words)
                 if status in _FINAL:
-                    raise GatewayRefused(status, words)
+                    raise GatewayRefused(status, words, answer.get("missing") or ())
                 after = retry_after(headers)
             except OSError as error:
                 words = f"{type(error).__name__}: {error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 ARTIFACT_TYPES = ("artifact", "file", "directory")
+ALWAYS = "always"
 # Values go from the step's file to the next step's by JSON alone, and through no template, shell or annotation on the way: there a
 # big one is cut (argo-workflows #15512) and quotes, braces or backslashes in it come out as something else (#13718).
 LONGEST_PARAMETER = 1 << 20
@@ -28,12 +30,26 @@ class Outputs:
         self.parameters: dict[str, Any] = {}
 
 
-def collect(declared: Mapping[str, Mapping[str, Any]], folders: Folders) -> Outputs:
-    """All outputs of a step; raises `StepFailure`: `OutputMissing` naming all that miss, `OutputInvalid` naming all
+def kept_always(declared: Mapping[str, Mapping[str, Any]], folders: Folders) -> Outputs:
+    """What is there, and as declared, of the outputs that are kept after a failure too."""
+    found = Outputs()
+    for name, output in declared.items():
+        if output.get("keep") == ALWAYS:
+            with contextlib.suppress(StepFailure):
+                one = collect({name: output}, folders, undeclared=False)
+                found.artifacts |= one.artifacts
+                found.parameters |= one.parameters
+    return found
+
+
+def collect(declared: Mapping[str, Mapping[str, Any]], folders: Folders, *, undeclared: bool = True) -> Outputs:
+    """All outputs of a step, with parameters that it did not declare if `undeclared`; raises `StepFailure`: `OutputMissing` naming all that miss, `OutputInvalid` naming all
     that are wrong.
     """
     outputs, missing, wrong = Outputs(), [], []
-    names = set(_parameter_files(folders)) | {name for name, output in declared.items() if not _is_artifact(output)}
+    names = set(_parameter_files(folders) if undeclared else ()) | {
+        name for name, output in declared.items() if not _is_artifact(output)
+    }
     for name in sorted(names):
         kind = declared[name]["type"] if name in declared else ""
         try:

@@ -20,7 +20,7 @@ from mlworkflow_steps.agent.errors import StepFailure
 HEAD_BYTES = 1 << 20
 TAIL_BYTES = 7 << 20
 _DRAIN_SECONDS = 1.0
-_CUT = b"\n[... mlworkflow: %d bytes of output left out ...]\n"
+_CUT = b"\n[... mlworkflow: truncated, %d bytes of output left out ...]\n"
 OOM_FILES = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
 
 

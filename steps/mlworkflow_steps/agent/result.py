@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+from collections.abc import Sequence
 
 from mlworkflow_steps.agent import outputs
-from mlworkflow_steps.agent.errors import GatewayRefused, StepFailure
+from mlworkflow_steps.agent.errors import GatewayRefused, GaveUp, StepFailure, Superseded
 from mlworkflow_steps.agent.folders import Folders, read_untrusted
 from mlworkflow_steps.agent.gateway import Gateway
 
@@ -47,6 +49,35 @@ def judged(
     return {**left, **failed(code, *words)}
 
 
+def with_kept(gateway: Gateway, task: dict[str, Any], folders: Folders, failure: dict[str, Any]) -> dict[str, Any]:
+    """A failure, with the outputs that are kept after one too, as far as they are there: whatever is wrong with them, it is no
+    cause of the failure. Raises `Superseded`.
+    """
+    if not any(output.get("keep") == outputs.ALWAYS for output in task["outputs"].values()):
+        return failure
+    found = outputs.kept_always(task["outputs"], folders)
+    return {**failure, "outputs": stored(gateway, found.artifacts), "parameters": found.parameters}
+
+
+def leave(gateway: Gateway, task: dict[str, Any], folders: Folders) -> None:
+    """Keeps the outputs that are kept always, of an attempt that cannot commit any more."""
+    found = outputs.kept_always(task["outputs"], folders)
+    with contextlib.suppress(GatewayRefused, GaveUp, Superseded):
+        if found.artifacts and (left := stored(gateway, found.artifacts)):
+            gateway.left(left)
+
+
+def stored(gateway: Gateway, artifacts: dict[str, str]) -> dict[str, Any]:
+    """Artifacts by name, in the store; those that cannot be stored are left out. Raises `Superseded`."""
+    from mlworkflow_steps.agent import transfer
+
+    kept = {}
+    for name, path in artifacts.items():
+        with contextlib.suppress(StepFailure, GatewayRefused, GaveUp, OSError):
+            kept[name] = transfer.publish(gateway, name, path)
+    return kept
+
+
 def own_words(folders: Folders) -> tuple[str, str] | None:
     """The reason and message that a step left for its failure, if it did."""
     try:
@@ -60,16 +91,37 @@ def own_words(folders: Folders) -> tuple[str, str] | None:
     return reason, str(message)[:LONGEST_MESSAGE]
 
 
-def commit(gateway: Gateway, result: dict[str, Any]) -> dict[str, Any]:
-    """Commits a result, or where the gateway refuses it for good, its refusal; returns what was committed."""
+def commit(gateway: Gateway, result: dict[str, Any], folders: Folders) -> dict[str, Any]:
+    """Commits a result, or where the gateway refuses it for good, its refusal; returns what was committed. What the store has lost
+    since it was published is published once more.
+    """
     try:
-        gateway.commit(result)
-    except GatewayRefused as refusal:
-        reason = "StoreRefused" if refusal.status == 403 else "OutputInvalid"
+        try:
+            gateway.commit(result)
+        except GatewayRefused as refusal:
+            if not refusal.missing:
+                raise
+            _publish_again(gateway, refusal.missing, folders)
+            gateway.commit(result)
+    except (GatewayRefused, StepFailure) as refusal:
+        if result["reason"] and result.get("outputs"):  # what a failure leaves is not worth its cause
+            return commit(gateway, {**result, "outputs": {}, "parameters": {}}, folders)
+        if isinstance(refusal, StepFailure):
+            reason = refusal.reason
+        else:
+            reason = "StoreRefused" if refusal.status == 403 else "OutputInvalid"
         times: dict[str, Any] = {key: result[key] for key in ("startedAt", "finishedAt") if key in result}
         result = failed(result["exitCode"] or 1, reason, f"the result was refused: {refusal}") | times
         gateway.commit(result)
     return result
+
+
+def _publish_again(gateway: Gateway, names: Sequence[str], folders: Folders) -> None:
+    from mlworkflow_steps.agent import transfer
+
+    for name in names:
+        path = folders.log if name == "logs" else os.path.realpath(os.path.join(folders.outputs, name))
+        transfer.publish(gateway, name, path)
 
 
 def with_log_lines(message: str, lines: str) -> str:

@@ -35,15 +35,17 @@ def run(gateway: Gateway, folders: Folders, environ: Mapping[str, str], clock: C
     That is the command's own; 1 when only the step failed (an output is missing, say). Raises what the gateway raises.
     """
     log = Log()
+    task: dict[str, Any] = {}
     try:
-        outcome = _committed(gateway, folders, environ, log, clock)
-    except (
-        Superseded
-    ):  # by its replacement, or because the workflow stopped it: nobody takes its result, but its log is kept
-        patient = gateway.with_patience(Patience(_LOG_PATIENCE))
+        task |= gateway.task()
+        outcome = _committed(gateway, task, folders, environ, log, clock)
+    except Superseded:  # by its replacement, or because the workflow stopped it: nobody takes its result
+        patience = Patience(_LOG_PATIENCE)
         with contextlib.suppress(StepFailure, GaveUp, GatewayRefused, Superseded):
-            if logs := _keep_log(patient, folders, log):
-                patient.logs(logs)
+            if logs := _keep_log(gateway.with_patience(patience), folders, log):
+                gateway.with_patience(patience).logs(logs)
+        if task:
+            result.leave(gateway.for_what_is_left(patience), task, folders)
         raise
     if outcome["reason"]:
         print(
@@ -53,10 +55,14 @@ def run(gateway: Gateway, folders: Folders, environ: Mapping[str, str], clock: C
 
 
 def _committed(
-    gateway: Gateway, folders: Folders, environ: Mapping[str, str], log: Log, clock: Callable[[], float]
+    gateway: Gateway,
+    task: dict[str, Any],
+    folders: Folders,
+    environ: Mapping[str, str],
+    log: Log,
+    clock: Callable[[], float],
 ) -> dict[str, Any]:
     """The result, which has been committed."""
-    task = gateway.task()
     started = clock()
     attempt = Attempt(gateway, task, folders, environ, log)
     with _termination_is_a_failure():
@@ -75,7 +81,7 @@ def _committed(
     outcome["startedAt"], outcome["finishedAt"] = started, clock()
     with contextlib.suppress(StepFailure, GaveUp, GatewayRefused):  # the result matters more than its log
         outcome["logs"] = _keep_log(gateway, folders, log)
-    return result.commit(gateway, {key: value for key, value in outcome.items() if value is not None})
+    return result.commit(gateway, {key: value for key, value in outcome.items() if value is not None}, folders)
 
 
 def prepare(task: dict[str, Any], folders: Folders, *, shared: bool = False) -> None:
@@ -125,8 +131,11 @@ class Attempt:
             except StepFailure as failure:
                 self._keeper().save_last()
                 reason = "Terminated" if ended.terminated and failure.reason == "OutputMissing" else failure.reason
-                return result.failed(0, reason, str(failure))
+                return self._with_kept(result.failed(0, reason, str(failure)))
         return self._failure(ended)
+
+    def _with_kept(self, failure: dict[str, Any]) -> dict[str, Any]:
+        return result.with_kept(self._gateway, self._task, self._folders, failure)
 
     def _run(self) -> Exit:
         command = self._task["command"]
@@ -160,15 +169,15 @@ class Attempt:
     def _failure(self, ended: Exit) -> dict[str, Any]:
         code, lines = ended.code, self._log.last_lines()
         if self._stopped:
-            return result.failed(code, "Stopped", "stopped at the workflow's word")
+            return self._with_kept(result.failed(code, "Stopped", "stopped at the workflow's word"))
         if ended.out_of_memory:
             words = f"exit code {code}: the kernel killed a process, because the step's memory limit was reached"
-            return result.failed(code, "OOMKilled", result.with_log_lines(words, lines))
+            return self._with_kept(result.failed(code, "OOMKilled", result.with_log_lines(words, lines)))
         own = result.own_words(self._folders)
         if own is not None:
             return result.judged(self._gateway, self._task, self._folders, code, own)
         reason = "Terminated" if ended.terminated else "Error"
-        return result.failed(code, reason, result.with_log_lines(f"exit code {code}", lines))
+        return self._with_kept(result.failed(code, reason, result.with_log_lines(f"exit code {code}", lines)))
 
     def _complain(self, words: str) -> None:
         line = f"mlworkflow: {words}\n".encode()

@@ -20,6 +20,7 @@ from mlworkflow.gateway.app import make_app
 from mlworkflow.gateway.errors import Unauthorized
 from mlworkflow.local.patches import merged
 from mlworkflow.store.directory import DirectoryStore
+from mlworkflow.store.garbage import Known, Report, Retention, collect
 from mlworkflow.store.layout import AttemptKey, cas_key
 from mlworkflow.store.records import Record, write_record
 from mlworkflow.store.signing import BlobSigner
@@ -59,7 +60,13 @@ class FakeCluster:
 
     @asynccontextmanager
     async def served(self) -> AsyncIterator[str]:
-        gateway = TestServer(make_app(runs=None, store=self.store, authenticator=None, readers=Readers()))  # type: ignore[arg-type]
+        async def garbage(namespace: str) -> Report:
+            uids = {workflow["metadata"]["uid"] for workflow in self.workflows.values()}
+            return collect(self.store, namespace, Known(uids, ()), Retention(grace=0), dry_run=True)
+
+        gateway = TestServer(
+            make_app(runs=None, store=self.store, authenticator=None, readers=Readers(), garbage=garbage)  # type: ignore[arg-type]
+        )
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._dispatch)
         server = TestServer(app)

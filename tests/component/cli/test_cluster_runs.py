@@ -284,3 +284,14 @@ async def test_a_retry_with_a_file_takes_what_the_file_says_and_keeps_what_peopl
 def _any_end(shell: Shell, *words: str) -> tuple[str, str]:
     out, err = shell.start(*words).communicate(timeout=60)
     return out, err
+
+
+async def test_what_the_operator_is_about_to_remove(mlwf: Remote) -> None:
+    kept = mlwf.cluster.keep(b"kept")
+    mlwf.cluster.keep(b"garbage")
+    mlwf.cluster.put("w", status("Succeeded"), steps=STEPS)
+    mlwf.cluster.record("w", "train", Result(exit_code=0, outputs={"model": kept}))
+    report = await mlwf.json("gc", "--dry-run")
+    assert (report["namespace"], report["objects"], report["bytes"], report["keptObjects"]) == ("ml", 1, 7, 1)
+    assert "1 artifacts (7 B) and 0 records would be removed; 1 artifacts (4 B) stay" in await mlwf("gc", "--dry-run")
+    assert "the operator collects garbage by itself" in await mlwf("gc", code=2)

@@ -206,6 +206,34 @@ def test_what_a_failed_step_left_can_still_be_fetched(mlwf: Shell, sh: Sh) -> No
     assert mlwf("download", "bad", "boom.logs", "-") == "why\n"
 
 
+def test_what_failed_attempts_left_is_shown_with_a_mark_and_is_no_result(mlwf: Shell, sh: Sh) -> None:
+    keep = {"outputs": {"trace": {"keep": "always"}, "model": {}}}
+    script = 'echo "try $MLWF_ATTEMPT" > $MLWF_OUT/trace; echo m > $MLWF_OUT/model; test $MLWF_ATTEMPT = 2'
+    slow = "trap 'echo told > $MLWF_OUT/trace; exit 1' TERM; while :; do sleep 0.1; done"
+    steps = [
+        sh("flaky", script, retry={"limit": 2, "backoff": "0s"}, **keep),
+        sh("bad", "echo why > $MLWF_OUT/trace; exit 1", allowFailure=True, **keep),
+        sh("slow", slow, timeout="2s", allowFailure=True, **keep),
+        sh("takes", "cp $MLWF_IN/trace $MLWF_OUT/got", inputs={"trace": {"from": "flaky.trace"}}, outputs={"got": {}}),
+        sh("never", "true", inputs={"trace": {"from": "bad.trace"}}),
+    ]
+    run = mlwf.json("run", mlwf.write("w", steps), "-q")
+    phases = {step["name"]: step["phase"] for step in run["status"]["steps"]}
+    assert (phases["takes"], phases["never"]) == ("Succeeded", "Skipped")
+    lines = [line.split("  ")[0] for line in mlwf("artifacts", "w").splitlines()[1:]]
+    assert lines == [
+        "flaky.trace (attempt 0, failed)", "flaky.trace (attempt 1, failed)", "flaky.model", "flaky.trace",
+        "bad.trace (attempt 0, failed)", "slow.trace (attempt 0, failed)", "takes.got",
+    ]  # fmt: skip
+    marks = [(one["task"], one.get("attempt")) for one in mlwf.json("artifacts", "w") if one["name"] == "trace"]
+    assert marks == [("flaky", 0), ("flaky", 1), ("flaky", None), ("bad", 0), ("slow", 0)]
+    assert mlwf("download", "w", "takes.got", "-") == mlwf("download", "w", "flaky.trace", "-") == "try 2\n"
+    assert mlwf("download", "w", "flaky.trace", "-", "--attempt", "0") == "try 0\n"
+    assert "which failed" in mlwf("download", "w", "bad.trace", "got")
+    assert (mlwf.folder / "got").read_text() == "why\n"
+    assert mlwf("download", "w", "slow.trace", "-") == "told\n"
+
+
 def test_a_file_that_cannot_run_starts_nothing(mlwf: Shell, sh: Sh) -> None:
     file = mlwf.write("bad", [sh("one", "true", after=["nobody"])])
     out, err = mlwf.both("run", file, code=1)
@@ -344,3 +372,52 @@ def test_the_log_of_an_attempt_that_was_stopped_is_kept(mlwf: Shell, sh: Sh) -> 
     log = mlwf("logs", "w", "train")
     assert log.startswith("started\n")
     assert log.endswith("saved what I could\n")
+
+
+def test_garbage_is_told_and_removed_and_nothing_else(mlwf: Shell, sh: Sh) -> None:
+    leave = 'echo "$MLWF_WORKFLOW" > $MLWF_OUT/own; echo same > $MLWF_OUT/shared'
+    for name in ("one", "two"):
+        mlwf("run", mlwf.write(name, [sh("leave", leave, outputs={"own": {}, "shared": {}})]))
+    mlwf("delete", "one")
+    assert mlwf("gc").startswith("nothing removed; 3 artifacts"), "what is new stays"
+    told = mlwf.json("gc", "--dry-run", "--grace", "0s")
+    assert (told["objects"], told["bytes"], told["keptObjects"]) == (1, 4, 2)
+    assert (
+        mlwf("gc", "--grace", "0s").splitlines()[-1]
+        == "1 artifacts (4 B) and 0 records removed; 2 artifacts (9 B) stay"
+    )
+    assert mlwf("download", "two", "leave.own", "-") == "two\n"
+    assert mlwf("download", "two", "leave.shared", "-") == "same\n"
+    assert "no duration" in mlwf("gc", "--grace", "soon", code=2)
+
+
+def test_an_output_with_a_time_of_its_own_is_removed_and_download_says_why(mlwf: Shell, sh: Sh) -> None:
+    step = sh(
+        "train", "echo 1 > $MLWF_OUT/model; echo 2 > $MLWF_OUT/plot", outputs={"model": {"keep": "1d"}, "plot": {}}
+    )
+    mlwf("run", mlwf.write("w", [step]))
+    mlwf("gc", "--grace", "0s")
+    assert mlwf("download", "w", "train.model", "-") == "1\n"
+    for path in (mlwf.folder / ".mlworkflow/store").rglob("*"):
+        os.utime(path, (1e9, 1e9))
+    assert mlwf.json("gc")["runs"][0]["why"] == "keep"
+    assert "train.model was removed 1d after its step, as `keep` says" in mlwf("download", "w", "train.model", code=1)
+    assert mlwf("download", "w", "train.plot", "-") == "2\n"
+
+
+def test_a_run_under_way_loses_nothing(mlwf: Shell, sh: Sh) -> None:
+    first = sh("first", "echo 1 > $MLWF_OUT/model", outputs={"model": {"keep": "1s"}})
+    wait = sh("wait", f"until test -e {mlwf.folder}/go; do sleep 0.05; done", after=["first"])
+    last = sh("last", "cat $MLWF_IN/model", inputs={"model": {"from": "first.model"}}, after=["wait"])
+    process = mlwf.start("run", mlwf.write("w", [first, wait, last]))
+    until = time.monotonic() + 60
+    while not list((mlwf.folder / ".mlworkflow/store").glob("local/runs/*/first/0.json")):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    for path in (mlwf.folder / ".mlworkflow/store").rglob("*"):
+        os.utime(path, (1e9, 1e9))
+    assert mlwf.json("gc", "--grace", "0s")["objects"] == 0
+    (mlwf.folder / "go").touch()
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, out + err
+    assert mlwf("logs", "w", "last") == "1\n"

@@ -76,7 +76,11 @@ def step(session: ClientSession, runs: FakeRuns, tokens: LocalTokens) -> Step:
 
 async def test_a_step_s_life(step: Step, runs: FakeRuns, directory_store: DirectoryStore) -> None:
     status, task = await step("GET", "/v1/task")
-    assert (status, task["step"], task["outputs"]["plot"]) == (200, "train", {"type": "file", "optional": True})
+    assert (status, task["step"], task["outputs"]["plot"]) == (
+        200,
+        "train",
+        {"type": "file", "optional": True, "keep": "success"},
+    )
     assert task["inputs"] == {"train": REF}
     status, place = await step("POST", "/v1/outputs/model", REF)
     assert status == 200
@@ -246,6 +250,9 @@ class FailingStore(DirectoryStore):
     error: Exception = StoreUnavailable("SlowDown: please")
 
     def stat(self, key: str) -> int | None:
+        raise self.error
+
+    def refresh(self, key: str, before: float) -> int | None:
         raise self.error
 
 

@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,7 @@ class ApiServer:
         self.history: dict[str, list[tuple[int, str, Json]]] = {"pods": [], "mlworkflows": []}
         self.calls: Counter[str] = Counter()
         self.log: list[str] = []
+        self.words = "the last words\n"
         self.faults: dict[str, deque[Fault]] = defaultdict(deque)
         self.gate: asyncio.Event | None = None
         self.gated = "patch"
@@ -148,9 +149,13 @@ class ApiServer:
             metadata = {"resourceVersion": str(self.version), **({"continue": str(end)} if end < len(items) else {})}
             return web.json_response({"metadata": metadata, "items": items[start:end]})
         body = orjson.loads(await request.read() or b"{}")
-        return self._answer(verb, plural, name or body.get("metadata", {}).get("name", ""), subresource, body)
+        return self._answer(
+            verb, plural, name or body.get("metadata", {}).get("name", ""), subresource, body, request.query
+        )
 
-    def _answer(self, verb: str, plural: str, name: str, subresource: str, body: Json) -> web.Response:
+    def _answer(
+        self, verb: str, plural: str, name: str, subresource: str, body: Json, query: Mapping[str, str]
+    ) -> web.Response:
         known = self.objects[plural].get(name)
         if verb == "create":
             if known:
@@ -174,7 +179,9 @@ class ApiServer:
             metadata = {**known["metadata"], "deletionTimestamp": stamp(time.time())}
             return web.json_response(self.put(plural, {**known, "metadata": metadata}))
         if subresource == "log":
-            return web.Response(text="the last words\n")
+            lines = self.words.splitlines(keepends=True)
+            tail = lines[-int(query["tailLines"]) :] if "tailLines" in query else lines
+            return web.Response(body="".join(tail).encode()[: int(query.get("limitBytes", 1 << 30))])
         return web.json_response(known)
 
     async def _watch(self, request: web.Request, plural: str) -> web.StreamResponse:

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from mlworkflow.core.pods import PodSettings, step_pod
+from mlworkflow.engine import records
 from mlworkflow.engine.engine import CREATE_AGAIN
+from mlworkflow.store.layout import AttemptKey, cas_key
 
 from tests.builders import WorkflowBuilder, a_workflow, order_of
 from tests.component.kube.fake_api import failure, until
@@ -278,6 +280,22 @@ async def test_a_crash_costs_one_look_and_one_log(tmp_path: Path) -> None:
         assert (step["phase"], step["reason"], step["message"]) == ("Failed", "Error", "exit code 3\nthe last words")
         assert api.writes == {"create pods": 1, "patch mlworkflows/status": 2, "get pods": 1, "get pods/log": 1}
         assert operator.engine.live == {}, "no event will come any more"
+
+
+async def test_a_long_log_is_kept_with_both_ends_and_says_what_is_missing(tmp_path: Path) -> None:
+    api = given(a_chain(1))
+    api.words = "the first words\n" + f"{'x' * 1023}\n" * 6000 + "the last words\n"
+    async with operating(api, tmp_path) as operator:
+        ended = {"name": "step", "state": {"terminated": {"exitCode": 3, "reason": "Error"}}}
+        await operator.end(pod_of(api, "s0"), "Failed", containerStatuses=[ended])
+        record = await records.read(operator.engine.store, AttemptKey("default", "uid-1", "s0", 0))
+        assert record is not None
+        assert record.logs is not None
+        assert record.message.endswith("the last words")
+        log = operator.engine.store.read_bytes(cas_key("default", record.logs.digest)).splitlines()
+        assert (log[0], log[-1]) == (b"the first words", b"the last words")
+        assert log.count(b"[... mlworkflow: truncated, this log is longer than 4096 KiB ...]") == 1
+        assert 4 << 20 < record.logs.size < 6 << 20
 
 
 async def test_a_cancelled_workflow_deletes_each_of_its_pods_once(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def test_a_log_keeps_both_ends() -> None:
     log = Log(head=4, tail=6)
     for piece in (b"ab", b"cdef", b"ghi", b"jkl", b"mno"):
         log.write(piece)
-    assert log.data() == b"abcd\n[... mlworkflow: 5 bytes of output left out ...]\njklmno"
+    assert log.data() == b"abcd\n[... mlworkflow: truncated, 5 bytes of output left out ...]\njklmno"
 
 
 def test_a_log_s_last_lines_are_bounded_in_number_and_size() -> None:

@@ -103,10 +103,17 @@ class Play:
         self.attempts.pop(key, None)
         return self
 
-    def fails(self, task: str, reason: str = "Error", message: str = "exit code 1", attempt: int | None = None) -> Play:
-        """A committed failure."""
+    def fails(
+        self,
+        task: str,
+        reason: str = "Error",
+        message: str = "exit code 1",
+        attempt: int | None = None,
+        left: dict[str, Any] | None = None,
+    ) -> Play:
+        """A committed failure, which may have left something."""
         key = self._key(task, attempt)
-        self.results[key] = Result(1, reason, message, started_at=self.now, finished_at=self.now)
+        self.results[key] = Result(1, reason, message, started_at=self.now, finished_at=self.now, **(left or {}))
         self.attempts.pop(key, None)
         return self
 

@@ -9,6 +9,7 @@ from mlworkflow.core.actions import Probe, Publish, Start, Stop
 from mlworkflow.core.decide import POLICIES
 from mlworkflow.core.observation import Attempt, Seen
 from mlworkflow.core.state import Phase
+from mlworkflow.core.values import ArtifactRef
 
 from tests.builders import a_workflow
 from tests.unit.core.play import Play
@@ -528,3 +529,27 @@ def test_a_timeout_of_a_tune_step_is_its_trials_too_and_each_is_stopped_once() -
 def test_a_start_is_not_repeated_while_the_attempt_is_shown_as_being_created() -> None:
     play = a_play()
     assert [play.turn(1).asked(Start) for _ in range(3)] == [[], [], []]
+
+
+# ── what failures leave ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("source", ["a.o", ["a.o", "b.o"]], ids=["one", "the first that exists"])
+def test_what_a_failed_attempt_left_is_never_an_input(source: Any) -> None:
+    left = {"outputs": {"o": ArtifactRef("sha256:" + "a" * 64, 1)}, "parameters": {"n": 7}}
+    flow = (
+        a_workflow()
+        .step("a", outputs="o n:number", allowFailure=True)
+        .step("b", outputs="o")
+        .step("c", inputs={"x": {"from": source}}, after=["b"])
+        .step("d", when="${{ steps.a.outputs.n == 7 }}")
+    )
+    play = a_play(flow)
+    play.fails("a", left=left).succeeds("b").turn()
+    assert play.task("a").phase is Phase.FAILED
+    assert play.task("d").phase is Phase.SKIPPED
+    if source == "a.o":
+        assert play.task("c").phase is Phase.SKIPPED
+    else:
+        (order,) = [order for order in play.orders if order.task == "c"]
+        assert order.inputs["x"] == play.task("b").artifacts["o"]

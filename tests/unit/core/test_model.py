@@ -26,6 +26,28 @@ def problems_of(resource: dict[str, Any]) -> dict[str, str]:
         pytest.param({"name": "b"}, "spec.steps[1]", "exactly one of", id="no kind"),
         pytest.param({"name": "b", "container": {}, "prep": {}}, "spec.steps[1]", "prep and container", id="two kinds"),
         pytest.param({"container": {}}, "spec.steps[1].name", "is missing", id="no name"),
+        pytest.param(
+            {"name": "b", "container": {}, "outputs": {"o": {"keep": "never"}}},
+            "spec.steps[1].outputs[...].keep",
+            "match",
+            id="kept as nobody knows",
+        ),
+        pytest.param(
+            {"name": "b", "container": {}, "outputs": {"o": {"type": "number", "keep": "30d"}}},
+            "spec.steps[1].outputs.o.keep",
+            "a parameter is part of the step's record",
+            id="a parameter for a while",
+        ),
+        pytest.param(
+            {
+                "name": "b",
+                "steps": [{"name": "c", "container": {}, "outputs": {"o": {}}}],
+                "outputs": {"o": {"from": "c.o", "keep": "always"}},
+            },
+            "spec.steps[1].outputs.o.keep",
+            "say `always` at the step that leaves it",
+            id="a group's output always",
+        ),
         pytest.param({"name": "a", "container": {}}, "spec.steps[1].name", "earlier step", id="a name twice"),
         pytest.param({"name": "B", "container": {}}, "spec.steps[1].name", "match", id="an upper case name"),
         pytest.param({"name": "a_b", "container": {}}, "spec.steps[1].name", "match", id="an underscore in a name"),
