@@ -11,14 +11,18 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import kopf
 from aiohttp import web
 
 from mlworkflow import handlers, health
+from mlworkflow.attest.keys import SigningKey, published
+from mlworkflow.attest.statement import OPERATOR, Builder
 from mlworkflow.core import names
 from mlworkflow.core.errors import UsageError
+from mlworkflow.engine.attestor import Attestor
 from mlworkflow.engine.clock import EngineClock
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.runs import EngineRuns
@@ -53,7 +57,7 @@ def main() -> int:
     )
     try:
         asyncio.run(run(settings))
-    except ConfigError as error:
+    except (ConfigError, UsageError) as error:
         print(f"mlworkflow: {error}", file=sys.stderr)
         return 2
     return 0
@@ -75,10 +79,16 @@ async def run(settings: Settings) -> None:
         )
         key = Path(settings.webhook_key) if settings.webhook_key else None
         webhooks = WebhookSender(engine, key, settings.webhook_hosts)
-        reconciler = Reconciler(client, engine, queue.add, clock, webhooks)
+        signing = Path(settings.signing_key) if settings.signing_key else None
+        attestor = _attestor(engine, signing, lambda uid: reconciler.wake(uid)) if signing else None
+        reconciler = Reconciler(client, engine, queue.add, clock, webhooks, attestor)
         keys = ClusterKeys(lambda: client.get(JWKS), clock=clock)
         steps = make_app(
-            runs=EngineRuns(engine), store=engine.store, authenticator=PodTokens(keys), readers=ReaderTokens(keys)
+            runs=EngineRuns(engine),
+            store=engine.store,
+            authenticator=PodTokens(keys),
+            readers=ReaderTokens(keys),
+            public_keys=lambda: published(signing) if signing else "",
         )
         probes = health.make_app(driver.age, lambda: driver.is_synced)
         runners = [await serve(probes, settings.health_port)]
@@ -104,6 +114,8 @@ async def run(settings: Settings) -> None:
                     task.cancel()
         finally:
             await webhooks.close()
+            if attestor:
+                await attestor.close()
             for runner in runners:
                 await runner.cleanup()
 
@@ -127,6 +139,15 @@ async def serve(app: web.Application, port: int, host: str = "0.0.0.0") -> web.A
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     return runner
+
+
+def _attestor(engine: Engine, key: Path, wake: Callable[[str], None]) -> Attestor:
+    """Raises UsageError where the key cannot be used."""
+    try:
+        SigningKey.read(key)
+    except OSError as error:
+        raise UsageError(f"MLWF_SIGNING_KEY: {error.strerror}: {key}") from None
+    return Attestor(engine.store, key, Builder(OPERATOR, version("mlworkflow")), wake)
 
 
 def _store(settings: Settings, clock: Callable[[], float]) -> S3Store:

@@ -14,6 +14,7 @@ from mlworkflow.engine.sharing import Limits
 class Settings:
     """`namespaces` empty means all. `store_keys` is a folder with the files `access-key` and `secret-key`; empty means the Pod's cloud identity.
     `webhook_key` is the file of the key that webhooks are signed with; `webhook_hosts` may be called at whatever address.
+    `signing_key` is the file of the key that statements of runs are signed with; empty: none are made.
     `limits` bound the Pods of all workflows, and of those of one namespace.
     """
 
@@ -30,6 +31,7 @@ class Settings:
     store_ca: str
     webhook_key: str
     webhook_hosts: frozenset[str]
+    signing_key: str
     limits: Limits
     pods: PodSettings
 
@@ -68,6 +70,7 @@ class Settings:
             store_ca=environ.get("MLWF_STORE_CA", ""),
             webhook_key=environ.get("MLWF_WEBHOOK_KEY", ""),
             webhook_hosts=frozenset(host.lower() for host in listed("MLWF_WEBHOOK_ALLOWED_HOSTS")),
+            signing_key=environ.get("MLWF_SIGNING_KEY", ""),
             limits=Limits(
                 total=limit("MLWF_PARALLELISM"),
                 namespace=limit("MLWF_NAMESPACE_PARALLELISM"),

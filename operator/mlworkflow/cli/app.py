@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from mlworkflow.cli import errors, file_commands, run_commands, steering
+from mlworkflow.cli import errors, file_commands, run_commands, steering, trust
 
 app = typer.Typer(
     name="mlwf",
@@ -35,6 +35,8 @@ for command in (
     steering.resume,
     run_commands.artifacts,
     run_commands.download,
+    trust.verify,
+    trust.public_key,
     run_commands.delete,
 ):
     app.command()(command)

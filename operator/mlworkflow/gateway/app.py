@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from mlworkflow.gateway._auth import Authenticator, Readers
@@ -23,16 +25,17 @@ def make_app(
     readers: Readers | None = None,
     blobs: BlobSigner | None = None,
     sign_expires: float = 900.0,
+    public_keys: Callable[[], str] = lambda: "",
 ) -> web.Application:
     """An application to serve with `make_runner`.
 
     `authenticator` knows steps (`PodTokens` or `LocalTokens`); `readers` knows people and turns the API for people
-    on; `blobs` turns the blob API on, for a `DirectoryStore` that was made with the same signer.
+    on, who get `public_keys` (PEM) to verify statements with; `blobs` turns the blob API on, for a `DirectoryStore` that was made with the same signer.
     """
     app = web.Application(middlewares=[errors_as_answers], client_max_size=MAX_BODY)
     app.add_routes(Steps(runs=runs, store=store, authenticator=authenticator, sign_expires=sign_expires).routes())
     if readers is not None:
-        app.add_routes(People(store, readers).routes())
+        app.add_routes(People(store, readers, public_keys).routes())
     if blobs is not None:
         if not isinstance(store, DirectoryStore):
             raise TypeError("only a DirectoryStore has its blobs served by the gateway")

@@ -23,7 +23,7 @@ from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.engine.webhook_sender import WebhookSender
 from mlworkflow.gateway._auth import LocalTokens
 from mlworkflow.gateway.app import make_app, make_runner
-from mlworkflow.local import orphans
+from mlworkflow.local import attesting, orphans
 from mlworkflow.local.home import NAMESPACE, Home, LocalRun
 from mlworkflow.local.patches import merged
 from mlworkflow.local.processes import ProcessDriver
@@ -143,6 +143,7 @@ class LocalRunner:
             finally:
                 listening.cancel()
             await driver.wait_ended()
+            await asyncio.to_thread(attesting.attest_all, self._home, self.run)
         finally:
             driver.kill()
             await webhooks.close()

@@ -4,6 +4,7 @@
     <namespace>/runs/<workflow uid>/<task>/<attempt>.json       the record of one attempt
     <namespace>/runs/<workflow uid>/<task>/<attempt>.log.json   where the log of an attempt is that was stopped before it could commit
     <namespace>/runs/<workflow uid>/<task>/checkpoint.json      where the last checkpoint of a task is
+    <namespace>/runs/<workflow uid>/provenance.json             the signed statement of how the run came to its artifacts
 
 In a key the ``.`` between a task's segments is written ``/_``: ``fold/1.prep`` is ``fold/1/_prep``. So no folder has a dot in its
 name and every object has one: nothing is ever both an object and a folder, and a key is read back in one way only.
@@ -30,6 +31,8 @@ _RUN_KEY = re.compile(
     rf"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/(?P<task>[^.]+)/({_ATTEMPT}(?P<log>\.log)?|checkpoint)\.json"
 )
 
+_PROVENANCE = re.compile(r"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/provenance\.json")
+
 
 class AttemptKey(NamedTuple):
     """One attempt of one task of one workflow; `task` is a path as in ``train``, ``tune/3``, ``fold~1/0.inner/2.train``."""
@@ -52,6 +55,13 @@ class CheckpointKey(NamedTuple):
     namespace: str
     uid: str
     task: str
+
+
+class ProvenanceKey(NamedTuple):
+    """The run whose statement it is."""
+
+    namespace: str
+    uid: str
 
 
 def cas_key(namespace: str, digest: str) -> str:
@@ -77,13 +87,22 @@ def checkpoint_key(namespace: str, uid: str, task: str) -> str:
     return f"{_folder(namespace, uid, task)}checkpoint.json"
 
 
+def provenance_key(namespace: str, uid: str) -> str:
+    """The key of the statement of how a run came to its artifacts."""
+    return f"{records_prefix(namespace, uid)}provenance.json"
+
+
 def records_prefix(namespace: str, uid: str) -> str:
     """What the keys of everything that is kept of one workflow begin with; ends in ``/``."""
     return f"{_checked(_NAMESPACE, 'namespace', namespace)}/runs/{_checked(_UID, 'uid', uid)}/"
 
 
-def parse_run_key(key: str) -> AttemptKey | LogKey | CheckpointKey:
-    """What a key below `records_prefix` holds: an attempt's record, or the place of its log or of a task's checkpoint."""
+def parse_run_key(key: str) -> AttemptKey | LogKey | CheckpointKey | ProvenanceKey:
+    """What a key below `records_prefix` holds: an attempt's record, the place of its log or of a task's checkpoint, or the run's statement."""
+    if stated := _PROVENANCE.fullmatch(key):
+        return ProvenanceKey(
+            _checked(_NAMESPACE, "namespace", stated["namespace"]), _checked(_UID, "uid", stated["uid"])
+        )
     matched = _RUN_KEY.fullmatch(key)
     if not matched:
         raise InvalidKey(f"not a key of a run: {key[:200]!r}")

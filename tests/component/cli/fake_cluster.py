@@ -56,10 +56,13 @@ class FakeCluster:
         self.watched = asyncio.Event()
         self._changed = asyncio.Event()
         self._gateway = ""
+        self.keys = ""
 
     @asynccontextmanager
     async def served(self) -> AsyncIterator[str]:
-        gateway = TestServer(make_app(runs=None, store=self.store, authenticator=None, readers=Readers()))  # type: ignore[arg-type]
+        gateway = TestServer(
+            make_app(runs=None, store=self.store, authenticator=None, readers=Readers(), public_keys=lambda: self.keys)
+        )  # type: ignore[arg-type]
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._dispatch)
         server = TestServer(app)

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from mlworkflow.attest.evidence import attest
+from mlworkflow.attest.keys import SigningKey
+from mlworkflow.attest.statement import OPERATOR, Builder
 from mlworkflow.core.names import pod_name
 from mlworkflow.core.observation import Result
 
@@ -284,3 +287,22 @@ async def test_a_retry_with_a_file_takes_what_the_file_says_and_keeps_what_peopl
 def _any_end(shell: Shell, *words: str) -> tuple[str, str]:
     out, err = shell.start(*words).communicate(timeout=60)
     return out, err
+
+
+async def test_a_workflow_is_verified_through_the_gateway(mlwf: Remote, tmp_path: Path) -> None:
+    cluster, key = mlwf.cluster, SigningKey.made(tmp_path / "key")
+    cluster.put("w", status("Succeeded", finishedAt="2026-11-25T12:01:00Z") | {"finishedAt": "2026-11-25T12:01:00Z"})
+    model = cluster.keep(b"the model")
+    cluster.record("w", "train", Result(exit_code=0, outputs={"model": model}))
+    assert "the operator signs nothing" in await mlwf("verify", "w", code=1)
+    cluster.keys = key.public.pem
+    assert "w has no signed statement" in await mlwf("verify", "w", code=1)
+    attest(cluster.store, cluster.workflows["w"], key, Builder(OPERATOR, "1"))
+    found = await mlwf.json("verify", "w")
+    assert (found["verified"], found["key"], found["records"], found["artifacts"]) == (True, key.public.id, 1, 1)
+    assert await mlwf("public-key") == key.public.pem
+    cluster.store.write_bytes(f"{NAMESPACE}/cas/sha256/{model.digest[7:9]}/{model.digest[9:]}", b"another")
+    (said,) = (await mlwf.json("verify", "w", code=1))["problems"]
+    assert said.startswith("artifact train.model has other bytes in the store: ")
+    cluster.put("w", status("Running"))
+    assert "w is Running: a run is signed when it has ended" in await mlwf("verify", "w", code=1)
