@@ -25,6 +25,7 @@ from mlworkflow.core.errors import UsageError
 from mlworkflow.engine.attestor import Attestor
 from mlworkflow.engine.clock import EngineClock
 from mlworkflow.engine.engine import Engine
+from mlworkflow.engine.lineage_sender import LineageSender
 from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.engine.watch import watch_store
 from mlworkflow.engine.webhook_sender import WebhookSender
@@ -69,6 +70,7 @@ async def run(settings: Settings) -> None:
         queue: WorkQueue[str] = WorkQueue()
         clock = EngineClock(time.time())
         driver = PodDriver(client, settings.pods, settings.namespaces, lambda uid: reconciler.wake(uid), clock)
+        lineage = LineageSender(settings.openlineage, clock) if settings.openlineage else None
         engine = Engine(
             _store(settings, clock),
             driver,
@@ -76,6 +78,7 @@ async def run(settings: Settings) -> None:
             clock,
             settings.limits,
             lambda: reconciler.primed.is_set(),
+            lineage.tell if lineage else lambda plan, before, after: None,
         )
         key = Path(settings.webhook_key) if settings.webhook_key else None
         webhooks = WebhookSender(engine, key, settings.webhook_hosts)
@@ -114,6 +117,8 @@ async def run(settings: Settings) -> None:
                     task.cancel()
         finally:
             await webhooks.close()
+            if lineage:
+                await lineage.close(patience=2.0)
             if attestor:
                 await attestor.close()
             for runner in runners:

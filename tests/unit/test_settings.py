@@ -34,6 +34,8 @@ def test_what_is_not_said_is_assumed() -> None:
         store_ca="",
         webhook_key="",
         webhook_hosts=frozenset(),
+        signing_key="",
+        openlineage=None,
         limits=Limits(),
         pods=PodSettings("http://gateway:8080", "steps:1", "agent:1", "IfNotPresent", ""),
     )

@@ -156,6 +156,20 @@ def test_the_users_own_key_to_sign_with_is_used(render):
     assert volume(manifests, "signing-key")["secret"]["secretName"] == "mine"
 
 
+def test_openlineage_is_off_by_default_and_reaches_the_operator(render):
+    given = {"url": "https://marquez.example.com", "existingSecret": "marquez", "namespace": "prod"}
+    manifests = render({"openlineage": given})
+    found = environment(manifests)
+    assert found["MLWF_OPENLINEAGE_KEY"] == "/etc/mlworkflow/openlineage-key/key"
+    assert volume(manifests, "openlineage-key")["secret"] == {
+        "secretName": "marquez",
+        "items": [{"key": "api-key", "path": "key"}],
+    }
+    read = Settings.read({**found, "MLWF_STORE_KEYS": ""}).openlineage
+    assert (str(read.url), read.namespace) == ("https://marquez.example.com/api/v1/lineage", "prod")
+    assert not any(name.startswith("MLWF_OPENLINEAGE") for name in environment(render()))
+
+
 def test_the_users_own_key_of_webhooks_is_used(render):
     manifests = render({"webhooks": {"existingSecret": "mine"}})
     assert "rel-mlworkflow-webhooks" not in {found["metadata"]["name"] for found in manifests.of_kind("Secret")}
