@@ -12,16 +12,21 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import kopf
 from aiohttp import web
 
 from mlworkflow import handlers, health
+from mlworkflow.attest.keys import SigningKey, published
+from mlworkflow.attest.statement import OPERATOR, Builder
 from mlworkflow.core import names
 from mlworkflow.core.errors import UsageError
+from mlworkflow.engine.attestor import Attestor
 from mlworkflow.engine.clock import EngineClock
 from mlworkflow.engine.engine import Engine
+from mlworkflow.engine.lineage_sender import LineageSender
 from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.engine.watch import watch_store
 from mlworkflow.engine.webhook_sender import WebhookSender
@@ -58,7 +63,7 @@ def main() -> int:
     )
     try:
         asyncio.run(run(settings))
-    except ConfigError as error:
+    except (ConfigError, UsageError) as error:
         print(f"mlworkflow: {error}", file=sys.stderr)
         return 2
     return 0
@@ -70,6 +75,7 @@ async def run(settings: Settings) -> None:
         queue: WorkQueue[str] = WorkQueue()
         clock = EngineClock(time.time())
         driver = PodDriver(client, settings.pods, settings.namespaces, lambda uid: reconciler.wake(uid), clock)
+        lineage = LineageSender(settings.openlineage, clock) if settings.openlineage else None
         engine = Engine(
             _store(settings, clock),
             driver,
@@ -77,10 +83,13 @@ async def run(settings: Settings) -> None:
             clock,
             settings.limits,
             lambda: reconciler.primed.is_set(),
+            lineage.tell if lineage else lambda plan, before, after: None,
         )
         key = Path(settings.webhook_key) if settings.webhook_key else None
         webhooks = WebhookSender(engine, key, settings.webhook_hosts)
-        reconciler = Reconciler(client, engine, queue.add, clock, webhooks)
+        signing = Path(settings.signing_key) if settings.signing_key else None
+        attestor = _attestor(engine, signing, lambda uid: reconciler.wake(uid)) if signing else None
+        reconciler = Reconciler(client, engine, queue.add, clock, webhooks, attestor)
         collector = GarbageCollector(client, engine.store, settings.namespaces, settings.retention)
         keys = ClusterKeys(lambda: client.get(JWKS), clock=clock)
         steps = make_app(
@@ -89,6 +98,7 @@ async def run(settings: Settings) -> None:
             authenticator=PodTokens(keys),
             readers=ReaderTokens(keys),
             garbage=None if settings.gc_interval is None else partial(_garbage, collector),
+            public_keys=lambda: published(signing) if signing else "",
         )
         probes = health.make_app(driver.age, lambda: driver.is_synced)
         runners = [await serve(probes, settings.health_port)]
@@ -116,6 +126,10 @@ async def run(settings: Settings) -> None:
                     task.cancel()
         finally:
             await webhooks.close()
+            if lineage:
+                await lineage.close(patience=2.0)
+            if attestor:
+                await attestor.close()
             for runner in runners:
                 await runner.cleanup()
 
@@ -147,6 +161,15 @@ async def serve(app: web.Application, port: int, host: str = "0.0.0.0") -> web.A
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     return runner
+
+
+def _attestor(engine: Engine, key: Path, wake: Callable[[str], None]) -> Attestor:
+    """Raises UsageError where the key cannot be used."""
+    try:
+        SigningKey.read(key)
+    except OSError as error:
+        raise UsageError(f"MLWF_SIGNING_KEY: {error.strerror}: {key}") from None
+    return Attestor(engine.store, key, Builder(OPERATOR, version("mlworkflow")), wake)
 
 
 def _store(settings: Settings, clock: Callable[[], float]) -> S3Store:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from mlworkflow.core import duration
 from mlworkflow.core.errors import UsageError
 from mlworkflow.core.pods import PodSettings
+from mlworkflow.engine.lineage_sender import Endpoint
 from mlworkflow.engine.sharing import Limits
 from mlworkflow.store.garbage import Retention
 from mlworkflow.store.presence import LEAST_GRACE
@@ -18,6 +20,8 @@ from mlworkflow.store.presence import LEAST_GRACE
 class Settings:
     """`namespaces` empty means all. `store_keys` is a folder with the files `access-key` and `secret-key`; empty means the Pod's cloud identity.
     `webhook_key` is the file of the key that webhooks are signed with; `webhook_hosts` may be called at whatever address.
+    `signing_key` is the file of the key that statements of runs are signed with; empty: none are made.
+    `openlineage` is where the operator tells what runs, if anywhere.
     `limits` bound the Pods of all workflows, and of those of one namespace. `gc_interval` are the seconds between two garbage collections; None: there are
     none.
     """
@@ -35,6 +39,8 @@ class Settings:
     store_ca: str
     webhook_key: str
     webhook_hosts: frozenset[str]
+    signing_key: str
+    openlineage: Endpoint | None
     limits: Limits
     gc_interval: float | None
     retention: Retention
@@ -89,6 +95,8 @@ class Settings:
             store_ca=environ.get("MLWF_STORE_CA", ""),
             webhook_key=environ.get("MLWF_WEBHOOK_KEY", ""),
             webhook_hosts=frozenset(host.lower() for host in listed("MLWF_WEBHOOK_ALLOWED_HOSTS")),
+            openlineage=_endpoint(environ),
+            signing_key=environ.get("MLWF_SIGNING_KEY", ""),
             limits=Limits(
                 total=limit("MLWF_PARALLELISM"),
                 namespace=limit("MLWF_NAMESPACE_PARALLELISM"),
@@ -108,6 +116,14 @@ class Settings:
                 allowed_imports=environ.get("MLWF_ALLOWED_IMPORTS", ""),
             ),
         )
+
+
+def _endpoint(environ: Mapping[str, str]) -> Endpoint | None:
+    url, key = environ.get("MLWF_OPENLINEAGE_URL", ""), environ.get("MLWF_OPENLINEAGE_KEY", "")
+    if not url:
+        return None
+    path, namespace = environ.get("MLWF_OPENLINEAGE_ENDPOINT", ""), environ.get("MLWF_OPENLINEAGE_NAMESPACE", "")
+    return Endpoint.of(url, path, namespace, key_file=Path(key) if key else None)
 
 
 def _pair(text: str) -> tuple[str, int]:

@@ -35,6 +35,8 @@ def test_what_is_not_said_is_assumed() -> None:
         store_ca="",
         webhook_key="",
         webhook_hosts=frozenset(),
+        signing_key="",
+        openlineage=None,
         limits=Limits(),
         gc_interval=86400.0,
         retention=Retention(runs=90 * 86400.0, cache=30 * 86400.0, grace=86400.0),

@@ -75,6 +75,10 @@ http://{{ include "mlworkflow.storeName" . }}.{{ .Release.Namespace }}.svc:9000
 {{- default (printf "%s-webhooks" (include "mlworkflow.fullname" .)) .Values.webhooks.existingSecret -}}
 {{- end -}}
 
+{{- define "mlworkflow.signingSecret" -}}
+{{- default (printf "%s-signing" (include "mlworkflow.fullname" .)) .Values.provenance.existingSecret -}}
+{{- end -}}
+
 {{- define "mlworkflow.podSecurityContext" -}}
 runAsNonRoot: true
 {{- with .Values.security.runAsUser }}

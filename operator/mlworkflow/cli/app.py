@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from mlworkflow.cli import caching, errors, file_commands, garbage, run_commands, steering
+from mlworkflow.cli import caching, errors, file_commands, garbage, run_commands, steering, trust
 
 app = typer.Typer(
     name="mlwf",
@@ -36,6 +36,8 @@ for command in (
     run_commands.artifacts,
     run_commands.download,
     caching.why_miss,
+    trust.verify,
+    trust.public_key,
     run_commands.delete,
     garbage.gc,
 ):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from mlworkflow.cli.places import Place
 from mlworkflow.cli.reader import Reader, is_out_of_reach
 from mlworkflow.cli.runs import NoLog, Resource, Run
 from mlworkflow.core import names
+from mlworkflow.core.observation import AttemptId
 from mlworkflow.core.pods import MAIN
 from mlworkflow.kube import paths
 from mlworkflow.kube.backoff import Backoff
@@ -148,6 +149,32 @@ class ClusterRuns:
             try:
                 query: dict[str, str | int] = {"task": task, "attempt": attempt}
                 return dict(await self._reader.json(f"runs/{run.uid}/{noun}", query))
+            except NotFound:
+                return None
+
+    async def attempts(self, run: Run) -> Sequence[AttemptId]:
+        with _translated(self._client.config.server):
+            found = await self._reader.json(f"runs/{run.uid}")
+        return [(str(record["task"]), int(record["attempt"])) for record in found["records"]]
+
+    async def raw_record(self, run: Run, task: str, attempt: int) -> bytes | None:
+        return await self._bytes(f"runs/{run.uid}/record", {"task": task, "attempt": attempt})
+
+    async def statement(self, run: Run) -> bytes | None:
+        return await self._bytes(f"runs/{run.uid}/provenance")
+
+    async def public_keys(self) -> str:
+        with _translated(self._client.config.server):
+            try:
+                return str((await self._reader.json("keys"))["keys"])
+            except NotFound:
+                raise Refused("the operator signs nothing", "it is too old, or has no key: docs/install.md") from None
+
+    async def _bytes(self, path: str, query: Mapping[str, str | int] | None = None) -> bytes | None:
+        with _translated(self._client.config.server):
+            try:
+                async with aclosing(self._reader.stream(path, query)) as pieces:
+                    return b"".join([piece async for piece in pieces])
             except NotFound:
                 return None
 

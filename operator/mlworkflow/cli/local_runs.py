@@ -6,17 +6,18 @@ import asyncio
 import os
 import pwd
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from mlworkflow.cli.errors import CliError, NoSuchRun, Refused, Removed, Usage
 from mlworkflow.cli.runs import NoLog, Run
+from mlworkflow.core.observation import AttemptId
 from mlworkflow.core.state import Phase
 from mlworkflow.local.home import NAMESPACE, Home, LocalRun
 from mlworkflow.store.errors import InvalidKey, NotFound, StoreError
-from mlworkflow.store.layout import AttemptKey, cas_key, record_key
-from mlworkflow.store.records import read_left, read_log, read_record
+from mlworkflow.store.layout import AttemptKey, cas_key, provenance_key, record_key
+from mlworkflow.store.records import read_left, read_log, read_record, record_keys
 
 LOG = "agent.log"
 PATIENCE = 10.0
@@ -72,6 +73,33 @@ class LocalRuns:
         with _translated():
             found = read_left(self._home.store, AttemptKey(NAMESPACE, run.uid, task, attempt))
         return dict(msgspec.to_builtins(found))
+
+    async def attempts(self, run: Run) -> Sequence[AttemptId]:
+        with _translated():
+            return [(key.task, key.attempt) for key in record_keys(self._home.store, NAMESPACE, run.uid)]
+
+    async def raw_record(self, run: Run, task: str, attempt: int) -> bytes | None:
+        return self._bytes(record_key(NAMESPACE, run.uid, task, attempt))
+
+    async def statement(self, run: Run) -> bytes | None:
+        return self._bytes(provenance_key(NAMESPACE, run.uid))
+
+    def _bytes(self, key: str) -> bytes | None:
+        with _translated():
+            try:
+                return self._home.store.read_bytes(key)
+            except NotFound:
+                return None
+
+    async def public_keys(self) -> str:
+        from mlworkflow.attest.keys import published
+
+        try:
+            return published(self._home.signing_key)
+        except FileNotFoundError:
+            raise CliError(
+                f"there is no key in {self._home.root}: nothing was signed there yet", "name a public key with --key"
+            ) from None
 
     async def artifact(self, run: Run, digest: str) -> AsyncGenerator[bytes, None]:
         with _translated():

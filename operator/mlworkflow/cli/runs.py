@@ -5,13 +5,14 @@ Every method may raise CliError, and nothing else that a user could cause.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
 from mlworkflow.cli.errors import CliError
 from mlworkflow.core import paths
+from mlworkflow.core.observation import AttemptId
 from mlworkflow.core.state import Phase
 
 Resource: TypeAlias = Mapping[str, Any]
@@ -134,6 +135,18 @@ class Runs(Protocol):
 
     async def left(self, run: Run, task: str, attempt: int) -> Mapping[str, Any]:
         """The artifacts by name of an attempt that was stopped before it could commit."""
+
+    async def attempts(self, run: Run) -> Sequence[AttemptId]:
+        """The attempts that have a record, as (task, number)."""
+
+    async def raw_record(self, run: Run, task: str, attempt: int) -> bytes | None:
+        """A commit record as it is in the store, or None."""
+
+    async def statement(self, run: Run) -> bytes | None:
+        """The signed statement of a run that has ended, or None."""
+
+    async def public_keys(self) -> str:
+        """The keys that statements are verified with, as PEM."""
 
     def artifact(self, run: Run, digest: str) -> AsyncGenerator[bytes, None]:
         """The bytes of an artifact, unverified."""

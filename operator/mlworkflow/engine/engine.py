@@ -36,7 +36,8 @@ TURNS = 20
 
 
 class Engine:
-    """`wake(uid)` asks for a turn of a workflow; `clock` gives seconds since the epoch; `is_known` says that every workflow there is has been opened."""
+    """`wake(uid)` asks for a turn of a workflow; `clock` gives seconds since the epoch; `is_known` says that every workflow there is has been opened;
+    `tell` hears of every turn that changed a run."""
 
     def __init__(
         self,
@@ -46,7 +47,9 @@ class Engine:
         clock: Callable[[], float],
         limits: Limits = NO_LIMITS,
         is_known: Callable[[], bool] = lambda: True,
+        tell: Callable[[Plan, Run, Run], None] = lambda plan, before, after: None,
     ) -> None:
+        self.tell = tell
         self.store = store
         self._over: dict[str, None] = {}  # in the order of closing
         self.driver = driver
@@ -112,7 +115,9 @@ class Engine:
         seen = live.observations(dict(self.driver.attempts(uid)), self.waiting, self.sharing.room(live))
         decision = decide(live.plan, live.run, seen, self.clock())
         self._log_changes(live, decision.run)
-        live.run = decision.run
+        before, live.run = live.run, decision.run
+        if live.run is not before:
+            self.tell(live.plan, before, live.run)
         self._wake_all(self.sharing.settle(live, decision.usage, self.clock()))
         for attempt in [attempt for attempt in live.orders if live.run.tasks.get(attempt[0], PENDING).is_finished]:
             live.forget(attempt)

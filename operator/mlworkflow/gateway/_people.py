@@ -14,7 +14,7 @@ from mlworkflow.gateway._json import CALLER, answer
 from mlworkflow.gateway.errors import Forbidden, Invalid, Unauthorized, Unknown
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.garbage import Report
-from mlworkflow.store.layout import cas_key, left_key, log_key, record_key
+from mlworkflow.store.layout import cas_key, left_key, log_key, provenance_key, record_key
 from mlworkflow.store.records import record_keys
 
 HEADER = "X-Mlworkflow-Token"
@@ -28,9 +28,13 @@ Garbage: TypeAlias = Callable[[str], Awaitable[Report]]
 class People:
     """The handlers; `routes` lists them."""
 
-    def __init__(self, store: ArtifactStore, readers: Readers, garbage: Garbage | None = None) -> None:
+    def __init__(
+        self, store: ArtifactStore, readers: Readers, public_keys: Callable[[], str], garbage: Garbage | None = None
+    ) -> None:
+        """`public_keys` gives those that statements are verified with, as PEM; it may read a file."""
         self._store = store
         self._readers = readers
+        self._public_keys = public_keys
         self._garbage = garbage
 
     def routes(self) -> list[web.RouteDef]:
@@ -42,6 +46,8 @@ class People:
             web.get("/v1/read/{namespace}/runs/{uid}/record", self.record),
             web.get("/v1/read/{namespace}/runs/{uid}/log", self.log),
             web.get("/v1/read/{namespace}/runs/{uid}/left", self.left),
+            web.get("/v1/read/{namespace}/runs/{uid}/provenance", self.provenance),
+            web.get("/v1/read/{namespace}/keys", self.keys),
         ]
 
     async def artifact(self, request: web.Request) -> web.StreamResponse:
@@ -84,6 +90,19 @@ class People:
     async def left(self, request: web.Request) -> web.Response:
         """Which artifacts an attempt left that has no record, because it was stopped."""
         return await self._kept(request, left_key)
+
+    async def provenance(self, request: web.Request) -> web.Response:
+        """The signed statement of a run that has ended."""
+        at = provenance_key(await self._namespace(request), request.match_info["uid"])
+        return web.Response(body=await asyncio.to_thread(self._store.read_bytes, at), content_type="application/json")
+
+    async def keys(self, request: web.Request) -> web.Response:
+        """The public keys of statements."""
+        await self._namespace(request)
+        pem = await asyncio.to_thread(self._public_keys)
+        if not pem:
+            raise Unknown("this operator signs nothing")
+        return answer({"keys": pem})
 
     async def _kept(self, request: web.Request, key: Callable[[str, str, str, int], str]) -> web.Response:
         namespace, uid = await self._namespace(request), request.match_info["uid"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from mlworkflow.gateway._auth import Authenticator, Readers
@@ -24,16 +26,18 @@ def make_app(
     garbage: Garbage | None = None,
     blobs: BlobSigner | None = None,
     sign_expires: float = 900.0,
+    public_keys: Callable[[], str] = lambda: "",
 ) -> web.Application:
     """An application to serve with `make_runner`.
 
     `authenticator` knows steps (`PodTokens` or `LocalTokens`); `readers` knows people and turns the API for people
-    on, and `garbage` says what of a namespace is; `blobs` turns the blob API on, for a `DirectoryStore` that was made with the same signer.
+    on, who get `public_keys` (PEM) to verify statements with, and what `garbage` says of a namespace; `blobs` turns the blob API on, for a
+    `DirectoryStore` that was made with the same signer.
     """
     app = web.Application(middlewares=[errors_as_answers], client_max_size=MAX_BODY)
     app.add_routes(Steps(runs=runs, store=store, authenticator=authenticator, sign_expires=sign_expires).routes())
     if readers is not None:
-        app.add_routes(People(store, readers, garbage).routes())
+        app.add_routes(People(store, readers, public_keys, garbage).routes())
     if blobs is not None:
         if not isinstance(store, DirectoryStore):
             raise TypeError("only a DirectoryStore has its blobs served by the gateway")

@@ -14,6 +14,7 @@ from mlworkflow.core.errors import SpecError
 from mlworkflow.core.observation import Attempt, Seen
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import Phase
+from mlworkflow.engine.attestor import Attestor
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.live import Live
 from mlworkflow.engine.webhook_sender import WebhookSender
@@ -41,7 +42,9 @@ class Reconciler:
         enqueue: Callable[[str], None],
         clock: Callable[[], float],
         webhooks: WebhookSender | None = None,
+        attestor: Attestor | None = None,
     ) -> None:
+        self._attestor = attestor
         self._webhooks = webhooks
         self._client = client
         self._engine = engine
@@ -135,6 +138,10 @@ class Reconciler:
             return None  # whoever is called last wakes us
         if self._is_over(resource, resource["status"]):
             self._engine.close(metadata["uid"])
+        if self._attestor:
+            self._attestor.take(resource)
+            if self._attestor.is_busy(metadata["uid"]):
+                return None  # it wakes us, and nothing is deleted before
         due = retention.delete_at(resource)
         if due is None or self._clock() < due:
             return None if due is None else due - self._clock()
@@ -222,6 +229,8 @@ class Reconciler:
         self._cleanup.forget(uid)
         if self._webhooks:
             self._webhooks.forget(uid)
+        if self._attestor:
+            self._attestor.forget(uid)
         self.priming.seen(uid)
         if self._resources.get(key, {}).get("metadata", {}).get("uid") == uid:
             del self._resources[key]

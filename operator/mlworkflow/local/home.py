@@ -6,6 +6,7 @@ runs/.<name>.<n>.lock      locked for as long as the run is under way
 runs/.<name>.<n>.requests/ what other processes ask of it meanwhile
 work/<uid>/<task>/<n>/     what an attempt sees
 webhook.key                what webhooks are signed with
+signing.key                what statements of runs are signed with
 """
 
 from __future__ import annotations
@@ -160,6 +161,11 @@ class Home:
                 with contextlib.suppress(FileExistsError):
                     os.link(scratch.name, path)
         return path
+
+    @property
+    def signing_key(self) -> Path:
+        """The file of the key that statements are signed with; whoever signs first makes it."""
+        return self.root / "signing.key"
 
     def _lock(self, name: str, number: int) -> Path:
         return self.root / "runs" / f".{name}.{number}.lock"

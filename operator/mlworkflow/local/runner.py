@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -18,12 +19,13 @@ from mlworkflow.core.errors import SpecError
 from mlworkflow.core.plan import Plan
 from mlworkflow.engine.clock import EngineClock
 from mlworkflow.engine.engine import Engine
+from mlworkflow.engine.lineage_sender import PATIENCE, Endpoint, LineageSender
 from mlworkflow.engine.live import Live
 from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.engine.webhook_sender import WebhookSender
 from mlworkflow.gateway._auth import LocalTokens
 from mlworkflow.gateway.app import make_app, make_runner
-from mlworkflow.local import orphans
+from mlworkflow.local import attesting, orphans
 from mlworkflow.local.home import NAMESPACE, Home, LocalRun
 from mlworkflow.local.patches import merged
 from mlworkflow.local.processes import ProcessDriver
@@ -54,8 +56,9 @@ class LocalRunner:
         look: float = LOOK,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """Raises SpecError where the resource is not sound; nothing has been started or kept then."""
+        """Raises SpecError where the resource is not sound, UsageError where OPENLINEAGE_URL is none; nothing has been started or kept then."""
         self._clock = EngineClock(wall())
+        self._lineage = Endpoint.find(os.environ)
         if kept is None:
             made = {"namespace": NAMESPACE, "uid": str(uuid.uuid4()), "generation": 1}
             metadata = {**resource.get("metadata", {}), **made, "creationTimestamp": status.stamp(self._clock())}
@@ -126,7 +129,10 @@ class LocalRunner:
             self._home.save(self.run)
         tokens = LocalTokens()
         driver = self._driver = ProcessDriver(self._home, tokens, self._awake, self._clock)
+        lineage = LineageSender(self._lineage, self._clock) if self._lineage else None
         engine = Engine(self._home.store, driver, self._awake, self._clock)
+        if lineage:
+            engine.tell = lineage.tell
         has_webhooks = any(step.on_success or step.on_failure for step in self._plan.workflow.all_steps().values())
         key = self._home.webhook_key() if has_webhooks else None
         webhooks = WebhookSender(engine, key, None, patience=WEBHOOK_PATIENCE)
@@ -143,9 +149,12 @@ class LocalRunner:
             finally:
                 listening.cancel()
             await driver.wait_ended()
+            await asyncio.to_thread(attesting.attest_all, self._home, self.run)
         finally:
             driver.kill()
             await webhooks.close()
+            if lineage:
+                await lineage.close(PATIENCE)
             await runner.cleanup()
             self._home.release(self.run, self._lock)
         return self.run

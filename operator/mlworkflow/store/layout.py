@@ -10,6 +10,7 @@
     <namespace>/cache/code/<64 hex>.json               what code an image carries, named by the digest of the image
     <namespace>/runs/<workflow uid>/gone.json                   since when the workflow is gone (the object's time says it)
     <namespace>/models/…json                           what refers to artifacts beside runs and the cache: models that were promoted
+    <namespace>/runs/<workflow uid>/provenance.json             the signed statement of how the run came to its artifacts
 
 In a key the ``.`` between a task's segments is written ``/_``: ``fold/1.prep`` is ``fold/1/_prep``. So no folder has a dot in its
 name and every object has one: nothing is ever both an object and a folder, and a key is read back in one way only.
@@ -36,6 +37,8 @@ _ATTEMPT = r"(?P<attempt>0|[1-9][0-9]{0,8})"
 _RUN_KEY = re.compile(
     rf"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/(?P<task>[^.]+)/({_ATTEMPT}(?P<beside>\.log|\.left)?|checkpoint)\.json"
 )
+
+_PROVENANCE = re.compile(r"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/provenance\.json")
 
 
 class AttemptKey(NamedTuple):
@@ -67,6 +70,13 @@ class CheckpointKey(NamedTuple):
     task: str
 
 
+class ProvenanceKey(NamedTuple):
+    """The run whose statement it is."""
+
+    namespace: str
+    uid: str
+
+
 def cas_key(namespace: str, digest: str) -> str:
     """The key of the artifact with this digest (``sha256:<64 hex>``)."""
     name = _hex(digest)
@@ -91,6 +101,11 @@ def left_key(namespace: str, uid: str, task: str, attempt: int) -> str:
 def checkpoint_key(namespace: str, uid: str, task: str) -> str:
     """The key of what says where a task's last checkpoint is."""
     return f"{_folder(namespace, uid, task)}checkpoint.json"
+
+
+def provenance_key(namespace: str, uid: str) -> str:
+    """The key of the statement of how a run came to its artifacts."""
+    return f"{records_prefix(namespace, uid)}provenance.json"
 
 
 def records_prefix(namespace: str, uid: str) -> str:
@@ -145,8 +160,12 @@ def digest_of(key: str) -> str | None:
     return f"sha256:{matched[1]}{matched[2]}" if matched else None
 
 
-def parse_run_key(key: str) -> AttemptKey | LogKey | LeftKey | CheckpointKey:
-    """What a key below `records_prefix` holds: an attempt's record, or the place of its log, of what it left, or of a task's checkpoint."""
+def parse_run_key(key: str) -> AttemptKey | LogKey | LeftKey | CheckpointKey | ProvenanceKey:
+    """What a key below `records_prefix` holds: an attempt's record, the place of its log, of what it left or of a task's checkpoint, or the run's statement."""
+    if stated := _PROVENANCE.fullmatch(key):
+        return ProvenanceKey(
+            _checked(_NAMESPACE, "namespace", stated["namespace"]), _checked(_UID, "uid", stated["uid"])
+        )
     matched = _RUN_KEY.fullmatch(key)
     if not matched:
         raise InvalidKey(f"not a key of a run: {key[:200]!r}")

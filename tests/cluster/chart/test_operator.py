@@ -5,6 +5,8 @@ import tomllib
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from mlworkflow.engine.sharing import Limits
 from mlworkflow.settings import Settings
 
@@ -53,6 +55,7 @@ def test_the_environment_by_default(render):
         "MLWF_AGENT_IMAGE": "ghcr.io/mlworkflow/agent:0.1.0",
         "MLWF_IMAGE_PULL_POLICY": "IfNotPresent",
         "MLWF_WEBHOOK_KEY": "/etc/mlworkflow/webhook-key/key",
+        "MLWF_SIGNING_KEY": "/etc/mlworkflow/signing-key/key",
         "MLWF_PARALLELISM": "0",
         "MLWF_NAMESPACE_PARALLELISM": "0",
         "MLWF_WORKERS": "16",
@@ -107,7 +110,8 @@ def test_the_environment_of_an_external_store(render):
         "items": [{"key": "root.pem", "path": "ca.crt"}],
     }
     assert not manifests.of_kind("StatefulSet") + manifests.of_kind("PersistentVolumeClaim")
-    assert [found["metadata"]["name"] for found in manifests.of_kind("Secret")] == ["rel-mlworkflow-webhooks"]
+    secrets = {found["metadata"]["name"] for found in manifests.of_kind("Secret")}
+    assert secrets == {"rel-mlworkflow-signing", "rel-mlworkflow-webhooks"}
 
 
 def test_a_cloud_identity_needs_no_keys(render):
@@ -132,6 +136,38 @@ def test_the_key_of_webhooks_is_made_and_mounted_as_a_file(render):
     assert {"name": "webhook-key", "mountPath": folder, "readOnly": True} in container(manifests)["volumeMounts"]
     other = render({"operator": {"workers": 17}}).one("Secret", "rel-mlworkflow-webhooks")
     assert other["data"] != secret["data"]
+
+
+def test_the_key_that_runs_are_signed_with_is_made_and_only_the_operator_has_it(render):
+    manifests = render()
+    secret = manifests.one("Secret", "rel-mlworkflow-signing")
+    key = serialization.load_pem_private_key(base64.b64decode(secret["data"]["key"]), None)
+    assert isinstance(key.curve, ec.SECP256R1)
+    assert volume(manifests, "signing-key")["secret"] == {"secretName": "rel-mlworkflow-signing"}
+    folder = environment(manifests)["MLWF_SIGNING_KEY"].rpartition("/")[0]
+    assert {"name": "signing-key", "mountPath": folder, "readOnly": True} in container(manifests)["volumeMounts"]
+    others = [pod for name, pod in manifests.pods().items() if name != "rel-mlworkflow"]
+    assert "rel-mlworkflow-signing" not in str(others)
+
+
+def test_the_users_own_key_to_sign_with_is_used(render):
+    manifests = render({"provenance": {"existingSecret": "mine"}})
+    assert "rel-mlworkflow-signing" not in {found["metadata"]["name"] for found in manifests.of_kind("Secret")}
+    assert volume(manifests, "signing-key")["secret"]["secretName"] == "mine"
+
+
+def test_openlineage_is_off_by_default_and_reaches_the_operator(render):
+    given = {"url": "https://marquez.example.com", "existingSecret": "marquez", "namespace": "prod"}
+    manifests = render({"openlineage": given})
+    found = environment(manifests)
+    assert found["MLWF_OPENLINEAGE_KEY"] == "/etc/mlworkflow/openlineage-key/key"
+    assert volume(manifests, "openlineage-key")["secret"] == {
+        "secretName": "marquez",
+        "items": [{"key": "api-key", "path": "key"}],
+    }
+    read = Settings.read({**found, "MLWF_STORE_KEYS": ""}).openlineage
+    assert (str(read.url), read.namespace) == ("https://marquez.example.com/api/v1/lineage", "prod")
+    assert not any(name.startswith("MLWF_OPENLINEAGE") for name in environment(render()))
 
 
 def test_the_users_own_key_of_webhooks_is_used(render):

@@ -54,7 +54,7 @@ def test_the_users_secret_is_used_and_none_is_made(render):
     for server, made in (("minio", set()), ("seaweedfs", {"rel-mlworkflow-seaweedfs-tls"})):
         manifests = render({"store": {"server": server, "existingSecret": "mine"}})
         secrets = {found["metadata"]["name"] for found in manifests.of_kind("Secret")}
-        assert secrets == {*made, "rel-mlworkflow-webhooks"}
+        assert secrets == {*made, "rel-mlworkflow-signing", "rel-mlworkflow-webhooks"}
         mounted = [
             volume
             for pod in manifests.pods().values()

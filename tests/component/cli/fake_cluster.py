@@ -57,6 +57,7 @@ class FakeCluster:
         self.watched = asyncio.Event()
         self._changed = asyncio.Event()
         self._gateway = ""
+        self.keys = ""
 
     @asynccontextmanager
     async def served(self) -> AsyncIterator[str]:
@@ -64,9 +65,15 @@ class FakeCluster:
             uids = {workflow["metadata"]["uid"] for workflow in self.workflows.values()}
             return collect(self.store, namespace, Known(uids, ()), Retention(grace=0), dry_run=True)
 
-        gateway = TestServer(
-            make_app(runs=None, store=self.store, authenticator=None, readers=Readers(), garbage=garbage)  # type: ignore[arg-type]
+        app = make_app(
+            runs=None,  # type: ignore[arg-type]
+            store=self.store,
+            authenticator=None,  # type: ignore[arg-type]
+            readers=Readers(),
+            garbage=garbage,
+            public_keys=lambda: self.keys,
         )
+        gateway = TestServer(app)
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._dispatch)
         server = TestServer(app)

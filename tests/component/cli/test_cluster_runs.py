@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from mlworkflow.attest.evidence import attest
+from mlworkflow.attest.keys import SigningKey
+from mlworkflow.attest.statement import OPERATOR, Builder
 from mlworkflow.core.names import pod_name
 from mlworkflow.core.observation import Result
 
@@ -295,3 +298,22 @@ async def test_what_the_operator_is_about_to_remove(mlwf: Remote) -> None:
     assert (report["namespace"], report["objects"], report["bytes"], report["keptObjects"]) == ("ml", 1, 7, 1)
     assert "1 artifacts (7 B) and 0 records would be removed; 1 artifacts (4 B) stay" in await mlwf("gc", "--dry-run")
     assert "the operator collects garbage by itself" in await mlwf("gc", code=2)
+
+
+async def test_a_workflow_is_verified_through_the_gateway(mlwf: Remote, tmp_path: Path) -> None:
+    cluster, key = mlwf.cluster, SigningKey.made(tmp_path / "key")
+    cluster.put("w", status("Succeeded", finishedAt="2026-11-25T12:01:00Z") | {"finishedAt": "2026-11-25T12:01:00Z"})
+    model = cluster.keep(b"the model")
+    cluster.record("w", "train", Result(exit_code=0, outputs={"model": model}))
+    assert "the operator signs nothing" in await mlwf("verify", "w", code=1)
+    cluster.keys = key.public.pem
+    assert "w has no signed statement" in await mlwf("verify", "w", code=1)
+    attest(cluster.store, cluster.workflows["w"], key, Builder(OPERATOR, "1"))
+    found = await mlwf.json("verify", "w")
+    assert (found["verified"], found["key"], found["records"], found["artifacts"]) == (True, key.public.id, 1, 1)
+    assert await mlwf("public-key") == key.public.pem
+    cluster.store.write_bytes(f"{NAMESPACE}/cas/sha256/{model.digest[7:9]}/{model.digest[9:]}", b"another")
+    (said,) = (await mlwf.json("verify", "w", code=1))["problems"]
+    assert said.startswith("artifact train.model has other bytes in the store: ")
+    cluster.put("w", status("Running"))
+    assert "w is Running: a run is signed when it has ended" in await mlwf("verify", "w", code=1)

@@ -18,10 +18,13 @@ from typing import Any
 import orjson
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from mlworkflow.attest.keys import SigningKey
+from mlworkflow.attest.statement import OPERATOR, Builder
 from mlworkflow.core import names
 from mlworkflow.core.observation import Result
 from mlworkflow.core.pods import PodSettings
 from mlworkflow.core.status import stamp
+from mlworkflow.engine.attestor import Attestor
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.engine.webhook_sender import WebhookSender
@@ -207,6 +210,7 @@ class Operator:
         folder: Path,
         clock: Callable[[], float],
         hosts: frozenset[str] | None,
+        signing: bool,
     ) -> None:
         self.api = api
         self.client = client
@@ -218,7 +222,12 @@ class Operator:
         key = folder / "webhook.key"
         key.write_text("the master key")
         self.webhooks = WebhookSender(self.engine, key, hosts)
-        self.reconciler = Reconciler(client, self.engine, self.queue.add, clock, self.webhooks)
+        signing_key = folder / "signing.key"
+        if signing:
+            SigningKey.made(signing_key)
+        wake = lambda uid: self.reconciler.wake(uid)  # noqa: E731
+        self.attestor = Attestor(store, signing_key, Builder(OPERATOR, "1"), wake) if signing else None
+        self.reconciler = Reconciler(client, self.engine, self.queue.add, clock, self.webhooks, self.attestor)
         self.runs = EngineRuns(self.engine)
 
     async def run(self) -> None:
@@ -274,11 +283,15 @@ class Operator:
 
 @asynccontextmanager
 async def operating(
-    api: ApiServer, folder: Path, clock: Callable[[], float] = time.time, hosts: frozenset[str] | None = None
+    api: ApiServer,
+    folder: Path,
+    clock: Callable[[], float] = time.time,
+    hosts: frozenset[str] | None = None,
+    signing: bool = False,
 ) -> AsyncIterator[Operator]:
     """The operator, running, having settled."""
     async with api.served() as config, KubeClient(config, backoff=QUICK) as client:
-        operator = Operator(api, client, folder, clock, hosts)
+        operator = Operator(api, client, folder, clock, hosts, signing)
         running = asyncio.create_task(operator.run())
         try:
             await operator.driver.wait_synced()
@@ -289,6 +302,8 @@ async def operating(
             with suppress(asyncio.CancelledError):
                 await running
             await operator.webhooks.close()
+            if operator.attestor:
+                await operator.attestor.close()
 
 
 def given(builder: WorkflowBuilder) -> ApiServer:

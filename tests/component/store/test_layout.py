@@ -11,10 +11,12 @@ from mlworkflow.store.layout import (
     AttemptKey,
     CheckpointKey,
     LogKey,
+    ProvenanceKey,
     cas_key,
     checkpoint_key,
     log_key,
     parse_run_key,
+    provenance_key,
     record_key,
     records_prefix,
 )
@@ -29,6 +31,9 @@ def test_the_layout_is_the_contract_s() -> None:
     assert record_key("ml", "uid", "fold~1/0.inner/2.train", 7) == "ml/runs/uid/fold~1/0/_inner/2/_train/7.json"
     assert log_key("ml", "uid", "train", 2) == "ml/runs/uid/train/2.log.json"
     assert checkpoint_key("ml", "uid", "fold/1.train") == "ml/runs/uid/fold/1/_train/checkpoint.json"
+    assert provenance_key("ml", "uid") == "ml/runs/uid/provenance.json"
+    assert parse_run_key("ml/runs/uid/provenance.json") == ProvenanceKey("ml", "uid")
+    assert parse_run_key("ml/runs/uid/provenance/0.json") == AttemptKey("ml", "uid", "provenance", 0)
 
 
 TASKS = st.from_regex(
