@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from mlworkflow.cli import errors, file_commands, garbage, run_commands, steering
+from mlworkflow.cli import caching, errors, file_commands, garbage, run_commands, steering
 
 app = typer.Typer(
     name="mlwf",
@@ -35,6 +35,7 @@ for command in (
     steering.resume,
     run_commands.artifacts,
     run_commands.download,
+    caching.why_miss,
     run_commands.delete,
     garbage.gc,
 ):

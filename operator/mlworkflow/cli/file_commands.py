@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlworkflow.cli.answers import do, exit_as, show, view
+from mlworkflow.cli.caching import NoCache, without_cache
 from mlworkflow.cli.formats import Format
 from mlworkflow.cli.options import File, Output, Params, Quiet, Wait, at_a_place
 from mlworkflow.cli.places import Place
@@ -24,6 +25,7 @@ def run(
     param: Params = None,
     home: Annotated[Path | None, typer.Option(help="The folder of runs. [default: $MLWF_HOME or .mlworkflow]")] = None,
     local: Annotated[bool, typer.Option("--local", help="As it is anyway.")] = True,
+    no_cache: NoCache = False,
     quiet: Quiet = False,
     output: Output = Format.TABLE,
 ) -> None:
@@ -31,6 +33,8 @@ def run(
     from mlworkflow.cli import local_run, render, sources
 
     resource = sources.prepared_for_here(file, param or [])
+    if no_cache:
+        resource = without_cache(resource)
     place = Place(local=local, home=home)
     ended, signal = do(
         local_run.run_locally(place.find_home(os.environ), resource, view(quiet, output, place.flags(os.environ)))
@@ -68,6 +72,7 @@ def submit(
     file: File,
     param: Params = None,
     wait: Wait = False,
+    no_cache: NoCache = False,
     quiet: Quiet = False,
     output: Output = Format.TABLE,
 ) -> None:
@@ -78,7 +83,7 @@ def submit(
     async def create(resource: dict[str, Any]) -> tuple[Run, str]:
         at = replace(place, namespace=place.namespace or sources.namespace_of(resource))
         async with connected(at, at.flags({})) as runs:
-            made = await runs.submit(resource)
+            made = await runs.submit(without_cache(resource) if no_cache else resource)
             if output is Format.TABLE:
                 print(
                     f"{made.id} submitted to the namespace {made.namespace}; watch it: mlwf watch {made.id}{runs.flags}"

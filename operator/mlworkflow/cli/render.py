@@ -87,7 +87,8 @@ def words_of(row: Row) -> str:
         return ""
     value = "" if task.get("value") is None else f"value={number(task['value'])}"
     words = value if value and not task.get("reason") else told(task)
-    return "; ".join(word for word in (row.count, words) if word)
+    cached = "cached" if task.get("cached") else ""
+    return "; ".join(word for word in (row.count, cached, words) if word)
 
 
 def artifact_table(artifacts: Sequence[Artifact]) -> str:

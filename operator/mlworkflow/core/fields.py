@@ -156,6 +156,24 @@ class ForEach(Fields, frozen=True):
     ] = UNSET
 
 
+class Cache(Fields, frozen=True):
+    """When the result of an earlier run of the same work in the namespace is taken, instead of doing it again."""
+
+    enabled: Annotated[
+        bool | UnsetType,
+        Meta(description="Default: true for `prep`, `train` and `evaluate`, false for a container of your own."),
+    ] = UNSET
+    max_age: Annotated[Duration | UnsetType, Meta(description="Take no result that is older. Default: any.")] = UNSET
+    salt: Annotated[
+        str,
+        Meta(
+            max_length=256,
+            description="A text that is part of what is compared. It vouches for what cannot be known: the data behind a path or a URL, "
+            "the code of a command that a local run starts. Change it when they change.",
+        ),
+    ] = ""
+
+
 class Common(Fields, frozen=True):
     """What every kind of step has, and `defaults` too. Fields named as in a Pod mean what they mean in a Pod."""
 
@@ -164,6 +182,9 @@ class Common(Fields, frozen=True):
         Meta(description="The image of the step. Default: the operator's steps image for built-in kinds."),
     ] = UNSET
     retry: Annotated[Retry | UnsetType, Meta(description="Try again after a failure. Default: once only.")] = UNSET
+    cache: Annotated[
+        Cache | UnsetType, Meta(description="Whether an earlier result of the same work is taken instead of a new one.")
+    ] = UNSET
     timeout: Annotated[
         Duration | UnsetType, Meta(description="From the step's first start to its end, every attempt included.")
     ] = UNSET

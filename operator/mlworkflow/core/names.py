@@ -25,6 +25,7 @@ ANNOTATION_TASK = f"{GROUP}/task"
 ANNOTATION_ATTEMPT = f"{GROUP}/attempt"
 ANNOTATION_FAILURES = f"{GROUP}/failures"
 ANNOTATION_LOSSES = f"{GROUP}/losses"
+ANNOTATION_FINGERPRINT = f"{GROUP}/fingerprint"
 
 STEP_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 FIELD_NAME = r"^[A-Za-z_][-A-Za-z0-9_]*$"

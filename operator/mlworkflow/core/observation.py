@@ -32,7 +32,7 @@ class Attempt:
     attempt has ended although what it ran in goes on (an injected container that never ends). `created_at` and `running_since` are by
     our own clock: when the driver created or first saw the attempt, and when it first saw the step's own container run;
     `waiting_since` is when it began to wait, where that is later (an image is pulled after the inputs were fetched). `failures` and
-    `losses` are its order's: what the attempts before it cost.
+    `losses` are its order's: what the attempts before it cost; so is `fingerprint`: what it runs from.
     """
 
     task: str
@@ -50,12 +50,14 @@ class Attempt:
     waiting_since: float | None = None
     failures: int = 0
     losses: int = 0
+    fingerprint: str = ""
 
 
 class Result(Struct, frozen=True, rename="camel", omit_defaults=True):
     """How an attempt ended, in its own words: what it leaves and, where it failed, why. `exitCode` 0 means success.
 
     `fingerprint` is ours, and says what it ran from (`core.fingerprint`); `code` is the agent's, and says what code and libraries it ran with.
+    `cached_from` is the attempt (``<workflow uid>/<task>/<attempt>``) whose result this is, where nothing ran.
     """
 
     exit_code: int
@@ -67,6 +69,7 @@ class Result(Struct, frozen=True, rename="camel", omit_defaults=True):
     logs: ArtifactRef | None = None
     fingerprint: str = ""
     code: str = ""
+    cached_from: str = ""
     started_at: float = 0.0
     finished_at: float = 0.0
 

@@ -43,6 +43,8 @@ def order(view: View, node: Node, attempt: int) -> Order:
         step=step,
         task=node.task,
         attempt=attempt,
+        is_looked_up=step.is_cached
+        and not before.since,  # who asks for a step to run again does not ask for what it left
         failures=before.failures,
         losses=before.losses,
         spec=body,

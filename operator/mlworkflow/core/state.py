@@ -41,7 +41,7 @@ class Task(Struct, frozen=True, omit_defaults=True):
     `attempt` is the number of the current or last attempt, -1 before the first. `failures` and `losses` count the attempts that
     failed by their own fault and by the infrastructure's. `not_before` holds a retry back. `since` is the first attempt that counts: what earlier
     ones left is not wanted any more, because a person asked to run the task again. `fingerprint` tells what it ran from what it would run now,
-    `items` the items that a step with `forEach` began with. `webhook` says what became of the webhook.
+    `items` the items that a step with `forEach` began with. `is_cached` says that its result is an earlier one's. `webhook` says what became of the webhook.
     Times are seconds since the epoch.
     """
 
@@ -62,6 +62,7 @@ class Task(Struct, frozen=True, omit_defaults=True):
     artifacts: Mapping[str, ArtifactRef] = {}
     metrics: Mapping[str, float] = {}
     webhook: str = ""
+    is_cached: bool = False
 
     @property
     def is_finished(self) -> bool:

@@ -161,6 +161,7 @@ def _shown(name: str, task: Task, nodes: Nodes, progress: Mapping[str, str]) -> 
         large_outputs=large,
         artifacts=task.artifacts,
         webhook=task.webhook,
+        cached=task.is_cached,
     )
 
 
@@ -185,6 +186,7 @@ def _task(status: TaskStatus, node: Node) -> Task:
         artifacts=status.artifacts,
         webhook=status.webhook,
         metrics=metrics,
+        is_cached=status.cached,
     )
 
 

@@ -60,6 +60,9 @@ class TaskStatus(Status, frozen=True):
         Meta(description="Output parameters that are too large to stand here; the record in the store has them."),
     ] = []
     artifacts: Annotated[Mapping[str, ArtifactRef], Meta(description="Output artifacts, by their content.")] = {}
+    cached: Annotated[bool, Meta(description="The result is that of an earlier run of the same work: nothing ran.")] = (
+        False
+    )
     webhook: Annotated[
         str, Meta(description="Of `onSuccess` or `onFailure`: `Delivered`, or `GivenUp: ` and the reason.")
     ] = ""

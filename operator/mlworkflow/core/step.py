@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import UNSET
 
 from mlworkflow.core.duration import seconds
-from mlworkflow.core.fields import Common, ForEach, Input, Lock, Output, Retry, Webhook
+from mlworkflow.core.fields import Cache, Common, ForEach, Input, Lock, Output, Retry, Webhook
 from mlworkflow.core.kinds import Kind
 
 
@@ -62,6 +62,16 @@ class Step:
     @property
     def retry(self) -> Retry:
         return Retry(limit=0) if self.common.retry is UNSET else self.common.retry
+
+    @property
+    def cache(self) -> Cache:
+        return Cache() if self.common.cache is UNSET else self.common.cache
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether an earlier result of the same work is taken."""
+        enabled = self.cache.enabled
+        return self.kind.is_cached if enabled is UNSET else enabled and self.kind.has_pod
 
     @property
     def is_group(self) -> bool:

@@ -50,6 +50,7 @@ class Turn:
     view: View = field(init=False)
     _pods: int | None = None
     _held: dict[str, int] | None = None
+    _done: frozenset[str] | None = None
     _open: dict[str, Node] | None = None
 
     def __post_init__(self) -> None:
@@ -97,14 +98,17 @@ class Turn:
         if self._held is None:
             self._held = {}
             for node, task in self.open_tasks():
-                if task.phase is Phase.RUNNING:
-                    self._count_locks(self._held, node, 1)
+                self._count_locks(self._held, node, task, 1)
         return self._held
 
     @staticmethod
-    def _count_locks(held: dict[str, int], node: Node, change: int) -> None:
-        for lock in node.locks:
-            held[lock.name] = held.get(lock.name, 0) + change
+    def _count_locks(held: dict[str, int], node: Node, task: Task, change: int) -> None:
+        if task.phase is Phase.RUNNING:
+            names = [lock.name for lock in node.locks]
+            if node.is_unit and node.step.is_cached and task.fingerprint:
+                names.append(work(task.fingerprint))
+            for name in names:
+                held[name] = held.get(name, 0) + change
 
     def _set(self, name: str, task: Task) -> None:
         """The one way in which a task changes; what is counted or listed of them changes with it."""
@@ -112,14 +116,24 @@ class Turn:
         change = (task.phase is Phase.RUNNING) - (self.task(name).phase is Phase.RUNNING)
         if self._pods is not None and node.is_unit:
             self._pods += change
-        if self._held is not None and change:
-            self._count_locks(self._held, node, change)
+        if self._held is not None:
+            self._count_locks(self._held, node, self.task(name), -1)
+            self._count_locks(self._held, node, task, 1)
         if self._open is not None:
             if task.is_finished:
                 self._open.pop(name, None)
             else:
                 self._open[name] = node
         self.tasks[name] = task
+
+    @property
+    def done(self) -> frozenset[str]:
+        """The fingerprints of the tasks that have succeeded when this is first asked."""
+        if self._done is None:
+            self._done = frozenset(
+                task.fingerprint for task in self.tasks.values() if task.phase is Phase.SUCCEEDED and task.fingerprint
+            )
+        return self._done
 
     def note_items(self, name: str, items: str) -> None:
         """The items that a step with `forEach` began with."""
@@ -168,7 +182,11 @@ class Turn:
         task = self.task(name)
         failures, losses = max(task.failures, attempt.failures), max(task.losses, attempt.losses)
         self._set(name, replace(task, failures=failures, losses=losses))
-        self.start(name, attempt.number, attempt.handle, at=attempt.created_at)
+        self.start(name, attempt.number, attempt.handle, at=attempt.created_at, fingerprint=attempt.fingerprint)
+
+    def note_fingerprint(self, name: str, fingerprint: str) -> None:
+        """What a task that runs runs from, after a restart."""
+        self._set(name, replace(self.task(name), fingerprint=fingerprint))
 
     def say(self, name: str, message: str) -> None:
         """What a running task waits for."""
@@ -186,7 +204,8 @@ class Turn:
                 reason="",
                 message="",
                 attempt=attempt,
-                handle=task.handle if task.attempt == attempt else self._handle(self.node(name), attempt),
+                handle="" if result.cached_from else self._handle_of(name, attempt),
+                is_cached=bool(result.cached_from),
                 started_at=task.started_at if task.started_at is not None else result.started_at or self.now,
                 finished_at=task.finished_at or result.finished_at or self.now,
                 not_before=0.0,
@@ -196,6 +215,10 @@ class Turn:
                 metrics=result.metrics,
             ),
         )
+
+    def _handle_of(self, name: str, attempt: int) -> str:
+        task = self.task(name)
+        return task.handle if task.attempt == attempt else self._handle(self.node(name), attempt)
 
     def keep(self, name: str, result: Result) -> None:
         """What a failed attempt left all the same, such as the report of a gate: to look at, never an input of a step."""
@@ -278,6 +301,11 @@ class Turn:
     def end(self, phase: Phase, reason: Reason, message: str) -> None:
         """The workflow's own end, which nothing changes from now on but a failure of the steps for the end."""
         self.verdict = self.view.verdict = Verdict(phase, str(reason), message, self.now)
+
+
+def work(fingerprint: str) -> str:
+    """The lock that whoever does this work holds, where its result would be taken by others: no name that a workflow can give a lock."""
+    return f"={fingerprint}"
 
 
 CarryOn = Callable[[Turn, Node], None]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlworkflow.core.actions import Order
+from mlworkflow.core.cachefacts import Identity
 from mlworkflow.core.observation import Attempt, AttemptId
 
 
@@ -49,6 +50,12 @@ class Driver(Protocol):
 
     async def find(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> Found:
         """Look at an attempt itself, past every cache."""
+
+    async def identity(self, order: Order) -> Identity:
+        """What an order runs, as far as it can be known before."""
+
+    def image_digest(self, uid: str, attempt: AttemptId) -> str | None:
+        """The digest of the image that an attempt runs, by the word of who runs it; empty where there is no image, None before it is known."""
 
     def container_end(self, uid: str, attempt: AttemptId) -> ContainerEnd | None:
         """How the user's container of a running attempt ended, or None while it runs."""

@@ -11,6 +11,8 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 
+from msgspec import structs
+
 from mlworkflow.core import rerun
 from mlworkflow.core.actions import Action, Order, Probe, Publish, Start, Stop
 from mlworkflow.core.decide import decide
@@ -18,6 +20,7 @@ from mlworkflow.core.observation import AttemptId, Probed, Result, Seen
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import PENDING, Run
 from mlworkflow.engine import records
+from mlworkflow.engine.cache import Cache
 from mlworkflow.engine.driver import Driver, NotNow, Refused
 from mlworkflow.engine.live import Live
 from mlworkflow.engine.sharing import NO_LIMITS, Limits, Sharing
@@ -52,6 +55,7 @@ class Engine:
         self.waiting = ""
         self.live: dict[str, Live] = {}
         self.sharing = Sharing(self.live, limits, is_known)
+        self.cache = Cache(store, driver, clock)
 
     async def open(self, plan: Plan, run: Run) -> Live:
         """Take up a workflow: `run` is what its status says, the store's records say the rest."""
@@ -117,38 +121,57 @@ class Engine:
             attempt = (order.task, order.attempt)
             live.creating[attempt] = live.orders[attempt] = order
             live.created_at[attempt] = self.clock()
-        await self._create(live, [(order.task, order.attempt) for order in started])
+        is_hit = await self._create(live, [(order.task, order.attempt) for order in started])
         others = [action for action in decision.actions if not isinstance(action, Start)]
         again = await asyncio.gather(*(self._carry_out(live, action) for action in others), return_exceptions=True)
         for trouble in again:
             if isinstance(trouble, BaseException):  # once all of them have come to their end
                 raise trouble
-        return decision.wake_at, any(again) or bool(live.refused)
+        return decision.wake_at, is_hit or any(again) or bool(live.refused)
 
-    async def _create(self, live: Live, attempts: Sequence[AttemptId]) -> None:
-        """Create what was decided on; what cannot be created now stays in `creating`.
+    async def _create(self, live: Live, attempts: Sequence[AttemptId]) -> bool:
+        """Create what was decided on; what cannot be created now stays in `creating`. Whether the cache had the result of any.
 
         All at once; after trouble one, two, four, … until there is trouble again: a full quota is not asked for a thousand Pods.
         """
+        is_hit = False
         if attempts:
             size = 1 if live.trouble else len(attempts)
             live.trouble = ""
             while attempts and not live.trouble:
-                await asyncio.gather(
+                hits = await asyncio.gather(
                     *(self._start(live, attempt, live.creating[attempt]) for attempt in attempts[:size])
                 )
+                is_hit |= any(hits)
                 attempts, size = attempts[size:], size * 2
+        return is_hit
 
-    async def _start(self, live: Live, attempt: AttemptId, order: Order) -> None:
+    async def _start(self, live: Live, attempt: AttemptId, order: Order) -> bool:
+        """Create an attempt, unless the cache has its result. Whether it has."""
+        if order.is_looked_up and attempt not in live.missed:
+            found = await self.cache.find(order)
+            if found.result:
+                await self._take(live, attempt, order, found.result)
+                return True
+            live.missed[attempt] = found.missed
+            _log.info("%s/%s %s: not cached: %s", order.namespace, order.workflow, order.task, found.missed)
         for data in order.literals.values():
             await records.put(self.store, order.namespace, data)
         try:
             await self.driver.start(order)
         except NotNow as trouble:
             live.trouble = str(trouble)
-            return
+            return False
         except Refused as refusal:
             live.refused[attempt] = str(refusal)
+        live.creating.pop(attempt, None)
+        return False
+
+    async def _take(self, live: Live, attempt: AttemptId, order: Order, result: Result) -> None:
+        """Commit an earlier result as that of an attempt, which is not created."""
+        now = self.clock()
+        result = structs.replace(result, started_at=now, finished_at=now)
+        live.results[attempt] = await records.commit(self.store, live.key(attempt), order, result)
         live.creating.pop(attempt, None)
 
     async def _carry_out(self, live: Live, action: Action) -> bool:
@@ -175,7 +198,7 @@ class Engine:
             log = found.log
             logs = await records.put(self.store, namespace, log) if log else None
             result = records.spoken_for(seen, log, logs, self.clock())
-            live.results[attempt] = await self._commit(live, attempt, result)
+            live.results[attempt] = await self.commit(live, attempt, result)
         else:
             live.probed[attempt] = Probed(found.exists, records.tail(found.log))
         return True
@@ -197,8 +220,12 @@ class Engine:
         )
         live.results[attempt] = await records.publish(self.store, live.key(attempt), live.workflow.name, action, result)
 
-    async def _commit(self, live: Live, attempt: AttemptId, result: Result) -> Result:
-        return await records.commit(self.store, live.key(attempt), live.order(attempt), result)
+    async def commit(self, live: Live, attempt: AttemptId, result: Result) -> Result:
+        """Write the record of an attempt, once; what the store holds afterwards."""
+        order = live.order(attempt)
+        image = self.driver.image_digest(live.workflow.uid, attempt) or ""
+        missed = live.missed.get(attempt, "")
+        return await records.commit(self.store, live.key(attempt), order, result, image_digest=image, missed=missed)
 
     def _log_changes(self, live: Live, run: Run) -> None:
         """One line per decision."""

@@ -21,7 +21,7 @@ from mlworkflow.store.layout import AttemptKey
 class Live:
     """`results` mirrors the records in the store; `creating` are attempts that were decided on and do not exist yet, `trouble` why not.
 
-    `checkpoints` holds the last checkpoint of each task, for its next attempt, `metrics` the last values that running tasks sent. `usage` is what it
+    `missed` says why the cache had no result for an attempt that is under way. `checkpoints` holds the last checkpoint of each task, for its next attempt, `metrics` the last values that running tasks sent. `usage` is what it
     took of what is shared after the last turn, `waiting_since` since when it waits for which locks. `probed` and `refused` are told to `decide`
     once. `is_settled` is false until the first turn after a start of the operator:
     before it, the state may not know of attempts that exist.
@@ -35,6 +35,7 @@ class Live:
     probed: dict[AttemptId, Probed] = field(default_factory=dict)
     refused: dict[AttemptId, str] = field(default_factory=dict)
     orders: dict[AttemptId, Order] = field(default_factory=dict)
+    missed: dict[AttemptId, str] = field(default_factory=dict)
     trouble: str = ""
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     checkpoints: dict[str, ArtifactRef] = field(default_factory=dict)
@@ -84,3 +85,4 @@ class Live:
         self.creating.pop(attempt, None)
         self.created_at.pop(attempt, None)
         self.orders.pop(attempt, None)
+        self.missed.pop(attempt, None)

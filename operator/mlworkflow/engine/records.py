@@ -36,7 +36,9 @@ async def load(
     return {(key.task, key.attempt): record for key, record in found.records.items()}, found.checkpoints
 
 
-async def commit(store: ArtifactStore, key: AttemptKey, order: Order, result: Result) -> Result:
+async def commit(
+    store: ArtifactStore, key: AttemptKey, order: Order, result: Result, *, image_digest: str = "", missed: str = ""
+) -> Result:
     """Write an attempt's record, once; what the store holds afterwards."""
     record = Record(
         **{**structs.asdict(result), "fingerprint": of_order(order)},
@@ -50,6 +52,8 @@ async def commit(store: ArtifactStore, key: AttemptKey, order: Order, result: Re
         params=dict(order.params),
         keep={name: output.keep for name, output in order.outputs.items() if not output.lasts},
         inputs={name: artifact.digest for name, artifact in order.inputs.items()},
+        image_digest=image_digest,
+        missed=missed,
     )
     return await _write(store, key, record)
 

@@ -12,6 +12,7 @@ from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.names import Reason
 from mlworkflow.core.observation import Seen
 from mlworkflow.core.state import PENDING, Phase
+from mlworkflow.core.turn import work
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.engine import records
 from mlworkflow.engine.engine import Engine
@@ -87,7 +88,11 @@ class EngineRuns:
         if result.reason == Reason.TERMINATED:
             await self._cause_known(live, key)
             self._current(key)
-        live.results[attempt] = await records.commit(self._engine.store, key, order, result)
+        record = await self._engine.commit(live, attempt, result)
+        if record.is_success and order.step.is_cached:  # before anybody who waits for it may look
+            is_awaited = self._engine.sharing.is_awaited(live, work(record.fingerprint))
+            await self._engine.cache.keep(key, order, record, is_awaited=is_awaited)
+        live.results[attempt] = record
         self._engine.wake(key.uid)
 
     def _by_our_clock(self, result: Result) -> Result:

@@ -56,6 +56,10 @@ class Sharing:
         }
         return self._woken(live, before, usage)
 
+    def is_awaited(self, live: Live, lock: str) -> bool:
+        """Whether a workflow waits for a lock of this one's namespace."""
+        return any(lock in other.usage.waits_for for other in self._near(live))
+
     def leave(self, live: Live) -> list[str]:
         """A workflow is not live any more: the workflows for which there may be room now."""
         return self._woken(live, live.usage, Usage())

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mlworkflow.core import names
 from mlworkflow.core.actions import Order
+from mlworkflow.core.cachefacts import Identity
 from mlworkflow.core.observation import Attempt, AttemptId, Seen
 from mlworkflow.core.pods import MAIN, PodSettings, step_pod
 from mlworkflow.engine import logs
 from mlworkflow.engine.driver import ContainerEnd, Found, NotNow, Refused
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.errors import AlreadyExists, ApiError, NotFound
+from mlworkflow.kube.images import Images
 from mlworkflow.kube.objects import Json, namespaced_name
 from mlworkflow.kube.paths import PODS
 from mlworkflow.kube.podview import PodView, pod_view
@@ -39,6 +41,7 @@ class PodDriver:
         self._on_change = on_change
         self._clock = clock
         self._attempts: dict[str, dict[AttemptId, PodView]] = {}
+        self._images = Images(settings.pull_policy)
         selector = {"labelSelector": f"{names.LABEL_MANAGED_BY}={names.FIELD_MANAGER}"}
         self._reflectors = {
             namespace: Reflector(
@@ -80,6 +83,19 @@ class PodDriver:
         if view is None or view.uid != pod_uid:
             return None
         return view.workflow, (view.attempt.task, view.attempt.number)
+
+    async def identity(self, order: Order) -> Identity:
+        built_in = bool(order.step.kind.command)
+        image = order.image or (self._settings.steps_image if built_in else "")
+        variables = {variable.get("name") for variable in order.env}
+        is_open = bool(self._settings.allowed_imports) or "MLWF_ALLOWED_IMPORTS" in variables
+        digest = await self._images.digest(image)
+        unknown = "" if digest else f"the digest of the image {image} is not known: {self._images.why(image)}"
+        return Identity(image=digest, is_open=is_open, unknown=unknown)
+
+    def image_digest(self, uid: str, attempt: AttemptId) -> str | None:
+        view = self._attempts.get(uid, {}).get(attempt)
+        return (view.image_digest or None) if view else None
 
     def command(self, order: Order) -> tuple[str, ...]:
         return order.command
@@ -156,6 +172,7 @@ class PodDriver:
             if not mine:
                 self._attempts.pop(old.workflow, None)
         if new:
+            self._images.report(new.image, new.image_digest)
             self._attempts.setdefault(new.workflow, {})[(new.attempt.task, new.attempt.number)] = new
         for view in {view.workflow for view in (old, new) if view}:
             self._on_change(view)

@@ -4,6 +4,8 @@ Admission may have put containers of others into a Pod, some of which never end.
 FETCH, MAIN and PUBLISH, where the Pod has them. No time that the server stamped is read, for its clock need not agree with ours.
 """
 
+import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +37,10 @@ CANNOT_START = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class PodView:
-    """`workflow` is the uid of the workflow; `end` is how the step's own container ended, which may be before the Pod's end."""
+    """`workflow` is the uid of the workflow; `end` is how the step's own container ended, which may be before the Pod's end.
+
+    `image` is that of the step's own container, `image_digest` what the kubelet says that this was: a digest, once it is known.
+    """
 
     name: str
     namespace: str
@@ -43,6 +48,8 @@ class PodView:
     workflow: str
     attempt: Attempt
     end: ContainerEnd | None
+    image: str = ""
+    image_digest: str = ""
 
 
 def pod_view(pod: Json, now: float = 0.0, known: PodView | None = None) -> PodView | None:
@@ -89,13 +96,31 @@ def pod_view(pod: Json, now: float = 0.0, known: PodView | None = None) -> PodVi
         waiting_since=waited if seen is Seen.WAITING else None,
         failures=_count(annotations, names.ANNOTATION_FAILURES),
         losses=_count(annotations, names.ANNOTATION_LOSSES),
+        fingerprint=annotations.get(names.ANNOTATION_FINGERPRINT, ""),
     )
-    return PodView(metadata["name"], metadata["namespace"], metadata["uid"], owner, attempt, _main_end(containers))
+    return PodView(
+        metadata["name"],
+        metadata["namespace"],
+        metadata["uid"],
+        owner,
+        attempt,
+        _main_end(containers),
+        *_image(pod, containers),
+    )
 
 
 def _count(annotations: Json, name: str) -> int:
     text = annotations.get(name, "")
     return int(text) if text.isdecimal() else 0
+
+
+def _image(pod: Json, containers: Mapping[str, Any]) -> tuple[str, str]:
+    """The image of the step's own container and its digest; texts that thousands of Pods share are kept once."""
+    named = next(
+        (each.get("image", "") for each in (pod.get("spec") or {}).get("containers", []) if each["name"] == MAIN), ""
+    )
+    said = re.search("sha256:[0-9a-f]{64}", containers.get(MAIN, {}).get("imageID") or "")
+    return sys.intern(named), sys.intern(said[0]) if said else ""
 
 
 def _is_outlived(spec: Json, containers: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlworkflow.core.actions import Order
+from mlworkflow.core.cachefacts import Identity
 from mlworkflow.core.observation import Attempt, AttemptId, Seen
 from mlworkflow.engine import logs
 from mlworkflow.engine.driver import ContainerEnd, Found, Refused
@@ -54,6 +55,7 @@ class ProcessDriver:
         self._tokens = tokens
         self._on_change = on_change
         self._processes: dict[str, dict[AttemptId, _Process]] = {}
+        self._code: asyncio.Task[str] | None = None
         self.gateway = ""
 
     def attempts(self, uid: str) -> Mapping[AttemptId, Attempt]:
@@ -131,11 +133,34 @@ class ProcessDriver:
         path = self._home.work(uid, *attempt) / LOG
         return logs.last(path.read_bytes(), TAIL) if path.exists() else b""
 
+    async def identity(self, order: Order) -> Identity:
+        if not order.step.kind.command:
+            return Identity(
+                unknown="a command of this machine has no digest; cache.salt can vouch for it", may_vouch=True
+            )
+        if os.environ.get("MLWF_ALLOWED_IMPORTS"):
+            return Identity(unknown="MLWF_ALLOWED_IMPORTS lets the step import code that is not known")
+        if self._code is None:
+            self._code = asyncio.create_task(_own_code())
+        return Identity(code=await asyncio.shield(self._code))
+
+    def image_digest(self, uid: str, attempt: AttemptId) -> str | None:
+        return ""
+
     def container_end(self, uid: str, attempt: AttemptId) -> ContainerEnd | None:
         return None  # every local step has the agent around it
 
     def identify(self, namespace: str, pod: str, pod_uid: str) -> tuple[str, AttemptId] | None:
         return None  # local tokens name their attempt themselves
+
+
+async def _own_code() -> str:
+    """The digest of the code and libraries that built-in kinds run here, by the agent's own word."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "mlworkflow_steps.agent", "code", stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    return said.decode().strip()
 
 
 def groups_in_session(session: int) -> set[int]:

@@ -5,8 +5,11 @@
     <namespace>/runs/<workflow uid>/<task>/<attempt>.log.json   where the log of an attempt is that was stopped before it could commit
     <namespace>/runs/<workflow uid>/<task>/<attempt>.left.json  which artifacts such an attempt left to be looked at
     <namespace>/runs/<workflow uid>/<task>/checkpoint.json      where the last checkpoint of a task is
+    <namespace>/cache/results/<64 hex>.json            a result, named by the digest of the facts that it follows from
+    <namespace>/cache/steps/<workflow>/<task>/last.json         the facts of the last result of a workflow's task
+    <namespace>/cache/code/<64 hex>.json               what code an image carries, named by the digest of the image
     <namespace>/runs/<workflow uid>/gone.json                   since when the workflow is gone (the object's time says it)
-    <namespace>/cache/…json, <namespace>/models/…json           what refers to artifacts beside runs: the cache, and models that were promoted
+    <namespace>/models/…json                           what refers to artifacts beside runs and the cache: models that were promoted
 
 In a key the ``.`` between a task's segments is written ``/_``: ``fold/1.prep`` is ``fold/1/_prep``. So no folder has a dot in its
 name and every object has one: nothing is ever both an object and a folder, and a key is read back in one way only.
@@ -66,10 +69,8 @@ class CheckpointKey(NamedTuple):
 
 def cas_key(namespace: str, digest: str) -> str:
     """The key of the artifact with this digest (``sha256:<64 hex>``)."""
-    matched = _DIGEST.fullmatch(digest)
-    if not matched:
-        raise InvalidKey(f"not a digest: {digest[:80]!r}")
-    return f"{_checked(_NAMESPACE, 'namespace', namespace)}/cas/sha256/{matched[1][:2]}/{matched[1][2:]}"
+    name = _hex(digest)
+    return f"{_checked(_NAMESPACE, 'namespace', namespace)}/cas/sha256/{name[:2]}/{name[2:]}"
 
 
 def record_key(namespace: str, uid: str, task: str, attempt: int) -> str:
@@ -95,6 +96,22 @@ def checkpoint_key(namespace: str, uid: str, task: str) -> str:
 def records_prefix(namespace: str, uid: str) -> str:
     """What the keys of everything that is kept of one workflow begin with; ends in ``/``."""
     return f"{_checked(_NAMESPACE, 'namespace', namespace)}/runs/{_checked(_UID, 'uid', uid)}/"
+
+
+def cache_key(namespace: str, facts: str) -> str:
+    """The key of the result that follows from facts with this digest."""
+    return f"{cache_prefix(namespace)}results/{_hex(facts)}.json"
+
+
+def cache_step_key(namespace: str, workflow: str, task: str) -> str:
+    """The key of the facts of the last result of a workflow's task."""
+    folder = _checked(_TASK, "task", task).replace(".", "/_")
+    return f"{cache_prefix(namespace)}steps/{_checked(_NAMESPACE, 'workflow', workflow)}/{folder}/last.json"
+
+
+def cache_code_key(namespace: str, image_digest: str) -> str:
+    """The key of what code the image with this digest carries."""
+    return f"{cache_prefix(namespace)}code/{_hex(image_digest)}.json"
 
 
 def gone_key(namespace: str, uid: str) -> str:
@@ -147,6 +164,13 @@ def parse_run_key(key: str) -> AttemptKey | LogKey | LeftKey | CheckpointKey:
         case ".left":
             return LeftKey(attempt)
     return attempt
+
+
+def _hex(digest: str) -> str:
+    matched = _DIGEST.fullmatch(digest)
+    if not matched:
+        raise InvalidKey(f"not a digest: {digest[:80]!r}")
+    return matched[1]
 
 
 def _folder(namespace: str, uid: str, task: str) -> str:

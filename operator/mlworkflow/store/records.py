@@ -34,8 +34,8 @@ __all__ = ["ArtifactRef", "Record", "Result", "decode", "encode", "load_run", "r
 class Record(Result, frozen=True, kw_only=True, rename="camel"):
     """A result and what it came from (contract, section 4); `inputs` is name → digest.
 
-    `image_digest` is what the image was, where that is known, and `cached_from` the attempt (``<workflow uid>/<task>/<attempt>``)
-    whose result this is, where nothing ran. `keep` is output → duration, of those that are removed that long after it.
+    `image_digest` is what the image was, where that is known; `missed` says why an earlier result was not taken instead. `keep` is
+    output → duration, of those that are removed that long after it.
     """
 
     workflow: str
@@ -48,7 +48,7 @@ class Record(Result, frozen=True, kw_only=True, rename="camel"):
     params: dict[str, Any] = {}
     inputs: dict[str, str] = {}
     image_digest: str = ""
-    cached_from: str = ""
+    missed: str = ""
     keep: dict[str, str] = {}
 
 

@@ -1,4 +1,4 @@
-"""``python -m mlworkflow_steps.agent run | fetch | publish``.
+"""``python -m mlworkflow_steps.agent run | fetch | publish | code``; `code` prints the digest of the code that built-in kinds run, and needs no settings.
 
 Settings come from the environment: ``MLWF_GATEWAY``, ``MLWF_TOKEN_FILE``, ``MLWF_ROOT`` (default ``/mlworkflow``),
 ``MLWF_PATIENCE`` (seconds, default six hours), ``MLWF_CHECKPOINT_EVERY`` (seconds, default ten). Exit codes: the
@@ -17,13 +17,18 @@ from mlworkflow_steps.agent.folders import Folders
 from mlworkflow_steps.agent.gateway import Gateway
 from mlworkflow_steps.agent.patience import DEFAULT_SECONDS, Patience
 
-COMMANDS = ("run", "fetch", "publish")
+COMMANDS = ("run", "fetch", "publish", "code")
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Runs one subcommand; returns the exit code."""
     if len(arguments) != 1 or arguments[0] not in COMMANDS:
         return _complain(64, f"usage: python -m mlworkflow_steps.agent {' | '.join(COMMANDS)}")
+    if arguments[0] == "code":
+        from mlworkflow_steps.agent import code
+
+        print(code.digest())
+        return 0
     try:
         patience = Patience(float(environ.get("MLWF_PATIENCE", DEFAULT_SECONDS)))
         gateway = Gateway(environ["MLWF_GATEWAY"], environ["MLWF_TOKEN_FILE"], patience)

@@ -74,6 +74,10 @@ def _committed(
     if outcome is None:
         outcome = attempt.outcome()
         outcome["metrics"] = attempt.tail.last
+    if task["kind"] != "container":
+        from mlworkflow_steps.agent import code
+
+        outcome["code"] = code.digest()
     outcome["startedAt"], outcome["finishedAt"] = started, clock()
     with contextlib.suppress(StepFailure, GaveUp, GatewayRefused):  # the result matters more than its log
         outcome["logs"] = _keep_log(gateway, folders, log)

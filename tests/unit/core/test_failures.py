@@ -147,3 +147,16 @@ def test_an_attempt_of_a_step_that_an_edit_removed_is_stopped() -> None:
     play.turn()
     assert play.stopped == ["a"]
     assert play.succeeds("b").turn().run.phase is Phase.SUCCEEDED
+
+
+def test_a_further_attempt_waits_until_what_left_no_record_has_ended_again() -> None:
+    """An operator that forgot everything finds the record of the failed attempt, and none of the step before, whose expressions failed."""
+    never = {"params": {"never": "${{ 1 / params.zero }}"}}
+    seen = {"params": {"phase": "${{ steps.a.phase }}"}, "retry": {"limit": 1, "backoff": "1s"}}
+    builder = a_workflow().param("zero", 0).step("before").step("a", after=["before"], **never).step("b", **seen)
+    play = Play(builder)
+    play.fails("b", attempt=0).turn().turn(after=5)
+    assert play.started == []
+    play.succeeds("before", attempt=0).turn(after=5)
+    assert play.task("a").phase is Phase.FAILED
+    assert [order.params for order in play.orders] == [{"phase": "Failed"}]

@@ -130,6 +130,7 @@ def test_a_pod_says_whose_attempt_it_is(kind: str, body: Json) -> None:
             "mlworkflow.io/attempt": "3",
             "mlworkflow.io/failures": "0",
             "mlworkflow.io/losses": "0",
+            "mlworkflow.io/fingerprint": metadata["annotations"]["mlworkflow.io/fingerprint"],
             "kubectl.kubernetes.io/default-container": "step",
         },
         "ownerReferences": [

@@ -2,99 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from mlworkflow.core import status
-from mlworkflow.core.actions import Order
-from mlworkflow.core.observation import Attempt, AttemptId, Result, Seen
 from mlworkflow.core.state import Phase
-from mlworkflow.engine.engine import Engine
-from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.engine.sharing import NO_LIMITS, Limits
 from mlworkflow.store.directory import DirectoryStore
-from mlworkflow.store.layout import AttemptKey
 from mlworkflow.store.signing import BlobSigner
 
 from tests.builders import WorkflowBuilder, a_workflow
 
-from .world import Fuse, World, WorldDriver
-
-
-class Cluster(WorldDriver):
-    """A driver of many workflows: what runs, in the order of its start."""
-
-    def __init__(self) -> None:
-        super().__init__(World(), Fuse())
-        self.running: dict[tuple[str, AttemptId], Attempt] = {}
-
-    def attempts(self, uid: str) -> Mapping[AttemptId, Attempt]:
-        return {key: attempt for (owner, key), attempt in self.running.items() if owner == uid}
-
-    async def start(self, order: Order) -> None:
-        key = (order.task, order.attempt)
-        self.running[(order.uid, key)] = Attempt(*key, "pod", Seen.RUNNING, 0.0)
-
-
-class Engines:
-    """An engine, its workflows and the turns that it asks for; `restart` begins another over the same cluster and store."""
-
-    def __init__(self, folder: Path, limits: Limits = NO_LIMITS, cluster: Cluster | None = None) -> None:
-        self.folder, self.limits = folder, limits
-        self.cluster = cluster or Cluster()
-        self.now, self.is_known = 1000.0, True
-        self.due: list[str] = []
-        store = DirectoryStore(folder, BlobSigner(b"0" * 32))
-        self.engine = Engine(store, self.cluster, self.due.append, lambda: self.now, limits, lambda: self.is_known)
-        self.runs = EngineRuns(self.engine)
-        self.written: dict[str, dict[str, object]] = {}
-
-    async def add(self, name: str, builder: WorkflowBuilder, namespace: str = "ns") -> None:
-        plan = builder.meta(uid=name, namespace=namespace).plan()
-        run = status.read(self.written.get(name, {}), plan.nodes)
-        await self.engine.open(plan, run)
-        self.due.append(name)
-        await self.settle()
-
-    async def settle(self) -> None:
-        """Turns for whoever is due, in the order asked for."""
-        while self.due:
-            name = self.due.pop(0)
-            if live := self.engine.live.get(name):
-                await self.engine.advance(live)
-                self.written[name] = status.written(live.plan, live.run, self.written.get(name, {}), self.now)
-                if live.run.phase.is_finished:
-                    self.engine.close(name)
-
-    async def end(self, name: str, task: str, exit_code: int = 0) -> None:
-        attempt = max(number for (owner, (known, number)) in self.cluster.running if (owner, known) == (name, task))
-        namespace = self.engine.live[name].workflow.namespace
-        self.now += 1
-        await self.runs.commit(AttemptKey(namespace, name, task, attempt), Result(exit_code))
-        del self.cluster.running[(name, (task, attempt))]
-        self.due.append(name)
-        await self.settle()
-
-    @property
-    def running(self) -> list[str]:
-        return [f"{owner}.{task}" for owner, (task, _) in self.cluster.running]
-
-    async def restart(self, builders: Mapping[str, WorkflowBuilder], *, all_at_once: bool = True) -> Engines:
-        again = Engines(self.folder, self.limits, self.cluster)
-        again.written, again.now, again.is_known = dict(self.written), self.now, all_at_once
-        for name, builder in builders.items():
-            await again.add(name, builder)
-        return again
+from .engines import Engines
 
 
 def locked(steps: int = 1, size: int = 1) -> WorkflowBuilder:
     return a_workflow().step("s", forEach={"range": steps}, locks=[{"name": "gpu", "size": size}])
 
 
+def engines_with(folder: Path, limits: Limits = NO_LIMITS) -> Engines:
+    return Engines(DirectoryStore(folder, BlobSigner(b"0" * 32)), limits)
+
+
 @pytest.fixture
 def engines(tmp_path: Path) -> Engines:
-    return Engines(tmp_path)
+    return engines_with(tmp_path)
 
 
 async def test_a_lock_is_one_for_the_namespace_and_another_in_the_next(engines: Engines) -> None:
@@ -178,7 +109,7 @@ async def test_a_lock_of_a_whole_workflow_is_held_between_its_steps(engines: Eng
 
 
 async def test_pods_are_shared_evenly_where_their_number_is_limited(tmp_path: Path) -> None:
-    engines = Engines(tmp_path, Limits(total=4))
+    engines = engines_with(tmp_path, Limits(total=4))
     await engines.add("a", a_workflow().step("s", forEach={"range": 10}))
     assert len(engines.running) == 4
     await engines.add("b", a_workflow().step("s", forEach={"range": 10}))
@@ -191,7 +122,7 @@ async def test_pods_are_shared_evenly_where_their_number_is_limited(tmp_path: Pa
 
 
 async def test_a_namespace_has_a_limit_of_its_own(tmp_path: Path) -> None:
-    engines = Engines(tmp_path, Limits(total=10, namespace=2, namespaces={"big": 5}))
+    engines = engines_with(tmp_path, Limits(total=10, namespace=2, namespaces={"big": 5}))
     fan = a_workflow().step("s", forEach={"range": 10})
     await engines.add("a", fan)
     await engines.add("b", fan)
@@ -201,7 +132,7 @@ async def test_a_namespace_has_a_limit_of_its_own(tmp_path: Path) -> None:
 
 
 async def test_nothing_is_started_beyond_the_limit_before_all_are_known(tmp_path: Path) -> None:
-    engines = Engines(tmp_path, Limits(total=4))
+    engines = engines_with(tmp_path, Limits(total=4))
     engines.is_known = False
     await engines.add("a", a_workflow().step("s"))
     assert engines.running == []
@@ -212,7 +143,7 @@ async def test_nothing_is_started_beyond_the_limit_before_all_are_known(tmp_path
 
 
 async def test_a_higher_priority_takes_what_there_is(tmp_path: Path) -> None:
-    engines = Engines(tmp_path, Limits(total=2))
+    engines = engines_with(tmp_path, Limits(total=2))
     fan = a_workflow().step("s", forEach={"range": 4})
     await engines.add("a", fan)
     await engines.add("b", fan.having(priority=1))
@@ -222,7 +153,7 @@ async def test_a_higher_priority_takes_what_there_is(tmp_path: Path) -> None:
 
 
 async def test_all_of_them_end(tmp_path: Path) -> None:
-    engines = Engines(tmp_path, Limits(total=3))
+    engines = engines_with(tmp_path, Limits(total=3))
     for number in range(5):
         await engines.add(f"w{number}", locked(steps=3, size=2))
     ends = 0

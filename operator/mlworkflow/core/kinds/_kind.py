@@ -18,6 +18,10 @@ def _no_problems(body: Any) -> list[tuple[str, str]]:
     return []
 
 
+def _pinned(body: Mapping[str, Any]) -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of step.
@@ -27,6 +31,8 @@ class Kind:
     image (empty: the step brings its own). `takes_trial_params` names the body's field that a trial's parameters are merged into.
     `has_pod` is false of a kind that the engine itself carries out. `is_list` says that a step's field of this name is the body's only field itself.
     `text_fields` of the body are text whatever an expression in them gives.
+    `is_cached` says that a result is taken from the cache unless a step says otherwise, `unpinned` names the field of an evaluated body (if any)
+    that stands for data which the body does not pin down.
     `check` finds what the schema cannot say: (path below the body, message).
     `example` is a short step in YAML for the reference page.
     """
@@ -44,6 +50,8 @@ class Kind:
     is_list: bool = False
     takes_trial_params: str = ""
     text_fields: frozenset[str] = frozenset()
+    is_cached: bool = False
+    unpinned: Callable[[Mapping[str, Any]], str] = _pinned
     check: Callable[[Any], list[tuple[str, str]]] = _no_problems
     example: str = ""
 

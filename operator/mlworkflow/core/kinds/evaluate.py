@@ -58,6 +58,7 @@ KIND = Kind(
     inputs=("model", "test"),
     outputs={"report": "file", "scores": "file", "passed": "boolean"},
     open_parameters=True,
+    is_cached=True,
     check=_check,
     example=_EXAMPLE,
 )

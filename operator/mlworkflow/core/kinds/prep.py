@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -80,6 +81,10 @@ def _check(body: Prep) -> list[tuple[str, str]]:
     return problems
 
 
+def _unpinned(body: Mapping[str, Any]) -> str:
+    return next((f"source.{name}" for name in ("path", "url", "s3") if name in body["source"]), "")
+
+
 _EXAMPLE = """\
 name: prep
 prep:
@@ -105,6 +110,8 @@ KIND = Kind(
     },
     open_parameters=True,
     text_fields=frozenset({"target"}),
+    is_cached=True,
+    unpinned=_unpinned,
     check=_check,
     example=_EXAMPLE,
 )

@@ -81,6 +81,7 @@ KIND = Kind(
     outputs={"model": "directory"},
     open_parameters=True,
     takes_trial_params="params",
+    is_cached=True,
     check=_check,
     example=_EXAMPLE,
 )

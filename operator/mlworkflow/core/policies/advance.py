@@ -7,7 +7,7 @@ from mlworkflow.core.graph import Scope
 from mlworkflow.core.names import Reason
 from mlworkflow.core.nodes import Node, Role
 from mlworkflow.core.policies.approvals import ask
-from mlworkflow.core.policies.dependencies import is_forgiven, is_ready
+from mlworkflow.core.policies.dependencies import has_what_it_had, is_forgiven, is_ready
 from mlworkflow.core.policies.fans import run_fan
 from mlworkflow.core.policies.groups import settle_group
 from mlworkflow.core.policies.starting import start
@@ -29,8 +29,10 @@ def advance(turn: Turn, scope: Scope, at: str) -> None:
         task = turn.task(node.task)
         if task.is_finished:
             continue
-        if task.phase is Phase.PENDING and (task.started_at is not None or is_ready(turn, scope, node)):
-            start(turn, node)
+        if task.phase is Phase.PENDING:
+            may_start = is_ready if task.started_at is None else has_what_it_had
+            if may_start(turn, scope, node):
+                start(turn, node)
         carry_on(turn, node)
     if turn.workflow.fail_fast:
         stop_after_failure(turn, scope, at)

@@ -25,6 +25,12 @@ def is_ready(turn: Turn, scope: Scope, node: Node) -> bool:
     return _has_inputs(turn, node) and (is_asked_of_items(node) or is_wanted(turn, node))
 
 
+def has_what_it_had(turn: Turn, scope: Scope, node: Node) -> bool:
+    """Whether everything that a step waits for has ended, so that a further attempt of it finds what its first one found: after a restart, what
+    left no record has to come to its end again first."""
+    return all(turn.task(paths.child(node.scope, parent)).is_finished for parent in scope.needs[node.step.name])
+
+
 def is_wanted(turn: Turn, node: Node) -> bool:
     """Whether the `when` of a step holds. Where it does not the step is skipped, where it cannot be told it has failed."""
     try:

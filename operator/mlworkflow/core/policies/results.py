@@ -43,3 +43,5 @@ def adopt_attempts(turn: Turn) -> None:
             and node.is_unit
         ):
             turn.adopt(name, attempt)
+        elif task.phase is Phase.RUNNING and number == task.attempt and attempt.fingerprint and not task.fingerprint:
+            turn.note_fingerprint(name, attempt.fingerprint)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from mlworkflow.core import orders
 from mlworkflow.core.actions import Start
 from mlworkflow.core.errors import ExpressionError
-from mlworkflow.core.fields import Lock
 from mlworkflow.core.fingerprint import of_order
 from mlworkflow.core.names import Reason
 from mlworkflow.core.nodes import Node
 from mlworkflow.core.observation import Seen
 from mlworkflow.core.state import Phase, Task
-from mlworkflow.core.turn import Turn
+from mlworkflow.core.turn import Turn, work
 
 PATIENCE = 30.0
 """Seconds beyond its grace period that an attempt on its way out is waited for."""
@@ -43,7 +42,10 @@ def start(turn: Turn, node: Node) -> bool:
     except KeyError as missing:
         turn.finish(node.task, Phase.FAILED, Reason.ARTIFACT_MISSING, f"there is no {missing}")
         return False
-    turn.start(node.task, attempt, fingerprint=of_order(order))
+    fingerprint = of_order(order)
+    if order.is_looked_up and not _is_first(turn, node, fingerprint):
+        return False
+    turn.start(node.task, attempt, fingerprint=fingerprint)
     turn.starts += 1
     turn.wake(turn.now + node.step.pending_timeout)
     turn.actions.append(Start(order))
@@ -80,15 +82,25 @@ def _has_locks(turn: Turn, node: Node) -> bool:
     if turn.workflow.locks and not has_begun(turn):
         wanted += turn.workflow.locks
     for lock in wanted:
-        if not turn.seen.room.is_known or _holders(turn, lock) >= lock.size:
+        if not turn.seen.room.is_known or _holders(turn, lock.name) >= lock.size:
             turn.locks.add(lock.name)
             turn.blocked[node.task] = f"the lock '{lock.name}'"
             return False
     return True
 
 
-def _holders(turn: Turn, lock: Lock) -> int:
-    return turn.seen.room.held.get(lock.name, 0) + turn.held.get(lock.name, 0)
+def _is_first(turn: Turn, node: Node, fingerprint: str) -> bool:
+    """Whether nobody does the same work at the moment, whose result could be taken; once somebody has done it, nobody waits any more."""
+    name = work(fingerprint)
+    if not turn.seen.room.is_known or (_holders(turn, name) and fingerprint not in turn.done):
+        turn.locks.add(name)
+        turn.blocked[node.task] = "the result of a step that does the same work at the moment"
+        return False
+    return True
+
+
+def _holders(turn: Turn, lock: str) -> int:
+    return turn.seen.room.held.get(lock, 0) + turn.held.get(lock, 0)
 
 
 def has_begun(turn: Turn) -> bool:
