@@ -163,7 +163,10 @@ class Cache(Fields, frozen=True):
         bool | UnsetType,
         Meta(description="Default: true for `prep`, `train` and `evaluate`, false for a container of your own."),
     ] = UNSET
-    max_age: Annotated[Duration | UnsetType, Meta(description="Take no result that is older. Default: any.")] = UNSET
+    max_age: Annotated[
+        Duration | UnsetType,
+        Meta(description="Take no result that is older. Default: any that the installation still keeps."),
+    ] = UNSET
     salt: Annotated[
         str,
         Meta(

@@ -23,6 +23,7 @@ from mlworkflow.engine.driver import Driver
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.errors import NotFound, StoreError
 from mlworkflow.store.layout import AttemptKey, cache_code_key, cache_key, cache_step_key, cas_key
+from mlworkflow.store.presence import renewed
 from mlworkflow.store.records import encode
 
 _log = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ class Cache:
             )
         left = {**entry.result.outputs, **({"logs": entry.result.logs} if entry.result.logs else {})}
         for name, artifact in left.items():
-            if self._store.stat(cas_key(order.namespace, artifact.digest)) != artifact.size:
+            if renewed(self._store, cas_key(order.namespace, artifact.digest)) != artifact.size:
                 return Found(missed=f"{name}: {artifact.digest} of {entry.source} is not in the store any more")
         return Found(structs.replace(entry.result, cached_from=entry.source))
 

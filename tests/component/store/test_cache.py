@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,11 @@ from mlworkflow.core.actions import Order
 from mlworkflow.core.observation import Result
 from mlworkflow.engine import records
 from mlworkflow.store._protocol import ArtifactStore
+from mlworkflow.store.directory import DirectoryStore
+from mlworkflow.store.garbage import DAY, Known, Retention, collect
 from mlworkflow.store.layout import cas_key, record_key
 from mlworkflow.store.records import decode
+from mlworkflow.store.signing import BlobSigner
 
 from tests.builders import WorkflowBuilder, a_workflow
 from tests.unit.engine.engines import Engines
@@ -224,3 +228,27 @@ async def test_an_order_that_is_not_looked_up_asks_nothing_of_the_cache(
     monkeypatch.setattr(lab.engines.engine.cache, "find", asked.append)
     await lab.run(a_workflow().step("use", outputs="o"))
     assert asked == []
+
+
+async def test_a_garbage_collection_leaves_what_may_be_taken_and_then_all_of_it_goes(
+    tmp_path: Path, signer: BlobSigner
+) -> None:
+    now = 1_700_000_000.0
+    store = DirectoryStore(tmp_path, signer, lambda: now)
+    lab = Lab(store)
+
+    def forget(uid: str) -> None:
+        for key in list(store.list(f"{lab.namespace}/runs/{uid}/")):
+            store.delete(key)
+
+    forget(await lab.run(used()))
+    now += 20 * DAY
+    assert collect(store, lab.namespace, Known((), ()), Retention()).objects == 0
+    second = await lab.run(used())
+    assert lab.ran(second) == ["make"]
+    forget(second)
+    now += 20 * DAY
+    report = collect(store, lab.namespace, Known((), ()), Retention())
+    assert (report.objects, report.kept_objects) == (2, 0), "what was made, and what was made of it"
+    assert list(store.list(f"{lab.namespace}/cache/")) == []
+    assert lab.ran(await lab.run(used())) == ["make", "use"]

@@ -146,6 +146,7 @@ class Histories(RuleBasedStateMachine):
         if named:
             digest = data.draw(st.sampled_from(named))
             self.store.write_bytes(f"{NS}/models/{self.count}.json", msgspec.json.encode({"model": digest}))
+            self.count += 1
             self.promoted.add(digest)
 
     @rule(data=st.data())
