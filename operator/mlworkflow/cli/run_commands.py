@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -111,6 +112,9 @@ def download(
         str, typer.Argument(metavar="STEP.ARTIFACT", help="`train.model`, `tune/3.model`, `train.logs`.")
     ],
     destination: Annotated[str | None, typer.Argument(metavar="DEST", help="Where to; `-` is standard output.")] = None,
+    signature: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write a model's signature, for the tool model_signing.")
+    ] = None,
     output: Output = Format.TABLE,
 ) -> None:
     """Fetch an artifact, verified by its digest; a directory is unpacked, and a collection becomes a directory of its members."""
@@ -118,12 +122,20 @@ def download(
     from mlworkflow.cli.artifacts import find
     from mlworkflow.cli.download import download as fetch
 
+    signed: list[bytes] = []
+
     async def get_it(runs: Runs) -> Any:
         found = await runs.get(name)
         wanted = await find(runs, found, artifact)
+        if signature:
+            from mlworkflow.cli.verifying import signature_of
+
+            signed.append(await signature_of(runs, found, wanted))
         return wanted, await fetch(wanted, lambda digest: runs.artifact(found, digest), destination)
 
     wanted, path = ask(place, get_it)
+    if signature:
+        signature.write_bytes(signed[0])
     if path is not None:
         plain = {**wanted.plain(), "path": str(path)}
         show(output, plain, lambda: f"{path} ({wanted.type}, {render.size(wanted.size)}, verified)")

@@ -12,7 +12,7 @@ from mlworkflow.gateway._auth import Readers
 from mlworkflow.gateway._json import CALLER, answer
 from mlworkflow.gateway.errors import Forbidden, Invalid, Unauthorized, Unknown
 from mlworkflow.store._protocol import ArtifactStore
-from mlworkflow.store.layout import cas_key, log_key, provenance_key, record_key
+from mlworkflow.store.layout import cas_key, log_key, provenance_key, record_key, signature_key
 from mlworkflow.store.records import record_keys
 
 HEADER = "X-Mlworkflow-Token"
@@ -36,6 +36,7 @@ class People:
             web.get("/v1/read/{namespace}/runs/{uid}/record", self.record),
             web.get("/v1/read/{namespace}/runs/{uid}/log", self.log),
             web.get("/v1/read/{namespace}/runs/{uid}/provenance", self.provenance),
+            web.get("/v1/read/{namespace}/runs/{uid}/signature", self.signature),
             web.get("/v1/read/{namespace}/keys", self.keys),
         ]
 
@@ -73,6 +74,15 @@ class People:
         """The signed statement of a run that has ended."""
         at = provenance_key(await self._namespace(request), request.match_info["uid"])
         return web.Response(body=await asyncio.to_thread(self._store.read_bytes, at), content_type="application/json")
+
+    async def signature(self, request: web.Request) -> web.Response:
+        """The signature of a model."""
+        artifact = request.query.get("artifact", "")
+
+        def key(namespace: str, uid: str, task: str, attempt: int) -> str:
+            return signature_key(namespace, uid, task, attempt, artifact)
+
+        return await self._kept(request, key)
 
     async def keys(self, request: web.Request) -> web.Response:
         """The public keys of statements."""

@@ -3,6 +3,7 @@
     <namespace>/cas/sha256/<2 hex>/<62 hex>            an artifact's bytes, named by their digest
     <namespace>/runs/<workflow uid>/<task>/<attempt>.json       the record of one attempt
     <namespace>/runs/<workflow uid>/<task>/<attempt>.log.json   where the log of an attempt is that was stopped before it could commit
+    <namespace>/runs/<workflow uid>/<task>/<attempt>.<artifact>.sig.json   the signature of a model that an attempt left
     <namespace>/runs/<workflow uid>/<task>/checkpoint.json      where the last checkpoint of a task is
     <namespace>/runs/<workflow uid>/provenance.json             the signed statement of how the run came to its artifacts
 
@@ -27,8 +28,9 @@ _SEGMENT = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(~[1-9][0-9]{0,3})?(/(0|[1-9][0-9
 _TASK = re.compile(rf"(?=.{{1,{LONGEST_TASK}}}\Z){_SEGMENT}(\.{_SEGMENT})*")
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _ATTEMPT = r"(?P<attempt>0|[1-9][0-9]{0,8})"
+_ARTIFACT = r"[A-Za-z_][-A-Za-z0-9_]*"
 _RUN_KEY = re.compile(
-    rf"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/(?P<task>[^.]+)/({_ATTEMPT}(?P<log>\.log)?|checkpoint)\.json"
+    rf"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/(?P<task>[^.]+)/({_ATTEMPT}((?P<log>\.log)|\.(?P<artifact>{_ARTIFACT})\.sig)?|checkpoint)\.json"
 )
 
 _PROVENANCE = re.compile(r"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/provenance\.json")
@@ -55,6 +57,13 @@ class CheckpointKey(NamedTuple):
     namespace: str
     uid: str
     task: str
+
+
+class SignatureKey(NamedTuple):
+    """The model, by its attempt and its name, whose signature it is."""
+
+    attempt: AttemptKey
+    artifact: str
 
 
 class ProvenanceKey(NamedTuple):
@@ -87,6 +96,12 @@ def checkpoint_key(namespace: str, uid: str, task: str) -> str:
     return f"{_folder(namespace, uid, task)}checkpoint.json"
 
 
+def signature_key(namespace: str, uid: str, task: str, attempt: int, artifact: str) -> str:
+    """The key of the signature of a model."""
+    name = _checked(re.compile(_ARTIFACT), "name of an artifact", artifact)
+    return f"{_folder(namespace, uid, task)}{_number(attempt)}.{name}.sig.json"
+
+
 def provenance_key(namespace: str, uid: str) -> str:
     """The key of the statement of how a run came to its artifacts."""
     return f"{records_prefix(namespace, uid)}provenance.json"
@@ -97,8 +112,9 @@ def records_prefix(namespace: str, uid: str) -> str:
     return f"{_checked(_NAMESPACE, 'namespace', namespace)}/runs/{_checked(_UID, 'uid', uid)}/"
 
 
-def parse_run_key(key: str) -> AttemptKey | LogKey | CheckpointKey | ProvenanceKey:
-    """What a key below `records_prefix` holds: an attempt's record, the place of its log or of a task's checkpoint, or the run's statement."""
+def parse_run_key(key: str) -> AttemptKey | LogKey | CheckpointKey | SignatureKey | ProvenanceKey:
+    """What a key below `records_prefix` holds: an attempt's record, the place of its log or of a task's checkpoint, a
+    model's signature, or the run's statement."""
     if stated := _PROVENANCE.fullmatch(key):
         return ProvenanceKey(
             _checked(_NAMESPACE, "namespace", stated["namespace"]), _checked(_UID, "uid", stated["uid"])
@@ -114,6 +130,8 @@ def parse_run_key(key: str) -> AttemptKey | LogKey | CheckpointKey | ProvenanceK
     if matched["attempt"] is None:
         return where
     attempt = AttemptKey(*where, int(matched["attempt"]))
+    if matched["artifact"]:
+        return SignatureKey(attempt, matched["artifact"])
     return LogKey(attempt) if matched["log"] else attempt
 
 
