@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any
 
+from mlworkflow.attest import model
 from mlworkflow.attest.keys import SigningKey
-from mlworkflow.attest.statement import Builder, Evidence, Records, encode, statement
+from mlworkflow.attest.statement import Builder, Evidence, Records, counted, encode, statement
 from mlworkflow.core.observation import AttemptId
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.errors import NotFound
-from mlworkflow.store.layout import provenance_key, record_key
+from mlworkflow.store.layout import cas_key, provenance_key, record_key, signature_key
 from mlworkflow.store.records import decode, record_keys
+
+_log = logging.getLogger(__name__)
 
 
 def of_bytes(data: bytes) -> Evidence:
@@ -45,8 +49,22 @@ def is_attested(store: ArtifactStore, resource: Mapping[str, Any]) -> bool:
 
 
 def attest(store: ArtifactStore, resource: Mapping[str, Any], key: SigningKey, builder: Builder) -> None:
-    """Sign the statement of a run that has ended, and keep it in place of an earlier one. Raises StoreError, `msgspec.DecodeError`."""
+    """Sign the models of a run that has ended, and last its statement, which takes the place of an earlier one. Raises StoreError, `msgspec.DecodeError`."""
     metadata = resource["metadata"]
     records = gather(store, metadata["namespace"], metadata["uid"])
+    _sign_models(store, resource, records, key)
     envelope = key.sign(encode(statement(resource, records, builder)))
     store.write_bytes(provenance_key(metadata["namespace"], metadata["uid"]), envelope)
+
+
+def _sign_models(store: ArtifactStore, resource: Mapping[str, Any], records: Records, key: SigningKey) -> None:
+    namespace, uid = resource["metadata"]["namespace"], resource["metadata"]["uid"]
+    for (task, attempt), record in counted(resource["status"], records):
+        for name, artifact in model.models(record).items():
+            at = signature_key(namespace, uid, task, attempt, name)
+            try:
+                if store.stat(at) is None:
+                    signature = model.sign(store.read(cas_key(namespace, artifact.digest)), artifact, name, key)
+                    store.write_bytes(at, signature)
+            except (model.Unsignable, NotFound) as error:
+                _log.warning("%s/%s: the model %s.%s is not signed: %s", namespace, record.workflow, task, name, error)

@@ -163,6 +163,10 @@ class ClusterRuns:
     async def statement(self, run: Run) -> bytes | None:
         return await self._bytes(f"runs/{run.uid}/provenance")
 
+    async def signature(self, run: Run, task: str, attempt: int, artifact: str) -> bytes | None:
+        query: dict[str, str | int] = {"task": task, "attempt": attempt, "artifact": artifact}
+        return await self._bytes(f"runs/{run.uid}/signature", query)
+
     async def public_keys(self) -> str:
         with _translated(self._client.config.server):
             try:

@@ -16,7 +16,7 @@ from mlworkflow.core.observation import AttemptId
 from mlworkflow.core.state import Phase
 from mlworkflow.local.home import NAMESPACE, Home, LocalRun
 from mlworkflow.store.errors import InvalidKey, NotFound, StoreError
-from mlworkflow.store.layout import AttemptKey, cas_key, provenance_key, record_key
+from mlworkflow.store.layout import AttemptKey, cas_key, provenance_key, record_key, signature_key
 from mlworkflow.store.records import read_left, read_log, read_record, record_keys
 
 LOG = "agent.log"
@@ -83,6 +83,9 @@ class LocalRuns:
 
     async def statement(self, run: Run) -> bytes | None:
         return self._bytes(provenance_key(NAMESPACE, run.uid))
+
+    async def signature(self, run: Run, task: str, attempt: int, artifact: str) -> bytes | None:
+        return self._bytes(signature_key(NAMESPACE, run.uid, task, attempt, artifact))
 
     def _bytes(self, key: str) -> bytes | None:
         with _translated():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -114,6 +115,9 @@ def download(
     attempt: Annotated[
         int | None, typer.Option(help="What this attempt left, which failed. [default: the result]")
     ] = None,
+    signature: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write a model's signature, for the tool model_signing.")
+    ] = None,
     output: Output = Format.TABLE,
 ) -> None:
     """Fetch an artifact, verified by its digest; a directory is unpacked, and a collection becomes a directory of its members."""
@@ -121,9 +125,15 @@ def download(
     from mlworkflow.cli.artifacts import find, why_removed
     from mlworkflow.cli.download import download as fetch
 
+    signed: list[bytes] = []
+
     async def get_it(runs: Runs) -> Any:
         found = await runs.get(name)
         wanted = await find(runs, found, artifact, attempt)
+        if signature:
+            from mlworkflow.cli.verifying import signature_of
+
+            signed.append(await signature_of(runs, found, wanted))
         try:
             return wanted, await fetch(wanted, lambda digest: runs.artifact(found, digest), destination)
         except errors.Removed:
@@ -132,6 +142,8 @@ def download(
             raise
 
     wanted, path = ask(place, get_it)
+    if signature:
+        signature.write_bytes(signed[0])
     if path is not None:
         plain = {**wanted.plain(), "path": str(path)}
         mark = f", left by attempt {wanted.attempt}, which failed" if wanted.is_failed else ""

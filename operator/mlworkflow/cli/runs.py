@@ -145,6 +145,9 @@ class Runs(Protocol):
     async def statement(self, run: Run) -> bytes | None:
         """The signed statement of a run that has ended, or None."""
 
+    async def signature(self, run: Run, task: str, attempt: int, artifact: str) -> bytes | None:
+        """The signature of a model, or None."""
+
     async def public_keys(self) -> str:
         """The keys that statements are verified with, as PEM."""
 

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from mlworkflow.attest import keys
+from mlworkflow.attest import keys, model
 from mlworkflow.attest.check import disagreements
 from mlworkflow.attest.evidence import of_bytes
-from mlworkflow.attest.statement import Evidence, artifacts, record_name
+from mlworkflow.attest.statement import Evidence, artifacts, counted, record_name
+from mlworkflow.cli.artifacts import Artifact
 from mlworkflow.cli.errors import CliError, Refused
 from mlworkflow.cli.runs import Run, Runs
 from mlworkflow.core.observation import AttemptId
@@ -61,6 +62,7 @@ async def verify(runs: Runs, run: Run, pem: str, *, content: bool) -> Findings:
         return Findings(run.id, "", 0, 0, False, [f"the statement: {error}"])
     records, spoilt = await _records(runs, run)
     problems = [*spoilt, *disagreements(payload, run.resource, records)]
+    problems += await _spoilt_signatures(runs, run, records, trusted)
     left = artifacts(run.status, records)
     if content:
         problems += await _spoilt(runs, run, left)
@@ -88,6 +90,30 @@ async def _records(runs: Runs, run: Run) -> tuple[dict[AttemptId, Evidence], lis
 
     await _all(read, await runs.attempts(run))
     return found, sorted(problems)
+
+
+async def _spoilt_signatures(
+    runs: Runs, run: Run, records: dict[AttemptId, Evidence], trusted: list[keys.PublicKey]
+) -> list[str]:
+    """What is wrong with the signatures of models; one that is not there may be of a model that cannot be signed."""
+    wrong = []
+    for (task, attempt), record in counted(run.status, records):
+        for name in model.models(record):
+            if (signature := await runs.signature(run, task, attempt, name)) is not None:
+                try:
+                    model.check(signature, trusted)
+                except keys.BadSignature as error:
+                    wrong.append(f"the signature of the model {task}.{name}: {error}")
+    return wrong
+
+
+async def signature_of(runs: Runs, run: Run, artifact: Artifact) -> bytes:
+    """The signature of a model. Raises CliError where there is none."""
+    signature = await runs.signature(run, artifact.task, artifact.attempt, artifact.name)
+    if signature is None:
+        hint = "what `train` leaves is signed when its run has ended, unless there are links in it"
+        raise CliError(f"{run.id}: there is no signature of {artifact.task}.{artifact.name}", hint)
+    return signature
 
 
 async def _spoilt(runs: Runs, run: Run, left: dict[str, ArtifactRef]) -> list[str]:

@@ -14,7 +14,7 @@ from mlworkflow.gateway._json import CALLER, answer
 from mlworkflow.gateway.errors import Forbidden, Invalid, Unauthorized, Unknown
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.garbage import Report
-from mlworkflow.store.layout import cas_key, left_key, log_key, provenance_key, record_key
+from mlworkflow.store.layout import cas_key, left_key, log_key, provenance_key, record_key, signature_key
 from mlworkflow.store.records import record_keys
 
 HEADER = "X-Mlworkflow-Token"
@@ -47,6 +47,7 @@ class People:
             web.get("/v1/read/{namespace}/runs/{uid}/log", self.log),
             web.get("/v1/read/{namespace}/runs/{uid}/left", self.left),
             web.get("/v1/read/{namespace}/runs/{uid}/provenance", self.provenance),
+            web.get("/v1/read/{namespace}/runs/{uid}/signature", self.signature),
             web.get("/v1/read/{namespace}/keys", self.keys),
         ]
 
@@ -95,6 +96,15 @@ class People:
         """The signed statement of a run that has ended."""
         at = provenance_key(await self._namespace(request), request.match_info["uid"])
         return web.Response(body=await asyncio.to_thread(self._store.read_bytes, at), content_type="application/json")
+
+    async def signature(self, request: web.Request) -> web.Response:
+        """The signature of a model."""
+        artifact = request.query.get("artifact", "")
+
+        def key(namespace: str, uid: str, task: str, attempt: int) -> str:
+            return signature_key(namespace, uid, task, attempt, artifact)
+
+        return await self._kept(request, key)
 
     async def keys(self, request: web.Request) -> web.Response:
         """The public keys of statements."""

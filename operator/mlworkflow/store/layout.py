@@ -4,6 +4,7 @@
     <namespace>/runs/<workflow uid>/<task>/<attempt>.json       the record of one attempt
     <namespace>/runs/<workflow uid>/<task>/<attempt>.log.json   where the log of an attempt is that was stopped before it could commit
     <namespace>/runs/<workflow uid>/<task>/<attempt>.left.json  which artifacts such an attempt left to be looked at
+    <namespace>/runs/<workflow uid>/<task>/<attempt>.<artifact>.sig.json   the signature of a model that an attempt left
     <namespace>/runs/<workflow uid>/<task>/checkpoint.json      where the last checkpoint of a task is
     <namespace>/cache/results/<64 hex>.json            a result, named by the digest of the facts that it follows from
     <namespace>/cache/steps/<workflow>/<task>/last.json         the facts of the last result of a workflow's task
@@ -34,8 +35,10 @@ _TASK = re.compile(rf"(?=.{{1,{LONGEST_TASK}}}\Z){_SEGMENT}(\.{_SEGMENT})*")
 _DIGEST = re.compile(r"sha256:([0-9a-f]{64})")
 _CAS_KEY = re.compile(r"[^/]+/cas/sha256/([0-9a-f]{2})/([0-9a-f]{62})")
 _ATTEMPT = r"(?P<attempt>0|[1-9][0-9]{0,8})"
+_ARTIFACT = r"[A-Za-z_][-A-Za-z0-9_]*"
 _RUN_KEY = re.compile(
-    rf"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/(?P<task>[^.]+)/({_ATTEMPT}(?P<beside>\.log|\.left)?|checkpoint)\.json"
+    rf"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/(?P<task>[^.]+)/"
+    rf"({_ATTEMPT}((?P<beside>\.log|\.left)|\.(?P<artifact>{_ARTIFACT})\.sig)?|checkpoint)\.json"
 )
 
 _PROVENANCE = re.compile(r"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/provenance\.json")
@@ -70,6 +73,13 @@ class CheckpointKey(NamedTuple):
     task: str
 
 
+class SignatureKey(NamedTuple):
+    """The model, by its attempt and its name, whose signature it is."""
+
+    attempt: AttemptKey
+    artifact: str
+
+
 class ProvenanceKey(NamedTuple):
     """The run whose statement it is."""
 
@@ -101,6 +111,12 @@ def left_key(namespace: str, uid: str, task: str, attempt: int) -> str:
 def checkpoint_key(namespace: str, uid: str, task: str) -> str:
     """The key of what says where a task's last checkpoint is."""
     return f"{_folder(namespace, uid, task)}checkpoint.json"
+
+
+def signature_key(namespace: str, uid: str, task: str, attempt: int, artifact: str) -> str:
+    """The key of the signature of a model."""
+    name = _checked(re.compile(_ARTIFACT), "name of an artifact", artifact)
+    return f"{_folder(namespace, uid, task)}{_number(attempt)}.{name}.sig.json"
 
 
 def provenance_key(namespace: str, uid: str) -> str:
@@ -160,8 +176,9 @@ def digest_of(key: str) -> str | None:
     return f"sha256:{matched[1]}{matched[2]}" if matched else None
 
 
-def parse_run_key(key: str) -> AttemptKey | LogKey | LeftKey | CheckpointKey | ProvenanceKey:
-    """What a key below `records_prefix` holds: an attempt's record, the place of its log, of what it left or of a task's checkpoint, or the run's statement."""
+def parse_run_key(key: str) -> AttemptKey | LogKey | LeftKey | CheckpointKey | SignatureKey | ProvenanceKey:
+    """What a key below `records_prefix` holds: an attempt's record, the place of its log, of what it left or of a task's checkpoint, a model's
+    signature, or the run's statement."""
     if stated := _PROVENANCE.fullmatch(key):
         return ProvenanceKey(
             _checked(_NAMESPACE, "namespace", stated["namespace"]), _checked(_UID, "uid", stated["uid"])
@@ -177,6 +194,8 @@ def parse_run_key(key: str) -> AttemptKey | LogKey | LeftKey | CheckpointKey | P
     if matched["attempt"] is None:
         return where
     attempt = AttemptKey(*where, int(matched["attempt"]))
+    if matched["artifact"]:
+        return SignatureKey(attempt, matched["artifact"])
     match matched["beside"]:
         case ".log":
             return LogKey(attempt)

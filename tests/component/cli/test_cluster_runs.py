@@ -15,6 +15,7 @@ from mlworkflow.attest.keys import SigningKey
 from mlworkflow.attest.statement import OPERATOR, Builder
 from mlworkflow.core.names import pod_name
 from mlworkflow.core.observation import Result
+from mlworkflow.store.layout import signature_key
 
 from tests.component.cli.conftest import Shell
 from tests.component.cli.fake_cluster import NAMESPACE, FakeCluster
@@ -302,8 +303,9 @@ async def test_what_the_operator_is_about_to_remove(mlwf: Remote) -> None:
 
 async def test_a_workflow_is_verified_through_the_gateway(mlwf: Remote, tmp_path: Path) -> None:
     cluster, key = mlwf.cluster, SigningKey.made(tmp_path / "key")
-    cluster.put("w", status("Succeeded", finishedAt="2026-11-25T12:01:00Z") | {"finishedAt": "2026-11-25T12:01:00Z"})
     model = cluster.keep(b"the model")
+    left = {"model": {"digest": model.digest, "size": model.size, "type": "file"}}
+    cluster.put("w", status("Succeeded", artifacts=left) | {"finishedAt": "2026-11-25T12:01:00Z"})
     cluster.record("w", "train", Result(exit_code=0, outputs={"model": model}))
     assert "the operator signs nothing" in await mlwf("verify", "w", code=1)
     cluster.keys = key.public.pem
@@ -312,6 +314,12 @@ async def test_a_workflow_is_verified_through_the_gateway(mlwf: Remote, tmp_path
     found = await mlwf.json("verify", "w")
     assert (found["verified"], found["key"], found["records"], found["artifacts"]) == (True, key.public.id, 1, 1)
     assert await mlwf("public-key") == key.public.pem
+    assert "there is no signature of train.model" in await mlwf(
+        "download", "w", "train.model", "--signature", "s", code=1
+    )
+    cluster.store.write_bytes(signature_key(NAMESPACE, "uid-w", "train", 0, "model"), b"signed")
+    await mlwf("download", "w", "train.model", "--signature", "s")
+    assert (tmp_path / "s").read_bytes() == b"signed"
     cluster.store.write_bytes(f"{NAMESPACE}/cas/sha256/{model.digest[7:9]}/{model.digest[9:]}", b"another")
     (said,) = (await mlwf.json("verify", "w", code=1))["problems"]
     assert said.startswith("artifact train.model has other bytes in the store: ")

@@ -12,6 +12,7 @@ from mlworkflow.store.layout import (
     CheckpointKey,
     LogKey,
     ProvenanceKey,
+    SignatureKey,
     cas_key,
     checkpoint_key,
     log_key,
@@ -19,6 +20,7 @@ from mlworkflow.store.layout import (
     provenance_key,
     record_key,
     records_prefix,
+    signature_key,
 )
 
 HEX = "ab" + "c" * 62
@@ -31,6 +33,7 @@ def test_the_layout_is_the_contract_s() -> None:
     assert record_key("ml", "uid", "fold~1/0.inner/2.train", 7) == "ml/runs/uid/fold~1/0/_inner/2/_train/7.json"
     assert log_key("ml", "uid", "train", 2) == "ml/runs/uid/train/2.log.json"
     assert checkpoint_key("ml", "uid", "fold/1.train") == "ml/runs/uid/fold/1/_train/checkpoint.json"
+    assert signature_key("ml", "uid", "tune/3", 1, "model") == "ml/runs/uid/tune/3/1.model.sig.json"
     assert provenance_key("ml", "uid") == "ml/runs/uid/provenance.json"
     assert parse_run_key("ml/runs/uid/provenance.json") == ProvenanceKey("ml", "uid")
     assert parse_run_key("ml/runs/uid/provenance/0.json") == AttemptKey("ml", "uid", "provenance", 0)
@@ -51,6 +54,7 @@ def test_every_key_is_read_back(task: str, attempt: int) -> None:
     key, where = AttemptKey("ml", "uid", task, attempt), CheckpointKey("ml", "uid", task)
     assert parse_run_key(record_key(*key)) == key
     assert parse_run_key(log_key(*key)) == LogKey(key)
+    assert parse_run_key(signature_key(*key, "log")) == SignatureKey(key, "log")
     assert parse_run_key(checkpoint_key(*where)) == where
     folders = record_key(*key).split("/")[:-1]
     assert not any("." in folder for folder in folders)
