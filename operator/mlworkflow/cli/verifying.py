@@ -109,7 +109,9 @@ async def _spoilt_signatures(
 
 async def signature_of(runs: Runs, run: Run, artifact: Artifact) -> bytes:
     """The signature of a model. Raises CliError where there is none."""
-    signature = await runs.signature(run, artifact.task, artifact.attempt, artifact.name)
+    last = int(run.task(artifact.task).get("attempts") or 0) - 1
+    attempt = last if artifact.attempt is None else artifact.attempt
+    signature = await runs.signature(run, artifact.task, attempt, artifact.name)
     if signature is None:
         hint = "what `train` leaves is signed when its run has ended, unless there are links in it"
         raise CliError(f"{run.id}: there is no signature of {artifact.task}.{artifact.name}", hint)
