@@ -18,7 +18,7 @@ from tests.component.cli.conftest import Shell
 Sh = Callable[..., dict[str, Any]]
 
 
-def until(is_true: Callable[[], object], seconds: float = 30) -> None:
+def until(is_true: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not is_true():
         assert time.monotonic() < deadline
