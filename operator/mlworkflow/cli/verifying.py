@@ -15,7 +15,7 @@ from mlworkflow.attest.check import disagreements
 from mlworkflow.attest.evidence import of_bytes
 from mlworkflow.attest.statement import Evidence, artifacts, counted, record_name
 from mlworkflow.cli.artifacts import Artifact
-from mlworkflow.cli.errors import CliError, Refused
+from mlworkflow.cli.errors import CliError, Refused, Removed
 from mlworkflow.cli.runs import Run, Runs
 from mlworkflow.core.observation import AttemptId
 from mlworkflow.core.values import ArtifactRef
@@ -127,7 +127,7 @@ async def _spoilt(runs: Runs, run: Run, left: dict[str, ArtifactRef]) -> list[st
         try:
             async for piece in runs.artifact(run, digest):
                 hashed.update(piece)
-        except Refused as error:
+        except (Refused, Removed) as error:
             wrong[digest] = f"cannot be read: {error}"
             return
         if (found := f"sha256:{hashed.hexdigest()}") != digest:
