@@ -258,7 +258,7 @@ def test_a_good_resource_is_kept_as_written_with_defaults_outside_of_kinds(digit
     retry = {"backoff": "10s", "factor": 2, "cap": "5m", "losses": 3}
     wanted["defaults"]["retry"] |= retry
     wanted["steps"][2]["retry"] = {"limit": 2, **retry}
-    wanted["steps"][4]["outputs"]["copy"] = {"type": "artifact"}
+    wanted["steps"][4]["outputs"]["copy"] = {"type": "artifact", "keep": "success"}
     assert digits["spec"] == wanted
 
 
