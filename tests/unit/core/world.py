@@ -569,10 +569,17 @@ class World:
             busy = {
                 key
                 for key, pod in self.pods.items()
-                if not pod.leaving and pod.stage is not Seen.ENDED and key not in self.records
+                if not pod.leaving
+                and pod.stage is not Seen.ENDED
+                and key not in self.records
+                and not self._is_out_of_sight(key)
             }
             busy |= set(self.creating) | {(order.task, order.attempt) for order in orders}
             assert len(busy - set(stops)) <= limit, self.story(f"{busy} are more than {limit}")
+
+    def _is_out_of_sight(self, key: AttemptId) -> bool:
+        """Whether nobody wants an attempt any more, and nobody can see that it is there still: it will be stopped when it is seen."""
+        return key not in self.cache and self.run.tasks.get(key[0], PENDING).is_finished
 
     def _check_locks(self, task: str) -> None:
         """A lock has no more holders than it may."""
