@@ -75,6 +75,7 @@ def settings(cluster: Cluster, folder: Path) -> dict[str, str]:
         "PYTHONPATH": str(ROOT / "operator"),
         **environ,
         "KUBECONFIG": str(KUBECONFIG),
+        "MLWF_SIGNING_KEY": "",  # its Secret is mounted into the Pod alone; nothing is signed here
         "MLWF_GATEWAY_PORT": str(GATEWAY),
         "MLWF_HEALTH_PORT": str(HEALTH),
         "MLWF_GATEWAY_URL": f"http://{NODE_IP}:{GATEWAY}",
