@@ -259,6 +259,7 @@ def test_a_good_resource_is_kept_as_written_with_defaults_outside_of_kinds(digit
     wanted["defaults"]["retry"] |= retry
     wanted["steps"][2]["retry"] = {"limit": 2, **retry}
     wanted["steps"][4]["outputs"]["copy"] = {"type": "artifact", "keep": "success"}
+    wanted["steps"][5]["outputs"]["n"]["keep"] = "success"
     assert digits["spec"] == wanted
 
 
