@@ -89,7 +89,7 @@ class PodDriver:
         image = order.image or (self._settings.steps_image if built_in else "")
         variables = {variable.get("name") for variable in order.env}
         is_open = bool(self._settings.allowed_imports) or "MLWF_ALLOWED_IMPORTS" in variables
-        digest = await self._images.digest(image)
+        digest = self._images.digest(image)
         unknown = "" if digest else f"the digest of the image {image} is not known: {self._images.why(image)}"
         return Identity(image=digest, is_open=is_open, unknown=unknown)
 
