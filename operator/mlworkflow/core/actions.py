@@ -16,7 +16,7 @@ class Order:
     """One attempt, ready to run: every expression evaluated, every input pinned to its digest.
 
     `literals` are the contents of inputs that no step has left, by digest: they are put into the store before the attempt starts.
-    `is_looked_up` says that an earlier result of the same work may be taken instead.
+    `fingerprint` tells what it runs from (`core.fingerprint`). `is_looked_up` says that an earlier result of the same work may be taken instead.
     `failures` and `losses` are what the attempts before it cost, for whoever finds the attempt and has not heard of them.
     """
 
@@ -34,6 +34,7 @@ class Order:
     env: tuple[Mapping[str, Any], ...]
     resources: Mapping[str, Any]
     literals: Mapping[str, bytes] = field(default_factory=dict)
+    fingerprint: str = ""
     is_looked_up: bool = False
     failures: int = 0
     losses: int = 0

@@ -1,7 +1,7 @@
 """What a result follows from, and so what must be the same for it to be taken again: facts by name, and a digest of them all. Pure.
 
-`what` is run (the digest of an image, or of the code and libraries of a built-in kind), `on` what, and `how`: nothing else makes a difference. Neither
-does the workflow: the same step in another workflow of the namespace has the same facts.
+Facts are what is run (the digest of an image, or of the code and libraries of a built-in kind), how, and on what: nothing else makes a difference.
+Neither does the workflow: the same step in another workflow of the namespace has the same facts.
 """
 
 from __future__ import annotations
@@ -66,10 +66,12 @@ def facts_of(order: Order, identity: Identity) -> dict[str, Any] | str:
 def _unpinned(order: Order) -> str:
     """The first field of a step that its facts do not pin down."""
     common = order.step.common
-    given = [name for name, value in (("volumes", common.volumes), ("podTemplate", common.pod_template)) if value]
-    if field := order.step.kind.unpinned(order.spec):
-        given.append(f"{order.step.kind.name}.{field}")
-    return given[0] if given else ""
+    if common.volumes:
+        return "volumes"
+    if common.pod_template:
+        return "podTemplate"
+    field = order.step.kind.unpinned(order.spec)
+    return f"{order.step.kind.name}.{field}" if field else ""
 
 
 def digest_of(facts: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from msgspec import UNSET
 from mlworkflow.core.actions import Order
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.expressions import as_text
+from mlworkflow.core.fingerprint import of_order
 from mlworkflow.core.nodes import Node
 from mlworkflow.core.parsing import schema_problem
 from mlworkflow.core.state import PENDING
@@ -36,7 +38,7 @@ def order(view: View, node: Node, attempt: int) -> Order:
             body[merged] = {**body.get(merged, {}), **tried}
     check_sizes(params, "params")
     image = "" if step.common.image is UNSET else step.common.image
-    return Order(
+    made = Order(
         workflow=view.workflow.name,
         namespace=view.workflow.namespace,
         uid=view.workflow.uid,
@@ -58,6 +60,7 @@ def order(view: View, node: Node, attempt: int) -> Order:
         else tuple(_variable(variable) for variable in view.field("env", step.common.env, names)),
         resources={} if step.common.resources is UNSET else view.field("resources", step.common.resources, names),
     )
+    return replace(made, fingerprint=of_order(made))
 
 
 def body_of_step(view: View, node: Node, names: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from msgspec import UNSET
 from mlworkflow.core import names
 from mlworkflow.core.actions import Order
 from mlworkflow.core.expressions import as_text
-from mlworkflow.core.fingerprint import of_order
 from mlworkflow.core.merge import overlay
 
 MAIN, FETCH, PUBLISH = "step", "fetch", "publish"
@@ -109,7 +108,7 @@ def _metadata(order: Order) -> dict[str, Any]:
             names.ANNOTATION_ATTEMPT: str(order.attempt),
             names.ANNOTATION_FAILURES: str(order.failures),
             names.ANNOTATION_LOSSES: str(order.losses),
-            names.ANNOTATION_FINGERPRINT: of_order(order),
+            names.ANNOTATION_FINGERPRINT: order.fingerprint,
             "kubectl.kubernetes.io/default-container": MAIN,
         },
         "ownerReferences": [

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from mlworkflow.core import orders, paths
 from mlworkflow.core.errors import ExpressionError
-from mlworkflow.core.fingerprint import of_composed, of_order
+from mlworkflow.core.fingerprint import of_composed
 from mlworkflow.core.graph import Scope
 from mlworkflow.core.names import Reason
 from mlworkflow.core.nodes import Node, Role
@@ -126,7 +126,7 @@ class _Again:
         task = self._task(node)
         try:
             if node.is_unit:
-                return task.fingerprint != of_order(orders.order(self.view, node, task.attempt))
+                return task.fingerprint != orders.order(self.view, node, task.attempt).fingerprint
             return task.fingerprint != of_composed(self.view, node)
         except (ExpressionError, KeyError):
             return True

@@ -113,9 +113,8 @@ class Turn:
     def _set(self, name: str, task: Task) -> None:
         """The one way in which a task changes; what is counted or listed of them changes with it."""
         node = self.node(name)
-        change = (task.phase is Phase.RUNNING) - (self.task(name).phase is Phase.RUNNING)
         if self._pods is not None and node.is_unit:
-            self._pods += change
+            self._pods += (task.phase is Phase.RUNNING) - (self.task(name).phase is Phase.RUNNING)
         if self._held is not None:
             self._count_locks(self._held, node, self.task(name), -1)
             self._count_locks(self._held, node, task, 1)

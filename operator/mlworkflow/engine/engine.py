@@ -156,7 +156,7 @@ class Engine:
         if order.is_looked_up and attempt not in live.missed:
             found = await self.cache.find(order)
             if found.result:
-                await self._take(live, attempt, order, found.result)
+                await self._take(live, attempt, found.result)
                 return True
             live.missed[attempt] = found.missed
             _log.info("%s/%s %s: not cached: %s", order.namespace, order.workflow, order.task, found.missed)
@@ -172,11 +172,11 @@ class Engine:
         live.creating.pop(attempt, None)
         return False
 
-    async def _take(self, live: Live, attempt: AttemptId, order: Order, result: Result) -> None:
+    async def _take(self, live: Live, attempt: AttemptId, result: Result) -> None:
         """Commit an earlier result as that of an attempt, which is not created."""
         now = self.clock()
         result = structs.replace(result, started_at=now, finished_at=now)
-        live.results[attempt] = await records.commit(self.store, live.key(attempt), order, result)
+        live.results[attempt] = await self.commit(live, attempt, result)
         live.creating.pop(attempt, None)
 
     async def _carry_out(self, live: Live, action: Action) -> bool:

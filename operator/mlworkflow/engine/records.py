@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from msgspec import structs
 
 from mlworkflow.core.actions import Order, Publish
-from mlworkflow.core.fingerprint import of_order
 from mlworkflow.core.observation import Attempt, AttemptId, Result
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.store._protocol import ArtifactStore
@@ -41,7 +40,7 @@ async def commit(
 ) -> Result:
     """Write an attempt's record, once; what the store holds afterwards."""
     record = Record(
-        **{**structs.asdict(result), "fingerprint": of_order(order)},
+        **{**structs.asdict(result), "fingerprint": order.fingerprint},
         workflow=order.workflow,
         step=order.step.name,
         task=order.task,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from mlworkflow.core import orders
 from mlworkflow.core.actions import Start
 from mlworkflow.core.errors import ExpressionError
-from mlworkflow.core.fingerprint import of_order
 from mlworkflow.core.names import Reason
 from mlworkflow.core.nodes import Node
 from mlworkflow.core.observation import Seen
@@ -42,10 +41,9 @@ def start(turn: Turn, node: Node) -> bool:
     except KeyError as missing:
         turn.finish(node.task, Phase.FAILED, Reason.ARTIFACT_MISSING, f"there is no {missing}")
         return False
-    fingerprint = of_order(order)
-    if order.is_looked_up and not _is_first(turn, node, fingerprint):
+    if order.is_looked_up and not _is_first(turn, node, order.fingerprint):
         return False
-    turn.start(node.task, attempt, fingerprint=fingerprint)
+    turn.start(node.task, attempt, fingerprint=order.fingerprint)
     turn.starts += 1
     turn.wake(turn.now + node.step.pending_timeout)
     turn.actions.append(Start(order))
