@@ -5,6 +5,7 @@ An object is named as its struct is; `STEP` alone has no struct: it is `StepFiel
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -25,6 +26,8 @@ def objects() -> dict[str, Schema]:
     """Every object of the resource by name; references between them are ``#/$defs/<name>``."""
     structs = [SpecFields, StepFields, StatusFields, *(kind.body for kind in KINDS.values())]
     _, found = msgspec.json.schema_components(structs)
+    for schema in found.values():  # a docstring's indentation is Python's, and before 0.23 msgspec left it in
+        schema["description"] = inspect.cleandoc(schema["description"])
     found[STEP] = _step(found[STEP_FIELDS], found)
     found[SPEC]["properties"]["steps"]["items"] = reference(STEP)
     for name in reachable(found, STATUS):  # what the operator leaves out is a fact about its writing, not a default
