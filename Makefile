@@ -39,9 +39,11 @@ prepare: $(VENV)/.ready ## Build what the test tiers need: servers, the node, it
 	  kind) python3 tests/kind prepare ;; \
 	esac || { echo "The tier '$$tier' cannot run here. Name fewer: make test TIERS='unit'" >&2; exit 2; }; done
 
+# The tests of one cluster follow each other; beside them, and while they wait, run the tests that need none.
+JOBS ?= 2
 .PHONY: test
-test: prepare ## Run every test tier (TIERS="unit component" for fewer)
-	$(RUN)/python -m pytest $(addprefix tests/,$(TIERS)) $(PYTEST_ARGS)
+test: prepare ## Run every test tier (TIERS="unit component" for fewer, JOBS=0 in one process)
+	$(RUN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup $(addprefix tests/,$(TIERS)) $(PYTEST_ARGS)
 
 SOAK ?= 100000
 SOAK_JOBS ?= $(shell nproc)
