@@ -14,9 +14,13 @@ PYTEST_ARGS ?=
 help: ## List the targets
 	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-$(VENV)/.ready: pyproject.toml
+$(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed: PYTHON=/path/to/python3.11 make …'; exit 2; }
 	$(PYTHON) -m venv $(VENV)
+	$(RUN)/pip install --quiet --editable '.[cli,steps]'
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.installed
 	$(RUN)/pip install --quiet --editable '.[dev]'
 	@touch $@
 
@@ -24,7 +28,7 @@ $(VENV)/.ready: pyproject.toml
 setup: $(VENV)/.ready ## Install everything for development into .venv
 
 .PHONY: demo
-demo: $(VENV)/.ready ## Train, tune and evaluate a model on this machine, no cluster needed
+demo: $(VENV)/.installed ## Train, tune and evaluate a model on this machine, no cluster needed
 	@$(RUN)/mlwf run examples/digits.yaml
 	@mkdir -p build && rm -f build/digits.html
 	@$(RUN)/mlwf download digits evaluate.report build/digits.html --local
