@@ -102,7 +102,7 @@ class Settings:
                 namespace=limit("MLWF_NAMESPACE_PARALLELISM"),
                 namespaces=dict(_pair(pair) for pair in listed("MLWF_NAMESPACES_PARALLELISM")),
             ),
-            gc_interval=span("MLWF_GC_INTERVAL", "24h", least=60.0) if switch("MLWF_GC_ENABLED") else None,
+            gc_interval=span("MLWF_GC_INTERVAL", "24h", least=10.0) if switch("MLWF_GC_ENABLED") else None,
             retention=Retention(
                 runs=span("MLWF_RETENTION_RUNS", "90d"),
                 cache=span("MLWF_RETENTION_CACHE", "30d"),

@@ -5,6 +5,7 @@ The chart is installed once, with MinIO; each test gets a namespace of its own t
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -137,11 +138,18 @@ def operator(cluster: Cluster, images: None) -> Iterator[str]:
         cluster.helm("uninstall", RELEASE, "--namespace", SYSTEM, "--wait")
 
 
-@pytest.fixture
-def namespace(cluster: Cluster) -> Iterator[str]:
-    """A namespace of the test's own, under the restricted Pod security standard."""
+@contextlib.contextmanager
+def own_namespace(cluster: Cluster) -> Iterator[str]:
+    """A fresh namespace under the restricted Pod security standard."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     cluster.kubectl("create", "namespace", name)
     cluster.kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
     yield name
     cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace of the test's own."""
+    with own_namespace(cluster) as name:
+        yield name

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import ROOT, SYSTEM, Cluster, mlwf, wait_for
+from .conftest import ROOT, SYSTEM, Cluster, mlwf, own_namespace, wait_for
 
 
 def verified(cluster: Cluster, namespace: str, *words: str) -> Any:
@@ -25,13 +26,14 @@ def verified(cluster: Cluster, namespace: str, *words: str) -> Any:
     return wait_for(asked, 60)
 
 
-@pytest.fixture
-def digits(cluster: Cluster, operator: str, namespace: str) -> str:
-    """The namespace where digits has succeeded."""
-    cluster.apply(namespace, (ROOT / "examples/digits.yaml").read_text())
-    workflow = cluster.wait_phase(namespace, "digits", timeout=180)
-    assert workflow["status"]["phase"] == "Succeeded", workflow["status"]
-    return namespace
+@pytest.fixture(scope="module")
+def digits(cluster: Cluster, operator: str) -> Iterator[str]:
+    """The namespace where digits has succeeded, once for these tests."""
+    with own_namespace(cluster) as namespace:
+        cluster.apply(namespace, (ROOT / "examples/digits.yaml").read_text())
+        workflow = cluster.wait_phase(namespace, "digits", timeout=180)
+        assert workflow["status"]["phase"] == "Succeeded", workflow["status"]
+        yield namespace
 
 
 def test_a_workflow_is_signed_and_its_model_verifies_with_the_public_tool(

@@ -43,13 +43,13 @@ def test_failures_leave_what_is_kept_always_in_both_kinds_of_pod(
 
 @pytest.fixture
 def often(cluster: Cluster, operator: str) -> Iterator[None]:
-    """An operator that collects garbage every minute."""
+    """An operator that collects garbage every ten seconds."""
 
     def restart(variable: str) -> None:
         cluster.kubectl("set", "env", "-n", SYSTEM, "deploy/mlworkflow", variable)
         cluster.kubectl("rollout", "status", "-n", SYSTEM, "deploy/mlworkflow", "--timeout=120s")
 
-    restart("MLWF_GC_INTERVAL=60s")
+    restart("MLWF_GC_INTERVAL=10s")
     yield
     restart("MLWF_GC_INTERVAL=24h")
 
@@ -57,7 +57,7 @@ def often(cluster: Cluster, operator: str) -> Iterator[None]:
 def test_garbage_is_collected_beside_a_running_workflow(cluster: Cluster, often: None, namespace: str) -> None:
     steps = [
         shell("first", "echo 1 > $MLWF_OUT/model", outputs={"model": {"keep": "1s"}}),
-        shell("wait", "sleep 100", after=["first"]),
+        shell("wait", "sleep 30", after=["first"]),
         shell("last", "cat $MLWF_IN/model", inputs={"model": {"from": "first.model"}}, after=["wait"]),
     ]
     cluster.apply(namespace, workflow(*steps))
