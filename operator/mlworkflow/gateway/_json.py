@@ -11,7 +11,15 @@ import msgspec
 from aiohttp import web
 
 from mlworkflow.gateway.errors import Absent, GatewayError, Invalid, TooLarge, Unauthorized
-from mlworkflow.store.errors import InvalidKey, NotFound, StoreError, StoreRefused, StoreUnavailable
+from mlworkflow.store.errors import (
+    InvalidKey,
+    KeysRefused,
+    NotFound,
+    StoreError,
+    StoreFull,
+    StoreRefused,
+    StoreUnavailable,
+)
 
 MAX_BODY = 4 << 20
 _TOO_LARGE = f"a body, and so a whole result, has at most {MAX_BODY >> 20} MiB: make large values artifacts"
@@ -20,7 +28,14 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CALLER: ContextVar[str] = ContextVar("caller", default="-")
 """Who makes the request at hand, for the log; handlers set it once they know."""
 _log = logging.getLogger("mlworkflow.gateway")
-_STATUS: Mapping[type[StoreError], int] = {StoreUnavailable: 503, StoreRefused: 403, NotFound: 404, InvalidKey: 422}
+_STATUS: Mapping[type[StoreError], int] = {
+    StoreUnavailable: 503,
+    StoreFull: 507,
+    StoreRefused: 403,
+    KeysRefused: 503,  # ours, not the step's: not even its failure could be recorded
+    NotFound: 404,
+    InvalidKey: 422,
+}
 
 
 def answer(value: Any, status: int = 200) -> web.Response:

@@ -8,6 +8,7 @@ because a record that a power cut loses only costs its step again. Files are 060
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -19,7 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from mlworkflow.store._protocol import Entry, SignedPut
-from mlworkflow.store.errors import InvalidKey, NotFound, StoreRefused, StoreUnavailable
+from mlworkflow.store.errors import InvalidKey, NotFound, StoreFull, StoreRefused, StoreUnavailable
 from mlworkflow.store.signing import BlobSigner
 
 _CHUNK = 1 << 20
@@ -168,7 +169,7 @@ class _Pending:
             self._path.unlink()
 
     def write(self, data: bytes) -> None:
-        """Appends; raises `StoreUnavailable` when the disk is full."""
+        """Appends; raises `StoreFull` when the disk is."""
         view = memoryview(data)
         with _translated(self._target.name):
             while view:
@@ -225,4 +226,5 @@ def _translated(noun: str) -> Iterator[None]:
     except (PermissionError, NotADirectoryError, IsADirectoryError) as error:
         raise StoreRefused(f"{error.strerror}: {error.filename}") from error
     except OSError as error:
-        raise StoreUnavailable(f"{error.strerror}: {error.filename or noun}") from error
+        kind = StoreFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else StoreUnavailable
+        raise kind(f"{error.strerror}: {error.filename or noun}") from error

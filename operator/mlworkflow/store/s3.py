@@ -22,13 +22,14 @@ from minio import Minio
 from minio.commonconfig import REPLACE, CopySource
 from minio.credentials.credentials import Credentials
 from minio.credentials.providers import Provider
+from minio.datatypes import Object
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
 
 from mlworkflow.store._protocol import Entry, SignedPut
 from mlworkflow.store._s3_probe import find_form, is_forgeable
 from mlworkflow.store._s3_urls import Form, ScopedKeys, UrlSigner
-from mlworkflow.store.errors import NotFound, StoreRefused, StoreUnavailable
+from mlworkflow.store.errors import KeysRefused, NotFound, StoreFull, StoreRefused, StoreUnavailable
 
 _CHUNK = 1 << 20
 _OWN_REQUEST_SECONDS = 300
@@ -37,6 +38,16 @@ _TIME_HOLDS = 300.0
 _TRANSIENT = frozenset(
     {"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "Throttling", "XMinioServerNotInitialized"}
 )
+_FULL = frozenset(
+    {
+        "XMinioStorageFull",
+        "XMinioStorageBackendFull",
+        "XMinioAdminBucketQuotaExceeded",
+        "QuotaExceeded",
+        "InsufficientStorage",
+    }
+)
+_KEYS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidTokenId"})
 _UNTIMELY = frozenset({"RequestTimeTooSkewed", "RequestExpired", "ExpiredToken"})
 _UNTIMELY_WORDS = ("not valid yet", "has expired")
 """A refusal for the time of day passes once the clocks agree: theirs, or ours."""
@@ -99,7 +110,7 @@ class S3Store:
     def stat(self, key: str) -> int | None:
         try:
             with self._translated():
-                return self._client.stat_object(self._settings.bucket, key).size
+                return self._head(key).size
         except NotFound:
             return None
 
@@ -173,9 +184,18 @@ class S3Store:
         return False
 
     def _looked_at(self, key: str) -> tuple[int, float]:
-        found = self._client.stat_object(self._settings.bucket, key)
+        found = self._head(key)
         assert found.last_modified is not None
         return found.size or 0, found.last_modified.timestamp()
+
+    def _head(self, key: str) -> Object:
+        """What is known of an object. A HEAD has no body: why it was refused is what a GET is told."""
+        try:
+            return self._client.stat_object(self._settings.bucket, key)
+        except S3Error as error:
+            if error.response.status == 403:
+                self._client.get_object(self._settings.bucket, key, length=1).close()
+            raise
 
     def _alone(self, key: str) -> threading.Lock:
         """Who refreshes or discards an object does so alone: all of it goes through this process (there is one operator)."""
@@ -194,7 +214,7 @@ class S3Store:
     def check(self) -> None:
         with self._translated():
             self._learn_the_time()
-            if not self._client.bucket_exists(self._settings.bucket):
+            if not self._has_bucket():
                 if not self._settings.create_bucket:
                     raise StoreRefused(f"bucket {self._settings.bucket!r} does not exist, and may not be created")
                 self._create_bucket()
@@ -214,6 +234,15 @@ class S3Store:
             if abs(ahead - self._ahead) > _SECONDS_THAT_MATTER:
                 _log.warning("store clock ahead=%.0f s", ahead)
                 self._ahead = ahead
+
+    def _has_bucket(self) -> bool:
+        """As in `_head`, a refusal is asked for its words."""
+        try:
+            return self._client.bucket_exists(self._settings.bucket)
+        except S3Error as error:
+            if error.response.status == 403:
+                next(iter(self._client.list_objects(self._settings.bucket, prefix="check/")), None)
+            raise
 
     def _create_bucket(self) -> None:
         try:
@@ -303,11 +332,13 @@ class S3Store:
             words = f"{error.code}: {error.message}"
             if error.code in _MISSING:
                 raise NotFound(words) from None
+            if error.code in _FULL or error.response.status == 507:
+                raise StoreFull(words) from None
             if error.code in _TRANSIENT or error.response.status >= 500 or error.response.status == 429:
                 raise StoreUnavailable(words) from None
             if error.code in _UNTIMELY or any(text in words for text in _UNTIMELY_WORDS):
                 raise StoreUnavailable(f"{words} (do the clocks of the operator and the store agree?)") from None
-            raise StoreRefused(words) from None
+            raise (KeysRefused if error.code in _KEYS else StoreRefused)(words) from None
         except (ServerError, InvalidResponseError) as error:
             status = error.status_code if isinstance(error, ServerError) else error._code
             kind = StoreUnavailable if status >= 500 or status == 429 else StoreRefused

@@ -31,13 +31,13 @@ class Patience:
     ) -> None:
         self._seconds = seconds
         self._sleep = sleep
-        self._clock = clock
+        self.clock = clock
         self._chance = chance
         self._say = say
 
     def tries(self, noun: str) -> Tries:
         """A fresh series of tries for one thing."""
-        return Tries(noun, self._seconds, self._sleep, self._clock, self._chance, self._say)
+        return Tries(noun, self._seconds, self._sleep, self.clock, self._chance, self._say)
 
 
 class Tries:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator
 
@@ -19,6 +18,7 @@ from mlworkflow_steps.agent.errors import GatewayRefused, GaveUp, StepFailure
 from mlworkflow_steps.agent.folders import remove
 from mlworkflow_steps.agent.gateway import Gateway, retry_after
 from mlworkflow_steps.agent.patience import Patience
+from mlworkflow_steps.agent.refusals import Refusals
 
 TYPE_CHECKING = False  # importing typing would cost more than all of this
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     Pack: TypeAlias = Callable[[str], Iterator[bytes]]
 
 _CHUNK = 1 << 20
-_REFUSALS = 3  # a store may refuse a URL that has just expired, but not three fresh ones
 
 
 class Source:
@@ -46,7 +45,7 @@ class Source:
 def fetch(source: Source, artifact: dict[str, Any], target: str, *, readable: bool = False) -> None:
     """Makes `target` from a file or a directory, whatever was there before; its parent is there.
 
-    Raises `StepFailure` (`InputInvalid`, `ArtifactMissing`, `StoreRefused`), `GaveUp` and what the gateway raises.
+    Raises `StepFailure` (`InputInvalid`, `ArtifactMissing`, `StoreRefused`, `StoreFull`), `GaveUp` and what the gateway raises.
     """
     remove(target)
     with downloaded(source, artifact, f"{target}.part") as file:
@@ -84,13 +83,13 @@ def publish(gateway: Gateway, name: str, path: str, pack: Pack | None = None) ->
     """Stores a file or a directory as the output `name`; returns its ``{"digest", "size", "type"}``. A directory is stored as what
     `pack` makes of it, the same bytes each time; by default that is all of it.
 
-    Raises `StepFailure` (`OutputInvalid`, `StoreRefused`), `GaveUp` and what the gateway raises.
+    Raises `StepFailure` (`OutputInvalid`, `StoreRefused`, `StoreFull`), `GaveUp` and what the gateway raises.
     """
     is_directory = os.path.isdir(path)
     try:
         artifact = _measured(path, is_directory, pack)
         tries = gateway.patience.tries(f"upload of {name!r}")
-        refused = 0
+        refusals = Refusals(f"output {name!r}", gateway.patience.clock)
         while (place := gateway.output_place(name, artifact)) is not None:
             after = None
             try:
@@ -100,13 +99,9 @@ def publish(gateway: Gateway, name: str, path: str, pack: Pack | None = None) ->
                 ):
                     if answer.status < 300:
                         return artifact
-                    words, after = _words(answer), retry_after(answer.headers)
-                    if answer.status < 500 and answer.status not in (408, 429):
-                        refused += 1
+                    words, after = refusals.heard(answer), retry_after(answer.headers)
             except OSError as error:
                 words = f"{type(error).__name__}: {error}"
-            if refused == _REFUSALS:
-                raise StepFailure("StoreRefused", f"output {name!r}: {words}")
             if not tries.again(words, after):
                 raise GaveUp(f"upload of {name!r}: {words}")
     except GatewayRefused as error:
@@ -121,7 +116,8 @@ def publish(gateway: Gateway, name: str, path: str, pack: Pack | None = None) ->
 def _download(source: Source, artifact: dict[str, Any], file: IO[bytes]) -> None:
     """Fills `file`, going on after a break with a range; a wrong digest is tried once more from the start."""
     noun, tries = source.noun, source.patience.tries(source.noun)
-    digest, done, refused, wrong = hashlib.sha256(), 0, 0, 0
+    refusals = Refusals(noun, source.patience.clock)
+    digest, done, wrong = hashlib.sha256(), 0, 0
     while True:
         after = None
         try:
@@ -134,6 +130,7 @@ def _download(source: Source, artifact: dict[str, Any], file: IO[bytes]) -> None
                         digest.update(chunk)
                         done += len(chunk)
                         tries.reset()
+                        refusals.forget()
                     if done == artifact["size"] and f"sha256:{digest.hexdigest()}" == artifact["digest"]:
                         return
                     wrong += 1
@@ -141,18 +138,15 @@ def _download(source: Source, artifact: dict[str, Any], file: IO[bytes]) -> None
                     if wrong == 2:
                         raise StepFailure("InputInvalid", f"{noun}: {words}")
                     digest, done = _restarted(file)
+                elif answer.status == 404:
+                    raise StepFailure("ArtifactMissing", f"{noun} is not in the store any more")
+                elif answer.status == 416:
+                    digest, done = _restarted(file)
+                    words = "the store has fewer bytes than were read before"
                 else:
-                    words, after = _words(answer), retry_after(answer.headers)
-                    if answer.status == 404:
-                        raise StepFailure("ArtifactMissing", f"{noun} is not in the store any more")
-                    if answer.status == 416:
-                        digest, done = _restarted(file)
-                    elif answer.status < 500 and answer.status not in (408, 429):
-                        refused += 1
+                    words, after = refusals.heard(answer), retry_after(answer.headers)
         except OSError as error:
             words = f"{type(error).__name__}: {error}"
-        if refused == _REFUSALS:
-            raise StepFailure("StoreRefused", f"{noun}: {words}")
         if not tries.again(words, after):
             raise GaveUp(f"{noun}: {words}")
 
@@ -199,16 +193,3 @@ def _opened(path: str, is_directory: bool, pack: Pack | None) -> Iterator[Any]:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise wire.Unreadable(f"{path!r} is neither a file nor a directory")
         yield file
-
-
-def _words(answer: wire.Answer) -> str:
-    """What a store says when it refuses: S3 in XML, the gateway in JSON."""
-    try:
-        text = answer.read(1 << 16).decode("utf-8", "replace")
-    except OSError:
-        text = ""
-    code, message = re.search(r"<Code>(.*?)</Code>", text), re.search(r"<Message>(.*?)</Message>", text)
-    said = f"{code[1]}: {message[1]}" if code and message else ""
-    if not said and (found := re.search(r'"error":\s*"([^"]*)"', text)):
-        said = found[1]
-    return f"the store answered {answer.status}" + (f" ({said[:300]})" if said else "")

@@ -18,7 +18,7 @@ from mlworkflow.gateway._auth import LocalTokens
 from mlworkflow.gateway.app import make_app
 from mlworkflow.gateway.runs import Ended, OutputSpec
 from mlworkflow.store.directory import DirectoryStore
-from mlworkflow.store.errors import StoreRefused, StoreUnavailable
+from mlworkflow.store.errors import KeysRefused, StoreFull, StoreRefused, StoreUnavailable
 from mlworkflow.store.layout import cas_key
 from mlworkflow.store.signing import BlobSigner
 
@@ -260,7 +260,9 @@ class FailingStore(DirectoryStore):
     ("error", "status"),
     [
         (StoreUnavailable("SlowDown: please"), 503),
+        (StoreFull("QuotaExceeded: no room"), 507),
         (StoreRefused("AccessDenied: no"), 403),
+        (KeysRefused("SignatureDoesNotMatch: no"), 503),
         (RuntimeError("secret"), 500),
     ],
 )

@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 from mlworkflow.store.credentials import ACCESS_KEY_FILE, SECRET_KEY_FILE, FileKeys, FixedKeys, find_keys
-from mlworkflow.store.errors import NotFound, StoreError, StoreRefused, StoreUnavailable
+from mlworkflow.store.errors import KeysRefused, NotFound, StoreError, StoreFull, StoreRefused, StoreUnavailable
 from mlworkflow.store.s3 import S3Settings, S3Store
 
 from tests.component.scripted import http, scripted
@@ -41,7 +41,10 @@ def error(status: int, code: str) -> bytes:
         (error(404, "NoSuchKey"), NotFound, "NoSuchKey"),
         (error(404, "NoSuchBucket"), StoreRefused, "NoSuchBucket"),
         (error(403, "AccessDenied"), StoreRefused, "AccessDenied: words"),
-        (error(403, "SignatureDoesNotMatch"), StoreRefused, "SignatureDoesNotMatch"),
+        (error(403, "SignatureDoesNotMatch"), KeysRefused, "SignatureDoesNotMatch"),
+        (error(403, "InvalidAccessKeyId"), KeysRefused, "InvalidAccessKeyId"),
+        (error(507, "XMinioStorageFull"), StoreFull, "XMinioStorageFull: words"),
+        (error(400, "XMinioAdminBucketQuotaExceeded"), StoreFull, "QuotaExceeded: words"),
         (http(200, b"half", length=100), StoreUnavailable, "ProtocolError"),
     ],
 )
@@ -82,8 +85,19 @@ def test_wrong_keys_and_a_bucket_that_may_not_be_made(
     endpoints: Callable[[str], str], s3_stores: Callable[[str], S3Store], kind: str
 ) -> None:
     s3_stores(kind).check()
-    with pytest.raises(StoreRefused):
-        store_at(endpoints(kind), keys=FixedKeys(ACCESS_KEY, "wrong-secret")).check()
+    for keys, words in (
+        (FixedKeys(ACCESS_KEY, "wrong-secret"), "SignatureDoesNotMatch"),
+        (FixedKeys("nobody", SECRET_KEY), "InvalidAccessKeyId"),
+    ):
+        store = store_at(endpoints(kind), keys=keys)
+        for call in (
+            store.check,
+            lambda store=store: store.stat("ml/x"),
+            lambda store=store: store.refresh("ml/x", 0.0),
+            lambda store=store: store.write_bytes("ml/x", b""),
+        ):
+            with pytest.raises(KeysRefused, match=words):
+                call()
     with pytest.raises(StoreRefused, match="may not be created"):
         S3Store(S3Settings(endpoint=endpoints(kind), bucket="not-made", keys=FixedKeys(ACCESS_KEY, SECRET_KEY))).check()
 
