@@ -74,7 +74,14 @@ async def run(settings: Settings) -> None:
     async with KubeClient(load_config()) as client:
         queue: WorkQueue[str] = WorkQueue()
         clock = EngineClock(time.time())
-        driver = PodDriver(client, settings.pods, settings.namespaces, lambda uid: reconciler.wake(uid), clock)
+        driver = PodDriver(
+            client,
+            settings.pods,
+            settings.namespaces,
+            lambda uid: reconciler.wake(uid),
+            lambda uid: reconciler.home(uid),
+            clock,
+        )
         lineage = LineageSender(settings.openlineage, clock) if settings.openlineage else None
         engine = Engine(
             _store(settings, clock),

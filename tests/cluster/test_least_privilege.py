@@ -33,6 +33,24 @@ print(json.dumps({
 }))
 """
 
+WEB = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "web"},
+    "spec": {
+        "nodeSelector": {"no": "node"},
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [
+            {
+                "name": "web",
+                "image": "ghcr.io/mlworkflow/agent:0.1.0",
+                "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+            }
+        ],
+    },
+}
+"""A Pod that is no step."""
+
 
 @pytest.fixture
 def running(cluster: Cluster, operator: str, namespace: str) -> Any:
@@ -104,3 +122,39 @@ def test_a_token_opens_its_own_step_and_nothing_else(cluster: Cluster, running: 
     assert answers["undeclared input"] in (403, 404)
     assert answers["path trick"] in (403, 404)
     assert answers["reader API"] in (401, 403)
+
+
+def test_a_token_is_worth_nothing_without_its_living_step(cluster: Cluster, running: Any, operator: str) -> None:
+    """Real tokens, signed by the cluster: of another audience, of no Pod, of a Pod that is no step, and of a step's Pod that is gone."""
+    namespace, pods = running
+    gateway = f"http://mlworkflow-gateway.{operator}.svc:8080"
+
+    def issued(audience: str, pod: str = "") -> str:
+        bound = ("--bound-object-kind=Pod", f"--bound-object-name={pod}") if pod else ()
+        return cluster.kubectl("create", "token", "default", "-n", namespace, f"--audience={audience}", *bound).strip()
+
+    def status(token: str) -> int:
+        script = (
+            "import os, urllib.error, urllib.request\n"
+            "ask = urllib.request.Request(os.environ['URL'], headers={'Authorization': 'Bearer ' + os.environ['T']})\n"
+            "try: print(urllib.request.urlopen(ask).status)\n"
+            "except urllib.error.HTTPError as error: print(error.code)"
+        )
+        given = ("env", f"URL={gateway}/v1/task", f"T={token}", "python", "-c", script)
+        return int(cluster.kubectl("exec", pods["spy"], "-n", namespace, "-c", "step", "--", *given))
+
+    cluster.apply(namespace, WEB)
+    spy, secret = issued("mlworkflow", pods["spy"]), issued("mlworkflow", pods["secret"])
+    others = [issued("mlworkflow-read", pods["spy"]), issued("https://kubernetes.default.svc", pods["spy"]), issued("mlworkflow")]  # fmt: skip
+    web = issued("mlworkflow", "web")
+    assert (status(spy), status(secret)) == (200, 200)
+    assert [status(token) for token in others] == [401] * 3
+    assert status(web) == 403
+    cluster.kubectl("delete", "pod", pods["secret"], "-n", namespace, "--grace-period=1")
+    wait_for(lambda: status(secret) == 403, 20)
+    log = cluster.operator_log(400)
+    assert f"caller={namespace}/web " in log
+    assert "refused status=401" in log
+    assert "refused status=403" in log
+    for token in (spy, secret, web, *others):
+        assert not [part for part in token.split(".") if part in log]

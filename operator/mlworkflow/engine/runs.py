@@ -156,6 +156,8 @@ class EngineRuns:
             raise Superseded("the workflow is over")
         if live is None or not live.is_settled:
             raise NotReady("the operator has not taken up this workflow yet")
+        if live.workflow.namespace != key.namespace:
+            raise Forbidden("the workflow is of another namespace")
         task = live.run.tasks.get(key.task, PENDING)
         if task.is_finished or task.attempt != key.attempt or key.attempt < task.since:
             raise Superseded("this attempt has been replaced or has committed")

@@ -1,7 +1,11 @@
-"""Bodies and answers: JSON in, JSON out, the token of a request, and errors as answers."""
+"""Bodies and answers: JSON in, JSON out, the token of a request, and errors as answers.
+
+Every refusal is one line in the log, which says who asked, for what, and why not: never with a token, a body or the grant of a URL.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
@@ -9,8 +13,9 @@ from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
-from mlworkflow.gateway.errors import Absent, GatewayError, Invalid, TooLarge, Unauthorized
+from mlworkflow.gateway.errors import Absent, GatewayError, Invalid, TooLarge, TooSlow, Unauthorized
 from mlworkflow.store.errors import (
     InvalidKey,
     KeysRefused,
@@ -22,11 +27,16 @@ from mlworkflow.store.errors import (
 )
 
 MAX_BODY = 4 << 20
+BODY_SECONDS = 30.0
+"""How long a body may take to arrive."""
+_LONGEST_SEGMENT = 80
+"""No longer part of a path is logged: it may be the grant of a signed URL."""
 _TOO_LARGE = f"a body, and so a whole result, has at most {MAX_BODY >> 20} MiB: make large values artifacts"
 _T = TypeVar("_T")
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CALLER: ContextVar[str] = ContextVar("caller", default="-")
 """Who makes the request at hand, for the log; handlers set it once they know."""
+BODY_TIME = web.AppKey("body_seconds", float)
 _log = logging.getLogger("mlworkflow.gateway")
 _STATUS: Mapping[type[StoreError], int] = {
     StoreUnavailable: 503,
@@ -44,11 +54,15 @@ def answer(value: Any, status: int = 200) -> web.Response:
 
 
 async def body(request: web.Request, kind: type[_T]) -> _T:
-    """The request's body as `kind`; raises `TooLarge` above 4 MiB, `Invalid` with the field's path."""
+    """The request's body as `kind`; raises `TooLarge` above 4 MiB, `TooSlow`, `Invalid` with the field's path."""
     if (request.content_length or 0) > MAX_BODY:
         raise TooLarge(_TOO_LARGE)
     try:
-        return msgspec.json.decode(await request.read(), type=kind)
+        async with asyncio.timeout(request.app.get(BODY_TIME, BODY_SECONDS)):
+            data = await request.read()
+        return msgspec.json.decode(data, type=kind)
+    except TimeoutError:
+        raise TooSlow("the body did not arrive in time") from None
     except web.HTTPRequestEntityTooLarge:
         raise TooLarge(_TOO_LARGE) from None
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
@@ -86,11 +100,31 @@ async def errors_as_answers(request: web.Request, handler: _Handler) -> web.Stre
 
 
 def _refusal(request: web.Request, status: int, words: str, **more: Any) -> web.Response:
-    _log.warning("refused status=%d method=%s route=%s caller=%s error=%s",
-                 status, request.method, _route(request), CALLER.get(), words)  # fmt: skip
-    return answer({"error": words, **more}, status)
+    _log.warning("refused status=%d method=%s route=%s path=%r caller=%s peer=%s error=%s",
+                 status, request.method, _route(request), _path(request), CALLER.get(), request.remote, words)  # fmt: skip
+    refusal = answer({"error": words, **more}, status)
+    if not request.content.is_eof():
+        refusal.force_close()  # what is still to come of its body is nobody's
+    return refusal
 
 
 def _route(request: web.Request) -> str:
     resource = request.match_info.route.resource
     return resource.canonical if resource else "-"
+
+
+def _path(request: web.Request) -> str:
+    segments = request.path.split("/")[:12]
+    return "/".join(segment if len(segment) <= _LONGEST_SEGMENT else "…" for segment in segments)
+
+
+class RefusalsOfHttp(logging.LoggerAdapter[logging.Logger]):
+    """The log of aiohttp's server. What is no HTTP is a refusal like any other; the server's own words quote it, with a token that was in it."""
+
+    def log(self, level: int, msg: object, *args: object, **options: Any) -> None:
+        error = options.get("exc_info")
+        if isinstance(error, HttpProcessingError):
+            _log.warning("refused status=%d method=- route=- path='' caller=- peer=%s error=no HTTP that is taken here: %s",
+                         error.code, args[0] if args else "-", type(error).__name__)  # fmt: skip
+        else:
+            self.logger.log(level, msg, *args, **options)

@@ -196,8 +196,8 @@ class Steps:
 
     async def _attempt(self, request: web.Request) -> AttemptKey:
         caller = await self._authenticator.authenticate(bearer(request))
+        CALLER.set(f"{caller.namespace}/{caller.pod or (caller.attempt and caller.attempt.task)}")
         key = caller.attempt or self._runs.attempt_of(caller)
-        CALLER.set(f"{caller.namespace}/{caller.pod or key.task}")
         if key.namespace != caller.namespace:
             raise Forbidden("the step is of another namespace")
         return key

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from aiohttp import web
 
 from mlworkflow.gateway._auth import Authenticator, Readers
 from mlworkflow.gateway._blobs import Blobs
-from mlworkflow.gateway._json import MAX_BODY, answer, errors_as_answers
+from mlworkflow.gateway._json import BODY_SECONDS, BODY_TIME, MAX_BODY, RefusalsOfHttp, answer, errors_as_answers
 from mlworkflow.gateway._people import Garbage, People
 from mlworkflow.gateway._steps import Steps
 from mlworkflow.gateway.runs import Runs
@@ -27,6 +28,7 @@ def make_app(
     blobs: BlobSigner | None = None,
     sign_expires: float = 900.0,
     public_keys: Callable[[], str] = lambda: "",
+    body_seconds: float = BODY_SECONDS,
 ) -> web.Application:
     """An application to serve with `make_runner`.
 
@@ -35,6 +37,7 @@ def make_app(
     `DirectoryStore` that was made with the same signer.
     """
     app = web.Application(middlewares=[errors_as_answers], client_max_size=MAX_BODY)
+    app[BODY_TIME] = body_seconds
     app.add_routes(Steps(runs=runs, store=store, authenticator=authenticator, sign_expires=sign_expires).routes())
     if readers is not None:
         app.add_routes(People(store, readers, public_keys, garbage).routes())
@@ -48,7 +51,8 @@ def make_app(
 
 def make_runner(app: web.Application, *, shutdown_timeout: float = 5.0) -> web.AppRunner:
     """A runner without an access log, which would show the grants of signed URLs."""
-    return web.AppRunner(app, access_log=None, shutdown_timeout=shutdown_timeout)
+    log = RefusalsOfHttp(logging.getLogger("aiohttp.server"))
+    return web.AppRunner(app, access_log=None, logger=log, lingering_time=2.0, shutdown_timeout=shutdown_timeout)
 
 
 async def _healthy(_: web.Request) -> web.Response:

@@ -4,6 +4,7 @@
     ├── Unauthorized 401      no token, or one that does not convince
     ├── Forbidden    403      a good token, but not for this
     ├── Unknown      404      there is no such input, output, artifact or record
+    ├── TooSlow      408      the body did not arrive in time
     ├── Superseded   409      this attempt has been replaced or has committed
     ├── TooLarge     413
     ├── Invalid      422      the body is wrong, and will be wrong again
@@ -41,6 +42,12 @@ class Unknown(GatewayError):
     """There is nothing by this name."""
 
     status = 404
+
+
+class TooSlow(GatewayError):
+    """The body did not arrive in time; the caller may try again."""
+
+    status = 408
 
 
 class Superseded(GatewayError):

@@ -26,7 +26,11 @@ LAST_LINES, LAST_BYTES = 1000, 1 << 20
 
 
 class PodDriver:
-    """Implements the engine's `Driver`. `on_change(uid)` is called when something happened to a workflow's Pods; `clock` is the engine's."""
+    """Implements the engine's `Driver`. `on_change(uid)` is called when something happened to a workflow's Pods; `clock` is the engine's.
+
+    `home(uid)` is the namespace of a workflow, None while it is not known. A Pod is no attempt of a workflow of another namespace, whatever its
+    labels, annotations and owners say: whoever may make Pods in one namespace must not speak for the steps of another.
+    """
 
     def __init__(
         self,
@@ -34,13 +38,15 @@ class PodDriver:
         settings: PodSettings,
         namespaces: Sequence[str],
         on_change: Callable[[str], None],
+        home: Callable[[str], str | None],
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._home = home
         self._client = client
         self._settings = settings
         self._on_change = on_change
         self._clock = clock
-        self._attempts: dict[str, dict[AttemptId, PodView]] = {}
+        self._attempts: dict[tuple[str, str], dict[AttemptId, PodView]] = {}
         self._images = Images(settings.pull_policy)
         selector = {"labelSelector": f"{names.LABEL_MANAGED_BY}={names.FIELD_MANAGER}"}
         self._reflectors = {
@@ -72,15 +78,15 @@ class PodDriver:
         return max(reflector.age() for reflector in self._reflectors.values())
 
     def attempts(self, uid: str) -> Mapping[AttemptId, Attempt]:
-        return {key: view.attempt for key, view in self._attempts.get(uid, {}).items()}
+        return {key: view.attempt for key, view in self._mine(uid).items()}
 
     def container_end(self, uid: str, attempt: AttemptId) -> ContainerEnd | None:
-        view = self._attempts.get(uid, {}).get(attempt)
+        view = self._mine(uid).get(attempt)
         return view.end if view else None
 
     def identify(self, namespace: str, pod: str, pod_uid: str) -> tuple[str, AttemptId] | None:
         view = self._reflector(namespace).get(f"{namespace}/{pod}")
-        if view is None or view.uid != pod_uid:
+        if view is None or view.uid != pod_uid or self._home(view.workflow) not in (namespace, None):
             return None
         return view.workflow, (view.attempt.task, view.attempt.number)
 
@@ -94,7 +100,7 @@ class PodDriver:
         return Identity(image=digest, is_open=is_open, unknown=unknown)
 
     def image_digest(self, uid: str, attempt: AttemptId) -> str | None:
-        view = self._attempts.get(uid, {}).get(attempt)
+        view = self._mine(uid).get(attempt)
         return (view.image_digest or None) if view else None
 
     def command(self, order: Order) -> tuple[str, ...]:
@@ -158,6 +164,9 @@ class PodDriver:
                 return b""
             raise
 
+    def _mine(self, uid: str) -> Mapping[AttemptId, PodView]:
+        return self._attempts.get((self._home(uid) or "", uid), {})
+
     def _reflector(self, namespace: str) -> Reflector[PodView]:
         return self._reflectors.get(namespace) or next(iter(self._reflectors.values()))
 
@@ -167,12 +176,14 @@ class PodDriver:
 
     def _changed(self, key: str, old: PodView | None, new: PodView | None) -> None:
         if old and (new is None or new.uid != old.uid):
-            mine = self._attempts.get(old.workflow, {})
+            at = (old.namespace, old.workflow)
+            mine = self._attempts.get(at, {})
             mine.pop((old.attempt.task, old.attempt.number), None)
             if not mine:
-                self._attempts.pop(old.workflow, None)
+                self._attempts.pop(at, None)
         if new:
             self._images.report(new.image, new.image_digest)
-            self._attempts.setdefault(new.workflow, {})[(new.attempt.task, new.attempt.number)] = new
+            mine = self._attempts.setdefault((new.namespace, new.workflow), {})
+            mine[(new.attempt.task, new.attempt.number)] = new
         for view in {view.workflow for view in (old, new) if view}:
             self._on_change(view)

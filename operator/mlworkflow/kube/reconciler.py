@@ -72,6 +72,11 @@ class Reconciler:
         if key := self._keys.get(uid):
             self._enqueue(key)
 
+    def home(self, uid: str) -> str | None:
+        """The namespace of a workflow; None for one that is not known."""
+        key = self._keys.get(uid)
+        return key.partition("/")[0] if key else None
+
     def wake_all(self) -> None:
         """Something happened that every live workflow waits for."""
         for uid in self._engine.live:

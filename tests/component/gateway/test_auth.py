@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator
 
 import jwt
 import pytest
 from aiohttp import ClientSession
 from aiohttp.test_utils import TestServer
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from mlworkflow.gateway._auth import ClusterKeys, PodTokens, ReaderTokens
 from mlworkflow.gateway.app import make_app
 from mlworkflow.gateway.errors import NotReady, Unauthorized
@@ -20,53 +17,9 @@ from mlworkflow.store.layout import cas_key
 from mlworkflow.store.records import ArtifactRef, Record, write_log, write_record
 
 from tests.component.fakes import KEY, FakeRuns, a_task
+from tests.component.tokens import EC, ISSUER, NOW, OTHER, Cluster, token
 
-NOW = 1_764_000_000.0
-RSA = rsa.generate_private_key(65537, 2048)
-OTHER = rsa.generate_private_key(65537, 2048)
-EC = ec.generate_private_key(ec.SECP256R1())
 DIGEST = "sha256:" + "a" * 64
-
-
-class Cluster:
-    """The published keys of a cluster, and how often they were asked for."""
-
-    def __init__(self) -> None:
-        self.keys: dict[str, Any] = {"k1": RSA}
-        self.fetched = 0
-        self.now = NOW
-        self.broken = False
-
-    async def fetch(self) -> Mapping[str, Any]:
-        self.fetched += 1
-        if self.broken:
-            raise OSError("no route")
-        algorithms: dict[type, Any] = {
-            rsa.RSAPrivateKey: jwt.algorithms.RSAAlgorithm,
-            ec.EllipticCurvePrivateKey: jwt.algorithms.ECAlgorithm,
-        }
-        found = []
-        for kid, key in self.keys.items():
-            algorithm = next(value for kind, value in algorithms.items() if isinstance(key, kind))
-            found.append({**json.loads(algorithm.to_jwk(key.public_key())), "kid": kid, "use": "sig"})
-        return {"keys": found}
-
-
-BOUND = {
-    "namespace": "ml",
-    "pod": {"name": "digits-train-0", "uid": "pod-uid"},
-    "serviceaccount": {"name": "default", "uid": "sa-uid"},
-}
-
-
-def token(key: Any = RSA, kid: str = "k1", algorithm: str = "RS256", of: Any = BOUND, **changes: Any) -> str:
-    claims: dict[str, Any] = {
-        "aud": ["mlworkflow"], "exp": NOW + 600, "nbf": NOW, "iss": "https://kubernetes.default.svc", "sub": "system:…",
-        "kubernetes.io": of,
-    }  # fmt: skip
-    claims.update(changes)
-    claims = {name: value for name, value in claims.items() if value is not None}
-    return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": kid})
 
 
 @pytest.fixture
@@ -76,7 +29,7 @@ def cluster() -> Cluster:
 
 @pytest.fixture
 def keys(cluster: Cluster) -> ClusterKeys:
-    return ClusterKeys(cluster.fetch, issuer="https://kubernetes.default.svc", clock=lambda: cluster.now)
+    return ClusterKeys(cluster.fetch, issuer=ISSUER, clock=lambda: cluster.now)
 
 
 async def test_a_pod_s_token_says_which_pod(keys: ClusterKeys, cluster: Cluster) -> None:

@@ -216,7 +216,14 @@ class Operator:
         self.client = client
         self.queue: WorkQueue[str] = WorkQueue(backoff=QUICK)
         settings = PodSettings(gateway="http://gateway", steps_image="steps", agent_image="agent")
-        self.driver = PodDriver(client, settings, ["default"], lambda uid: self.reconciler.wake(uid), clock)
+        self.driver = PodDriver(
+            client,
+            settings,
+            ["default"],
+            lambda uid: self.reconciler.wake(uid),
+            lambda uid: self.reconciler.home(uid),
+            clock,
+        )
         store = DirectoryStore(folder, BlobSigner(b"0" * 32))
         self.engine = Engine(store, self.driver, lambda uid: self.reconciler.wake(uid), clock)
         key = folder / "webhook.key"

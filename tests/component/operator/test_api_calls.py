@@ -83,7 +83,9 @@ class Operator:
         self.due: list[str] = []
         store = DirectoryStore(folder, BlobSigner(b"0" * 32))
         settings = PodSettings(gateway="http://gateway", steps_image="steps", agent_image="agent")
-        driver = PodDriver(server, settings, [], lambda uid: self.reconciler.wake(uid))  # type: ignore[arg-type]
+        driver = PodDriver(
+            server, settings, [], lambda uid: self.reconciler.wake(uid), lambda uid: self.reconciler.home(uid)
+        )  # type: ignore[arg-type]
         self.engine = Engine(store, driver, lambda uid: self.reconciler.wake(uid), time.time)
         self.reconciler = Reconciler(server, self.engine, self.due.append, time.time)  # type: ignore[arg-type]
         self.reconciler.observe("ADDED", server.resource)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
 import uuid
 import zlib
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 import pytest
 import urllib3
@@ -103,6 +105,57 @@ def test_a_url_is_for_its_own_key_and_method(s3_store: S3Store, namespace: str, 
     assert put(s3_store.sign_get(key, 60), GOOD, {}) == 403
     assert urllib3.request("GET", signed.url, headers=signed.headers).status == 403
     assert urllib3.request("DELETE", signed.url, headers=signed.headers).status == 403
+
+
+def test_a_url_that_is_over_is_over(s3_store: S3Store, key: str) -> None:
+    s3_store.write_bytes(key, GOOD)
+    read, signed = s3_store.sign_get(key, 1), s3_store.sign_put(key, DIGEST, len(GOOD), 1)
+    assert urllib3.request("GET", read).status == 200
+    time.sleep(2.1)
+    assert urllib3.request("GET", read).status == 403
+    assert put(signed.url, GOOD, signed.headers) == 403
+    longer = "X-Amz-Expires=604800"
+    for url in (read.replace("X-Amz-Expires=1&", f"{longer}&"), f"{read}&{longer}", read.replace("?", f"?{longer}&")):
+        assert url != read
+        assert urllib3.request("GET", url).status in (400, 403)
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST", "DELETE", "PUT", "PATCH"])
+def test_a_url_to_read_is_for_nothing_else(s3_store: S3Store, key: str, method: str) -> None:
+    s3_store.write_bytes(key, GOOD)
+    assert urllib3.request(method, s3_store.sign_get(key, 60), body=b"", retries=False).status in (400, 403, 405)
+    assert s3_store.read_bytes(key) == GOOD
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["acl", "tagging", "versions", "uploads", "policy", "list-type=2", "versionId=null", "response-content-type=text/html",
+     "partNumber=1&uploadId=x"],
+)  # fmt: skip
+def test_a_url_cannot_be_given_another_query(s3_store: S3Store, key: str, query: str) -> None:
+    s3_store.write_bytes(key, GOOD)
+    signed = signed_for(s3_store, key)
+    for url in (f"{s3_store.sign_get(key, 60)}&{query}", s3_store.sign_get(key, 60).replace("?", f"?{query}&")):
+        assert urllib3.request("GET", url, retries=False).status in (400, 403)
+    tags = b"<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"
+    assert put(f"{signed.url}&{query}", GOOD, signed.headers) >= 400
+    assert put(f"{signed.url}&{query}", tags, signed.headers) >= 400
+    assert s3_store.read_bytes(key) == GOOD
+
+
+def test_nothing_can_be_listed(s3_store: S3Store, namespace: str, key: str) -> None:
+    """Neither without a key, nor with one's own URL led to the bucket."""
+    s3_store.write_bytes(key, GOOD)
+    own = urlsplit(s3_store.sign_get(key, 60))
+    bucket = f"{own.scheme}://{own.netloc}/mlworkflow"
+    for url in (
+        bucket, f"{bucket}/", f"{bucket}?list-type=2&prefix={namespace}/", f"{bucket}/?{own.query}", f"{bucket}?{own.query}&list-type=2",
+        f"{bucket}/{namespace}/?{own.query}", f"{bucket}/{namespace}/cas/?{own.query}", f"{own.scheme}://{own.netloc}/",
+        f"{own.scheme}://{own.netloc}/?{own.query}",
+    ):  # fmt: skip
+        answer = urllib3.request("GET", url, retries=False, redirect=False)
+        assert answer.status in (400, 403, 404), url
+        assert key.encode() not in answer.data or b"<Contents>" not in answer.data
 
 
 def test_a_forged_signature_reaches_no_further_than_the_artifacts_of_its_namespace(
