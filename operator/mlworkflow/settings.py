@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlworkflow.core import duration
 from mlworkflow.core.errors import UsageError
-from mlworkflow.core.pods import PodSettings
+from mlworkflow.core.pods import LEAST_PATIENCE, PodSettings
 from mlworkflow.engine.lineage_sender import Endpoint
 from mlworkflow.engine.sharing import Limits
 from mlworkflow.store.garbage import Retention
@@ -65,12 +64,7 @@ class Settings:
             return tuple(item.strip() for item in environ.get(name, "").split(",") if item.strip())
 
         def span(name: str, default: str, least: float = 0.0) -> float:
-            text = environ.get(name) or default
-            if not re.fullmatch(duration.PATTERN, text):
-                raise UsageError(f"{name} must be a duration such as 30m, 24h or 90d, not '{text}'")
-            if duration.seconds(text) < least:
-                raise UsageError(f"{name} is at least {duration.human(least)}, not '{text}'")
-            return duration.seconds(text)
+            return duration.setting(environ, name, default, least)
 
         def switch(name: str) -> bool:
             text = (environ.get(name) or "true").lower()
@@ -114,6 +108,7 @@ class Settings:
                 agent_image=needed("MLWF_AGENT_IMAGE"),
                 pull_policy=environ.get("MLWF_IMAGE_PULL_POLICY") or "IfNotPresent",
                 allowed_imports=environ.get("MLWF_ALLOWED_IMPORTS", ""),
+                patience=span("MLWF_STORE_PATIENCE", "6h", least=LEAST_PATIENCE),
             ),
         )
 

@@ -6,6 +6,7 @@ The store keeps running with all that it holds; the node refuses every connectio
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 from collections.abc import Iterator
 
@@ -42,7 +43,7 @@ def test_a_workflow_waits_for_the_store_and_says_so(cluster: Cluster, operator: 
 
 
 def test_a_step_keeps_its_result_while_the_store_is_away(cluster: Cluster, operator: str, namespace: str) -> None:
-    """The step ends while the store is gone: it uploads when the store is back, and does not run again."""
+    """The step ends while the store is gone: it says so, uploads when the store is back, and does not run again."""
     cluster.apply(namespace, workflow(shell("a", "sleep 5; echo $MLWF_ATTEMPT > $MLWF_OUT/o", outputs={"o": {}})))
     wait_for(lambda: [pod for pod in cluster.get("pods", namespace) if pod["status"]["phase"] == "Running"], 60)
     with store_away():
@@ -57,6 +58,11 @@ def test_a_step_keeps_its_result_while_the_store_is_away(cluster: Cluster, opera
         )
         assert ended[0]["state"]["terminated"]["exitCode"] == 0
         wait_for(lambda: "waiting for the object store" in message(cluster, namespace), 90)
+        said = wait_for(lambda: cluster.workflow(namespace, "w")["status"]["steps"][0].get("message"), 40)
+        assert re.fullmatch(
+            r"waiting for the (gateway|store: upload of 'o'): .+, since \d\d:\d\d UTC, tries again until .+ UTC", said
+        )
     status = cluster.wait_phase(namespace, "w", 120)["status"]
+    assert status["steps"][0].get("message", "") == ""
     assert (status["phase"], status["steps"][0]["attempts"]) == ("Succeeded", 1), status
     assert len(cluster.get("pods", namespace)) == 1

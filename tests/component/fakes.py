@@ -13,7 +13,7 @@ from mlworkflow.core.observation import Result
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.gateway.app import make_runner
 from mlworkflow.gateway.errors import Forbidden, NotReady, Superseded
-from mlworkflow.gateway.runs import Caller, Ended, OutputSpec, Point, Task, WorkflowRef
+from mlworkflow.gateway.runs import Caller, Ended, OutputSpec, Point, Task, Waiting, WorkflowRef
 from mlworkflow.store.layout import AttemptKey
 
 KEY = AttemptKey("ml", "0b5ad1f0-uid", "train", 0)
@@ -55,6 +55,7 @@ class FakeRuns:
         self.checkpoints: dict[AttemptKey, list[ArtifactRef]] = {}
         self.logs: dict[AttemptKey, ArtifactRef] = {}
         self.left: dict[AttemptKey, dict[str, ArtifactRef]] = {}
+        self.waits: list[Waiting | None] = []
         self.stop = False
         self.is_ready = True
 
@@ -100,6 +101,10 @@ class FakeRuns:
     def metrics(self, key: AttemptKey, points: Sequence[Point]) -> bool:
         self.points.extend(points)
         return self.stop
+
+    def waiting(self, key: AttemptKey, waiting: Waiting | None) -> None:
+        self.task(key)
+        self.waits.append(waiting)
 
 
 @contextmanager

@@ -65,6 +65,8 @@ def test_what_is_not_said_is_assumed() -> None:
         ("MLWF_STORE_PATH_STYLE", "virtual", "store_path_style", "virtual"),
         ("MLWF_STORE_KEYS", "/keys", "store_keys", "/keys"),
         ("MLWF_STORE_CA", "/ca.crt", "store_ca", "/ca.crt"),
+        ("MLWF_STORE_PATIENCE", "1h30m", "patience", 5400.0),
+        ("MLWF_STORE_PATIENCE", "", "patience", 21600.0),
         ("MLWF_IMAGE_PULL_POLICY", "Always", "pull_policy", "Always"),
         ("MLWF_IMAGE_PULL_POLICY", "", "pull_policy", "IfNotPresent"),
         ("MLWF_ALLOWED_IMPORTS", "sklearn.,mine.", "allowed_imports", "sklearn.,mine."),
@@ -84,6 +86,12 @@ def test_what_is_missing_is_named(variable: str, text: str | None) -> None:
         environ[variable] = text
     with pytest.raises(UsageError, match=variable):
         Settings.read(environ)
+
+
+@pytest.mark.parametrize("text", ["90", "a day", "-1h", "59s"])
+def test_how_long_steps_wait_is_a_duration_of_at_least_a_minute(text: str) -> None:
+    with pytest.raises(UsageError, match=rf"MLWF_STORE_PATIENCE (must be a duration|is at least 1m00s).* not '{text}'"):
+        Settings.read({**NEEDED, "MLWF_STORE_PATIENCE": text})
 
 
 @pytest.mark.parametrize("variable", ["MLWF_WORKERS", "MLWF_GATEWAY_PORT", "MLWF_HEALTH_PORT"])

@@ -20,6 +20,7 @@ from mlworkflow.core.policies.ends import accept_ends, accept_refusals
 from mlworkflow.core.policies.exits import advance_exit
 from mlworkflow.core.policies.results import accept_results, adopt_attempts
 from mlworkflow.core.policies.starting import has_begun
+from mlworkflow.core.policies.telling import tell_waits
 from mlworkflow.core.policies.timeouts import limit_attempts, limit_exit, limit_pending, limit_steps, limit_workflow
 from mlworkflow.core.state import PENDING, Run
 from mlworkflow.core.turn import Turn
@@ -29,6 +30,7 @@ POLICIES: tuple[Callable[[Turn], None], ...] = (
     adopt_attempts,  # what exists is ours
     accept_refusals,  # what could not be created has failed
     accept_ends,  # what ended without a word is looked into
+    tell_waits,  # what runs says what it waits for
     obey_cancel,
     limit_workflow,
     limit_exit,

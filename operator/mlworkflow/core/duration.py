@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+
+from mlworkflow.core.errors import UsageError
 
 PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d))+$"
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
@@ -14,6 +17,16 @@ def seconds(duration: str | int) -> float:
     if isinstance(duration, int):
         return float(duration)
     return sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(duration))
+
+
+def setting(environ: Mapping[str, str], name: str, default: str, least: float = 0.0) -> float:
+    """Seconds of the duration in a variable, which are at least `least`. Raises UsageError that names the variable."""
+    text = environ.get(name) or default
+    if not re.fullmatch(PATTERN, text):
+        raise UsageError(f"{name} must be a duration such as 30m, 24h or 90d, not '{text}'")
+    if seconds(text) < least:
+        raise UsageError(f"{name} is at least {human(least)}, not '{text}'")
+    return seconds(text)
 
 
 def human(span: float) -> str:

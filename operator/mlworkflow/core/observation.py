@@ -103,7 +103,8 @@ class Observations:
     """Everything seen of one workflow.
 
     `attempts` are those the driver sees now, `results` the committed records known so far, `probed` the answers to earlier probes,
-    `refused` the attempts that could not be created at all, with the words of who refused. `waiting` says what the whole workflow waits for.
+    `refused` the attempts that could not be created at all, with the words of who refused. `waiting` says what the whole workflow waits for, `waits`
+    what single attempts do, by their own word.
     """
 
     attempts: Mapping[AttemptId, Attempt] = field(default_factory=dict)
@@ -112,3 +113,4 @@ class Observations:
     refused: Mapping[AttemptId, str] = field(default_factory=dict)
     waiting: str = ""
     room: Room = Room()
+    waits: Mapping[AttemptId, str] = field(default_factory=dict)

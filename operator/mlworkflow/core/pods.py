@@ -25,6 +25,8 @@ TOKEN_FILE = "/var/run/mlworkflow/token"
 TOKEN_SECONDS = 3600
 FOR_PUBLISH = frozenset({"MLWF_CHECKPOINT_EVERY"})
 """Variables of a step that its `publish` container has too."""
+LEAST_PATIENCE = 60.0
+"""Seconds that an agent waits at least for the store and the gateway: an upgrade takes as long."""
 MAX_VARIABLE = 32 * 1024
 USER = 65532
 
@@ -41,13 +43,14 @@ _TOKEN_MOUNT = {"name": "mlworkflow-token", "mountPath": "/var/run/mlworkflow", 
 
 @dataclass(frozen=True, slots=True)
 class PodSettings:
-    """What the operator adds to every Pod."""
+    """What the operator adds to every Pod. `patience` are the seconds that its agents wait for the store and the gateway."""
 
     gateway: str
     steps_image: str
     agent_image: str
     pull_policy: str = "IfNotPresent"
     allowed_imports: str = ""
+    patience: float = 6 * 3600.0
 
 
 def step_pod(order: Order, settings: PodSettings) -> dict[str, Any]:
@@ -180,6 +183,7 @@ def _agent_env(settings: PodSettings) -> list[dict[str, Any]]:
         {"name": "MLWF_GATEWAY", "value": settings.gateway},
         {"name": "MLWF_TOKEN_FILE", "value": TOKEN_FILE},
         {"name": "MLWF_ROOT", "value": ROOT},
+        {"name": "MLWF_PATIENCE", "value": f"{settings.patience:g}"},
     ]
 
 

@@ -38,7 +38,10 @@ class TaskStatus(Status, frozen=True):
     reason: Annotated[
         str, Meta(description="One word: OOMKilled, ImagePullBackOff, DeadlineExceeded, OutputMissing, GateFailed, …")
     ] = ""
-    message: Annotated[str, Meta(description="What happened, with the last log lines when it failed.")] = ""
+    message: Annotated[
+        str,
+        Meta(description="What happened, with the last log lines when it failed. While running: what it waits for."),
+    ] = ""
     attempts: Annotated[int, Meta(description="Attempts so far.")] = 0
     failures: Annotated[
         int, Meta(description="Attempts that failed by their own fault; `retry.limit` bounds them.")

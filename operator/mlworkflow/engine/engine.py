@@ -90,6 +90,8 @@ class Engine:
                     break
             if live.creating:
                 wake_at = min(wake_at or math.inf, self.clock() + CREATE_AGAIN)
+            if (due := live.waits.due()) < math.inf:
+                wake_at = min(wake_at or math.inf, due)
             live.is_settled = True
             self.changed(live)
             return wake_at
@@ -112,8 +114,9 @@ class Engine:
     async def _turn(self, live: Live) -> tuple[float | None, bool]:
         uid = live.workflow.uid
         await self._create(live, list(live.creating))
-        seen = live.observations(dict(self.driver.attempts(uid)), self.waiting, self.sharing.room(live))
-        decision = decide(live.plan, live.run, seen, self.clock())
+        room, now = self.sharing.room(live), self.clock()
+        seen = live.observations(dict(self.driver.attempts(uid)), self.waiting, room, now)
+        decision = decide(live.plan, live.run, seen, now)
         self._log_changes(live, decision.run)
         before, live.run = live.run, decision.run
         if live.run is not before:

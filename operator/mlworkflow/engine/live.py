@@ -14,6 +14,7 @@ from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import PENDING, Run
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.core.view import View
+from mlworkflow.engine.waits import Waits
 from mlworkflow.store.layout import AttemptKey
 
 
@@ -21,7 +22,7 @@ from mlworkflow.store.layout import AttemptKey
 class Live:
     """`results` mirrors the records in the store; `creating` are attempts that were decided on and do not exist yet, `trouble` why not.
 
-    `missed` says why the cache had no result for an attempt that is under way. `checkpoints` holds the last checkpoint of each task, for its next attempt, `metrics` the last values that running tasks sent. `usage` is what it
+    `missed` says why the cache had no result for an attempt that is under way. `checkpoints` holds the last checkpoint of each task, for its next attempt, `metrics` the last values that running tasks sent, `waits` what attempts say that they wait for. `usage` is what it
     took of what is shared after the last turn, `waiting_since` since when it waits for which locks. `probed` and `refused` are told to `decide`
     once. `is_settled` is false until the first turn after a start of the operator:
     before it, the state may not know of attempts that exist.
@@ -39,6 +40,7 @@ class Live:
     trouble: str = ""
     metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     checkpoints: dict[str, ArtifactRef] = field(default_factory=dict)
+    waits: Waits = field(default_factory=Waits)
     is_settled: bool = False
     usage: Usage = field(default_factory=Usage)
     waiting_since: dict[str, float] = field(default_factory=dict)
@@ -60,7 +62,7 @@ class Live:
             self.orders[attempt] = orders.order(view, self.plan.nodes[task], number)
         return self.orders[attempt]
 
-    def observations(self, attempts: dict[AttemptId, Attempt], waiting: str, room: Room) -> Observations:
+    def observations(self, attempts: dict[AttemptId, Attempt], waiting: str, room: Room, now: float) -> Observations:
         """What `decide` is told; what is told once is forgotten here."""
         for attempt in self.creating:
             seen = Attempt(
@@ -70,7 +72,8 @@ class Live:
         probed, self.probed = self.probed, {}
         refused, self.refused = self.refused, {}
         stuck = f"waiting to create Pods: {self.trouble}" if self.creating and self.trouble else ""
-        return Observations(attempts, self.results, probed, refused, waiting or stuck, room)
+        waits = self.waits.shown(now)
+        return Observations(attempts, self.results, probed, refused, waiting or stuck, room, waits)
 
     def restart(self, run: Run) -> None:
         """Go on from a state in which tasks run again: what was on its way for their earlier attempts is dropped."""
@@ -86,3 +89,4 @@ class Live:
         self.created_at.pop(attempt, None)
         self.orders.pop(attempt, None)
         self.missed.pop(attempt, None)
+        self.waits.forget(attempt)

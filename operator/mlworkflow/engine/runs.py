@@ -18,7 +18,7 @@ from mlworkflow.engine import records
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.live import Live
 from mlworkflow.gateway.errors import Forbidden, NotReady, Superseded
-from mlworkflow.gateway.runs import Caller, Ended, OutputSpec, Point, Task, WorkflowRef
+from mlworkflow.gateway.runs import Caller, Ended, OutputSpec, Point, Task, Waiting, WorkflowRef
 from mlworkflow.store.layout import AttemptKey
 from mlworkflow.store.records import Result
 
@@ -141,6 +141,11 @@ class EngineRuns:
             {point.name: point.value for point in points if point.value is not None}
         )
         return False
+
+    def waiting(self, key: AttemptKey, waiting: Waiting | None) -> None:
+        live = self._current(key)
+        if live.waits.note((key.task, key.attempt), waiting, self._engine.clock()):
+            self._engine.wake(key.uid)
 
     def _current(self, key: AttemptKey) -> Live:
         """The workflow of an attempt that is its task's current one and has not committed."""

@@ -21,7 +21,7 @@ from mlworkflow.gateway._collections import Closures
 from mlworkflow.gateway._json import CALLER, answer, bearer, body
 from mlworkflow.gateway._results import check_result, check_stored
 from mlworkflow.gateway.errors import Forbidden, Invalid, Unknown
-from mlworkflow.gateway.runs import OutputSpec, Point, Runs
+from mlworkflow.gateway.runs import OutputSpec, Point, Runs, Waiting
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.layout import AttemptKey, cas_key
 from mlworkflow.store.presence import is_present
@@ -38,6 +38,10 @@ _log = logging.getLogger("mlworkflow.gateway")
 
 class _Metrics(msgspec.Struct, frozen=True):
     metrics: list[Point]
+
+
+class _Waiting(msgspec.Struct, frozen=True):
+    waiting: Waiting | None
 
 
 class _Members(msgspec.Struct, frozen=True):
@@ -68,6 +72,7 @@ class Steps:
             web.post("/v1/checkpoint", self.checkpoint),
             web.post("/v1/outputs/{name}", self.output),
             web.post("/v1/metrics", self.metrics),
+            web.post("/v1/waiting", self.waiting),
             web.get("/v1/ended", self.ended),
             web.post("/v1/commit", self.commit),
             web.post("/v1/logs", self.logs),
@@ -171,6 +176,12 @@ class Steps:
         """Takes metrics and says whether to stop."""
         key = await self._attempt(request)
         return answer({"stop": self._runs.metrics(key, (await body(request, _Metrics)).metrics)})
+
+    async def waiting(self, request: web.Request) -> web.Response:
+        """Notes what the attempt waits for, to be shown."""
+        key = await self._attempt(request)
+        self._runs.waiting(key, (await body(request, _Waiting)).waiting)
+        return answer({"noted": True})
 
     async def ended(self, request: web.Request) -> web.Response:
         """Waits for the user's container to end."""

@@ -7,7 +7,7 @@ errors. Struct fields are camelCase on the wire. All methods run on the event lo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
 
@@ -16,6 +16,7 @@ from mlworkflow.core.values import ArtifactRef
 from mlworkflow.store.layout import AttemptKey
 
 ARTIFACT_TYPES = frozenset({"artifact", "file", "directory"})
+_LONGEST = 366 * 86400.0
 PARAMETER_TYPES = frozenset({"string", "number", "integer", "boolean", "json"})
 
 
@@ -85,6 +86,15 @@ class Point(msgspec.Struct, frozen=True):
     step: float | None = None
 
 
+class Waiting(msgspec.Struct, frozen=True):
+    """What an attempt waits for: `noun` because of `words`, for `since` seconds, and for `left` more unless it gets on."""
+
+    noun: Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
+    words: Annotated[str, msgspec.Meta(max_length=1000)]
+    since: Annotated[float, msgspec.Meta(ge=0, le=_LONGEST)]
+    left: Annotated[float, msgspec.Meta(ge=0, le=_LONGEST)]
+
+
 class Runs(Protocol):
     """The running attempts, as the engine knows them. Errors are those of `mlworkflow.gateway.errors`."""
 
@@ -121,3 +131,6 @@ class Runs(Protocol):
 
     def metrics(self, key: AttemptKey, points: Sequence[Point]) -> bool:
         """Takes metrics as they come; True asks the step to stop (its trial is pruned). Raises `Superseded`."""
+
+    def waiting(self, key: AttemptKey, waiting: Waiting | None) -> None:
+        """Notes what an attempt waits for, or (None) that it goes on; raises `Superseded`."""

@@ -24,8 +24,6 @@ from mlworkflow.store.layout import AttemptKey
 
 LOG = "agent.log"
 TAIL = 1 << 16
-PATIENCE = "60"
-"""Seconds that an agent waits for a gateway that is away: here it is away only if the runner was killed."""
 
 
 @dataclass(slots=True)
@@ -38,7 +36,9 @@ class _Process:
 
 
 class ProcessDriver:
-    """Implements the engine's `Driver`. `gateway` is the URL of the gateway on loopback; `on_change(uid)` says that a process ended; `clock` is the engine's."""
+    """Implements the engine's `Driver`. `gateway` is the URL of the gateway on loopback; `on_change(uid)` says that a process ended; `clock` is the engine's.
+    `patience` are the seconds that an agent waits for a store or a gateway that is away.
+    """
 
     keeps_logs_apart = False
     is_synced = True
@@ -49,7 +49,9 @@ class ProcessDriver:
         tokens: LocalTokens,
         on_change: Callable[[str], None],
         clock: Callable[[], float] = time.time,
+        patience: float = 60.0,
     ) -> None:
+        self._patience = patience
         self._clock = clock
         self._home = home
         self._tokens = tokens
@@ -83,7 +85,7 @@ class ProcessDriver:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "mlworkflow_steps.agent", "run",
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env={"MLWF_PATIENCE": PATIENCE, **os.environ, **_variables(order), "MLWF_ROOT": str(folder), "MLWF_GATEWAY": self.gateway, "MLWF_TOKEN_FILE": str(token)},
+                env={"MLWF_PATIENCE": f"{self._patience:g}", **os.environ, **_variables(order), "MLWF_ROOT": str(folder), "MLWF_GATEWAY": self.gateway, "MLWF_TOKEN_FILE": str(token)},
             )  # fmt: skip
         now = self._clock()
         running = Attempt(*key, handle=str(process.pid), seen=Seen.RUNNING, created_at=now, running_since=now)

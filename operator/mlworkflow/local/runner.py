@@ -14,12 +14,13 @@ from typing import Any, BinaryIO
 
 from aiohttp import web
 
-from mlworkflow.core import rerun, status
+from mlworkflow.core import duration, rerun, status
 from mlworkflow.core.errors import SpecError
 from mlworkflow.core.plan import Plan
+from mlworkflow.engine import lineage_sender
 from mlworkflow.engine.clock import EngineClock
 from mlworkflow.engine.engine import Engine
-from mlworkflow.engine.lineage_sender import PATIENCE, Endpoint, LineageSender
+from mlworkflow.engine.lineage_sender import Endpoint, LineageSender
 from mlworkflow.engine.live import Live
 from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.engine.webhook_sender import WebhookSender
@@ -35,6 +36,9 @@ WEBHOOK_PATIENCE = 60.0
 
 LOOK = 0.25
 """Seconds between looks at what other processes ask for."""
+
+PATIENCE = "1m"
+"""How long an agent waits for its store and its gateway: here they are away only if the disk is full or the runner was killed."""
 
 OnChange = Callable[[LocalRun], None]
 _log = logging.getLogger(__name__)
@@ -56,9 +60,10 @@ class LocalRunner:
         look: float = LOOK,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """Raises SpecError where the resource is not sound, UsageError where OPENLINEAGE_URL is none; nothing has been started or kept then."""
+        """Raises SpecError where the resource is not sound, UsageError where OPENLINEAGE_URL or MLWF_STORE_PATIENCE cannot be read; nothing has been started or kept then."""
         self._clock = EngineClock(wall())
         self._lineage = Endpoint.find(os.environ)
+        self._patience = duration.setting(os.environ, "MLWF_STORE_PATIENCE", PATIENCE, least=1.0)
         if kept is None:
             made = {"namespace": NAMESPACE, "uid": str(uuid.uuid4()), "generation": 1}
             metadata = {**resource.get("metadata", {}), **made, "creationTimestamp": status.stamp(self._clock())}
@@ -128,7 +133,7 @@ class LocalRunner:
         else:
             self._home.save(self.run)
         tokens = LocalTokens()
-        driver = self._driver = ProcessDriver(self._home, tokens, self._awake, self._clock)
+        driver = self._driver = ProcessDriver(self._home, tokens, self._awake, self._clock, self._patience)
         lineage = LineageSender(self._lineage, self._clock) if self._lineage else None
         engine = Engine(self._home.store, driver, self._awake, self._clock)
         if lineage:
@@ -154,7 +159,7 @@ class LocalRunner:
             driver.kill()
             await webhooks.close()
             if lineage:
-                await lineage.close(PATIENCE)
+                await lineage.close(lineage_sender.PATIENCE)
             await runner.cleanup()
             self._home.release(self.run, self._lock)
         return self.run

@@ -348,5 +348,7 @@ class S3Store:
         except (HTTPError, OSError) as error:
             reason = error.reason if isinstance(error, MaxRetryError) else error
             if isinstance(reason, SSLError):
-                raise StoreRefused(f"{self._settings.endpoint}: {reason}") from None
+                raise StoreUnavailable(
+                    f"{self._settings.endpoint}: {reason}"
+                ) from None  # a certificate can be put right
             raise StoreUnavailable(f"{self._settings.endpoint} cannot be reached: {type(reason).__name__}") from None

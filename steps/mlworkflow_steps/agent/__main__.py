@@ -32,6 +32,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
         patience = Patience(float(environ.get("MLWF_PATIENCE", DEFAULT_SECONDS)))
         gateway = Gateway(environ["MLWF_GATEWAY"], environ["MLWF_TOKEN_FILE"], patience)
+        patience.tell = gateway.waiting
     except KeyError as missing:
         return _complain(64, f"{missing.args[0]} is not set")
     except ValueError:

@@ -81,6 +81,12 @@ class Gateway:
             raise OSError(f"the gateway answered {status}")
         return bool(_parsed(data).get("stop"))
 
+    def waiting(self, waiting: dict[str, Any] | None) -> None:
+        """Says what is waited for, in one try. Raises `OSError` when the gateway is away."""
+        status, _, _ = self._try("POST", "/v1/waiting", {"waiting": waiting}, timeout=5.0)
+        if status != 200:
+            raise OSError(f"the gateway answered {status}")
+
     def ended(self, wait: float) -> dict[str, Any]:
         """How the user's container ended: ``{"ended": …}``."""
         return self._call("GET", f"/v1/ended?wait={wait:g}", timeout=wait + wire.ANSWER_SECONDS)
@@ -94,21 +100,23 @@ class Gateway:
     ) -> dict[str, Any]:
         tries = self.patience.tries("the gateway")
         while True:
-            after = None
+            after, is_there = None, False
             try:
                 status, headers, data = self._try(method, path, body, timeout)
                 if status == 200:
-                    return _parsed(data)
+                    answered = _parsed(data)
+                    tries.reset()
+                    return answered
                 answer = _parsed(data)
                 words = str(answer.get("error") or f"the gateway answered {status}")
                 if status == 409:
                     raise Superseded(words)
                 if status in _FINAL:
                     raise GatewayRefused(status, words, answer.get("missing") or ())
-                after = retry_after(headers)
+                after, is_there = retry_after(headers), True
             except OSError as error:
                 words = f"{type(error).__name__}: {error}"
-            if not tries.again(words, after):
+            if not tries.again(words, after, is_told=is_there):
                 raise GaveUp(f"the gateway: {words}")
 
     def _try(

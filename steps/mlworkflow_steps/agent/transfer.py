@@ -98,6 +98,7 @@ def publish(gateway: Gateway, name: str, path: str, pack: Pack | None = None) ->
                     wire.request("PUT", place[0], place[1], body, artifact["size"]) as answer,
                 ):
                     if answer.status < 300:
+                        tries.reset()
                         return artifact
                     words, after = refusals.heard(answer), retry_after(answer.headers)
             except OSError as error:

@@ -211,7 +211,12 @@ def split(url: str) -> tuple[str, str, int, str]:
 def _connect(scheme: str, host: str, port: int) -> socket.socket:
     connection: Any = socket.create_connection((host.strip("[]"), port), CONNECT_SECONDS)
     if scheme == "https":
-        connection = _tls().wrap_socket(connection, server_hostname=host.strip("[]"))
+        try:
+            connection = _tls().wrap_socket(connection, server_hostname=host.strip("[]"))
+        except OSError:
+            _contexts.clear()  # the authorities may be put right meanwhile
+            connection.close()
+            raise
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection  # type: ignore[no-any-return]
 

@@ -50,6 +50,7 @@ def test_the_environment_by_default(render):
         "MLWF_STORE_BUCKET": "mlworkflow",
         "MLWF_STORE_REGION": "us-east-1",
         "MLWF_STORE_PATH_STYLE": "auto",
+        "MLWF_STORE_PATIENCE": "6h",
         "MLWF_STORE_KEYS": "/etc/mlworkflow/store-keys",
         "MLWF_STEPS_IMAGE": "ghcr.io/mlworkflow/steps:0.1.0",
         "MLWF_AGENT_IMAGE": "ghcr.io/mlworkflow/agent:0.1.0",

@@ -16,7 +16,7 @@ from mlworkflow.core.observation import Result
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.gateway._auth import LocalTokens
 from mlworkflow.gateway.app import make_app
-from mlworkflow.gateway.runs import Ended, OutputSpec
+from mlworkflow.gateway.runs import Ended, OutputSpec, Waiting
 from mlworkflow.store.directory import DirectoryStore
 from mlworkflow.store.errors import KeysRefused, StoreFull, StoreRefused, StoreUnavailable
 from mlworkflow.store.layout import cas_key
@@ -95,6 +95,25 @@ async def test_a_step_s_life(step: Step, runs: FakeRuns, directory_store: Direct
     assert directory_store.stat(cas_key("ml", DIGEST)) == len(DATA)
     assert (await step("POST", "/v1/commit", result))[0] == 409
     assert (await step("GET", "/v1/task"))[0] == 409
+
+
+async def test_what_a_step_waits_for_is_noted_while_it_runs(step: Step, runs: FakeRuns) -> None:
+    waiting = {"noun": "upload of 'model'", "words": "refused", "since": 6.5, "left": 21593.5}
+    assert await step("POST", "/v1/waiting", {"waiting": waiting}) == (200, {"noted": True})
+    assert await step("POST", "/v1/waiting", {"waiting": None}) == (200, {"noted": True})
+    assert runs.waits == [Waiting(**waiting), None]  # type: ignore[arg-type]
+    for wrong in (
+        {"noun": ""},
+        {"noun": "x" * 301},
+        {"words": "x" * 1001},
+        {"since": -1.0},
+        {"left": 1e300},
+        {"since": None},
+    ):
+        status, answer = await step("POST", "/v1/waiting", {"waiting": {**waiting, **wrong}})
+        assert (status, next(iter(wrong)) in answer["error"]) == (422, True)
+    await step("POST", "/v1/commit", {"exitCode": 1})
+    assert (await step("POST", "/v1/waiting", {"waiting": waiting}))[0] == 409
 
 
 async def test_publish_waits_for_the_container(step: Step, runs: FakeRuns) -> None:

@@ -242,6 +242,7 @@ def test_an_image_with_the_agent_starts_the_agent_and_the_agent_the_command() ->
             "MLWF_GATEWAY": "http://gateway:8080",
             "MLWF_TOKEN_FILE": "/var/run/mlworkflow/token",
             "MLWF_ROOT": "/mlworkflow",
+            "MLWF_PATIENCE": "21600",
         }
 
 
@@ -250,6 +251,21 @@ def test_allowed_imports_are_told_to_built_in_kinds_only() -> None:
     assert variables(containers(pod_of(PREP, "prep", settings))["step"])["MLWF_ALLOWED_IMPORTS"] == "sklearn.,mine."
     assert "MLWF_ALLOWED_IMPORTS" not in variables(containers(pod_of(AGENT, settings=settings))["step"])
     assert "MLWF_ALLOWED_IMPORTS" not in variables(containers(pod_of(ANY, settings=settings))["step"])
+
+
+@SHAPES
+def test_every_agent_knows_how_long_to_wait_and_no_other_container_does(kind: str, body: Json) -> None:
+    pod = pod_of(body, kind, PodSettings("http://g", "s", "a", patience=5400.0))
+    for name, container in containers(pod).items():
+        has_agent = "mlworkflow_steps.agent" in (container.get("command") or [])
+        assert variables(container).get("MLWF_PATIENCE") == ("5400" if has_agent else None), name
+
+
+def test_how_long_agents_wait_is_no_part_of_what_an_attempt_is() -> None:
+    pods = [pod_of(ANY, settings=PodSettings("http://g", "s", "a", patience=patience)) for patience in (60.0, 600.0)]
+    assert (
+        pods[0]["metadata"] == pods[1]["metadata"]
+    )  # the name and the fingerprint among it: it is adopted all the same
 
 
 @SHAPES

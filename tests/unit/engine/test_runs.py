@@ -13,7 +13,7 @@ from mlworkflow.core.values import ArtifactRef
 from mlworkflow.engine.driver import ContainerEnd
 from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.gateway.errors import Forbidden, NotReady, Superseded
-from mlworkflow.gateway.runs import Caller, Ended, Point
+from mlworkflow.gateway.runs import Caller, Ended, Point, Waiting
 from mlworkflow.store.errors import StoreUnavailable
 from mlworkflow.store.records import read_log
 
@@ -313,3 +313,85 @@ async def test_an_attempt_of_a_workflow_that_is_over_need_not_wait_for_anybody(
         await operator.runs.container_ended(key("a"), wait=5.0)
     await operator.turn()
     operator.runs.task(key("a"))  # it has been taken up again
+
+
+def waits(words: str = "refused", since: float = 6.0) -> Waiting:
+    return Waiting(noun="upload of 'data'", words=words, since=since, left=21606.0 - since)
+
+
+def message(operator: Operator, name: str = "a") -> str:
+    return next(str(step.get("message", "")) for step in operator.written["steps"] if step["name"] == name)
+
+
+async def test_what_an_attempt_waits_for_is_its_step_s_message_until_it_goes_on(
+    operator: Operator, world: World
+) -> None:
+    await operator.turn()
+    world.runs("a")
+    operator.runs.waiting(key("a"), waits())
+    assert operator.woken == ["uid-1"]
+    await operator.turn()
+    assert message(operator).startswith("waiting for the store: upload of 'data': refused, since ")
+    world.now += 60
+    operator.runs.waiting(key("a"), waits(since=66.0))
+    assert operator.woken == ["uid-1"], "no news"
+    operator.runs.waiting(key("a"), None)
+    assert operator.woken == ["uid-1", "uid-1"]
+    await operator.turn()
+    assert message(operator) == ""
+
+
+async def test_a_message_of_waiting_ends_with_the_attempt(operator: Operator, world: World) -> None:
+    await operator.turn()
+    world.runs("a")
+    operator.runs.waiting(key("a"), waits())
+    await operator.turn()
+    await operator.commit("a", outputs=DATA)
+    wake_at = await operator.turn()
+    assert (operator.is_("a", Phase.SUCCEEDED), message(operator)) == (True, "")
+    with pytest.raises(Superseded):
+        operator.runs.waiting(key("a"), waits())
+    assert wake_at is None or wake_at > world.now + 300
+
+
+async def test_an_attempt_that_waits_says_it_again_after_a_restart(operator: Operator, world: World) -> None:
+    await operator.turn()
+    world.runs("a")
+    operator.runs.waiting(key("a"), waits())
+    await operator.turn()
+    again = operator.again()
+    with pytest.raises(NotReady):
+        again.runs.waiting(key("a"), waits())
+    await again.turn()
+    assert message(again) == ""
+    again.runs.waiting(key("a"), waits())
+    await again.turn()
+    assert "refused" in message(again)
+
+
+async def test_a_wait_of_which_nothing_more_is_heard_is_shown_no_more(operator: Operator, world: World) -> None:
+    await operator.turn()
+    world.runs("a")
+    operator.runs.waiting(key("a"), waits())
+    wake_at = await operator.turn()
+    assert wake_at is not None
+    assert wake_at < world.now + 310
+    await operator.turn(after=wake_at - world.now)
+    assert message(operator) == ""
+
+
+async def test_a_hundred_steps_that_wait_change_the_status_once_a_minute(world: World, tmp_path: Path) -> None:
+    steps = a_workflow()
+    for number in range(100):
+        steps = steps.step(f"s{number}")
+    operator = Operator(steps, world, tmp_path)
+    await operator.turn()
+    for number in range(100):
+        world.runs(f"s{number}")
+    changes = 0
+    for second in range(600):
+        before, step = operator.written, f"s{second % 100}"
+        operator.runs.waiting(key(step), waits(f"refused for the {second}th time"))
+        await operator.turn(after=1.0)
+        changes += operator.written != before
+    assert changes == 10
