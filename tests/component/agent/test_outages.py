@@ -30,13 +30,14 @@ from minio import MinioAdmin
 from minio.credentials import StaticProvider
 from minio.credentials.credentials import Credentials
 from minio.credentials.providers import Provider
+from mlworkflow.core.observation import Result
 from mlworkflow.gateway._auth import LocalTokens
 from mlworkflow.gateway.app import make_app
 from mlworkflow.gateway.errors import NotReady
 from mlworkflow.gateway.runs import OutputSpec, Task
 from mlworkflow.store._protocol import ArtifactStore, SignedPut
 from mlworkflow.store.credentials import FixedKeys
-from mlworkflow.store.errors import StoreUnavailable
+from mlworkflow.store.errors import StoreFull, StoreUnavailable
 from mlworkflow.store.layout import AttemptKey, cas_key
 from mlworkflow.store.s3 import S3Settings, S3Store
 
@@ -291,6 +292,29 @@ def test_a_store_whose_disk_is_full_fails_the_step_at_once_in_its_own_words(
             message = outage.start(store).fails("StoreFull")
         assert proxy.seen == 1
     assert message.endswith(f"the store answered 507 (XMinioStorageFull: {words})")
+
+
+class NoRoom(FakeRuns):
+    """Runs whose records have no room, until there is some."""
+
+    has_room = False
+
+    async def commit(self, key: AttemptKey, result: Result) -> None:
+        if not self.has_room:
+            raise StoreFull("XMinioAdminBucketQuotaExceeded: Bucket quota exceeded")
+        await super().commit(key, result)
+
+
+def test_where_not_even_the_record_has_room_the_step_waits_and_says_so(
+    outage: Outage, s3_stores: Callable[[str], S3Store]
+) -> None:
+    outage.runs = runs = NoRoom()
+    store = s3_stores("minio")
+    with served(outage.app(store)) as outage.url:
+        agent = outage.start(store)
+        _until(lambda: any(wait and "Bucket quota exceeded" in wait.words for wait in runs.waits))
+        runs.has_room = True
+        agent.succeeds()
 
 
 class OtherSignatures(S3Store):
