@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pages import no_network
+
 Span = tuple[datetime.datetime, datetime.datetime]
 
 
@@ -240,6 +242,26 @@ def sweep(ended: Ended) -> None:
     )
     model, members = ended.download("choose.model"), ended.download("candidates.model")
     assert files(model) == files(members / "0002"), "the best model, byte for byte"
+
+
+def profile_of_many_columns(ended: Ended) -> None:
+    _profile(ended, chosen="forest", other="neighbours")
+    assert ended.outputs("look")["rows"] == 1797
+    assert ended.outputs("look")["classes"] == 10
+
+
+def profile_of_few_columns(ended: Ended) -> None:
+    _profile(ended, chosen="neighbours", other="forest")
+    assert ended.outputs("look")["columns"] == 14
+
+
+def _profile(ended: Ended, chosen: str, other: str) -> None:
+    assert ended.status["phase"] == "Succeeded"
+    assert ended.phases == dict.fromkeys(["look", "prep", chosen, "evaluate"], "Succeeded") | {other: "Skipped"}
+    assert ended.outputs("evaluate")["accuracy"] > 0.9
+    facts = json.loads(ended.text("look.profile"))
+    assert [facts["rows"], len(facts["columns"])] == [ended.outputs("look")[name] for name in ("rows", "columns")]
+    no_network(ended.text("look.report"))
 
 
 def files(folder: Path) -> dict[str, bytes]:

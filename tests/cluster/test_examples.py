@@ -75,6 +75,8 @@ def ended(cluster: Cluster, namespace: str, name: str, folder: Path, timeout: fl
         ("locks", {}, promises.locks),
         ("timeouts", {}, promises.timeouts),
         ("sweep", {}, promises.sweep),
+        ("profile", {}, promises.profile_of_many_columns),
+        ("profile", {"set": "wine"}, promises.profile_of_few_columns),
     ],
 )
 def test_an_example_keeps_its_promise(

@@ -161,7 +161,9 @@ class Cache(Fields, frozen=True):
 
     enabled: Annotated[
         bool | UnsetType,
-        Meta(description="Default: true for `prep`, `train` and `evaluate`, false for a container of your own."),
+        Meta(
+            description="Default: true for `profile`, `prep`, `train` and `evaluate`, false for a container of your own."
+        ),
     ] = UNSET
     max_age: Annotated[
         Duration | UnsetType,

@@ -53,10 +53,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A frame and what it was made of: {"sklearn": name}, or the digest and size of the file's bytes."""
+    """A frame and what it was made of: {"sklearn": name}, or the digest and size of the file's bytes. `target` is "" where the table names none."""
 
     frame: pd.DataFrame
     origin: dict[str, Any]
+    target: str = ""
 
 
 def load(source: Source, context: Context) -> Loaded:
@@ -90,8 +91,8 @@ def _bundled(source: Source) -> pd.DataFrame:
 def _read(file: Path, source: Source) -> Loaded:
     if not file.exists():
         raise StepFailure("SourceUnavailable", f"{source.path}: there is no file '{source.value}' where this step runs")
-    frame = read_table(file, source.format).frame
-    return Loaded(frame, {"digest": file_digest(file), "size": only_file(file).stat().st_size})
+    table = read_table(file, source.format)
+    return Loaded(table.frame, {"digest": file_digest(file), "size": only_file(file).stat().st_size}, table.target)
 
 
 def _local_path(address: str, scheme: str, source: Source) -> Path:

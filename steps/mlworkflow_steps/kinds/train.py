@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.base import is_classifier, is_regressor
 
 from mlworkflow_steps.context import Context
-from mlworkflow_steps.data.profile import plain
+from mlworkflow_steps.data.statistics import plain
 from mlworkflow_steps.data.table import Table, Task, file_digest, read_table
 from mlworkflow_steps.errors import StepFailure, first_line
 from mlworkflow_steps.models.bundle import Bundle, Card, versions

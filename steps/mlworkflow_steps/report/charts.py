@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from mlworkflow_steps.models.scores import Array
 from mlworkflow_steps.report.html import Markup, join, tag
 
-_WIDTH, _HEIGHT = 460.0, 360.0
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+_WIDTH, _HEIGHT, _LOW = 460.0, 360.0, 240.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58.0, 12.0, 12.0, 42.0
 _MOST_DOTS = 2000
 _BARS = 31
@@ -102,10 +104,10 @@ def roc(false_positive: Array, true_positive: Array) -> Markup:
     return _svg([*frame.axes("false positive rate", "true positive rate"), chance, curve], _WIDTH, _HEIGHT, "ROC curve")
 
 
-def bars(rows: Sequence[tuple[str, float]], unit: str) -> Markup:
-    """Horizontal bars, one per (label, value), as long as their value."""
+def bars(rows: Sequence[tuple[str, float]], unit: str, longest: float = 0.0) -> Markup:
+    """Horizontal bars, one per (label, value), as long as their value. `longest` is what fills the width; 0: the largest value."""
     edge, label_width = 24.0, 150.0
-    longest = max((value for _, value in rows), default=0.0) or 1.0
+    longest = longest or max((value for _, value in rows), default=0.0) or 1.0
     parts: list[Markup] = []
     for index, (label, value) in enumerate(rows):
         y, width = index * edge, max(0.0, value) / longest * (_WIDTH - label_width - 70)
@@ -122,15 +124,51 @@ def bars(rows: Sequence[tuple[str, float]], unit: str) -> Markup:
                 class_="bar",
             )
         )
-        parts.append(_text(label_width + width + 6, y + 16, f"{value:.3g}", anchor="start"))
+        parts.append(
+            _text(
+                label_width + width + 6,
+                y + 16,
+                f"{value:,}" if isinstance(value, int) else f"{value:.3g}",
+                anchor="start",
+            )
+        )
     return _svg(parts, _WIDTH, max(edge, len(rows) * edge), f"Bars: {unit}")
+
+
+def histogram(edges: Sequence[float], counts: Sequence[int], across: str) -> Markup:
+    """Bars over their bins."""
+    frame = _Frame((edges[0], edges[-1]), (0.0, float(max(*counts, 1))), height=_LOW)
+    bars = [
+        tag(
+            "rect",
+            tag("title", f"{low:.4g} to {high:.4g}: {count:,}"),
+            x=frame.x(low) + 0.5,
+            y=frame.y(count),
+            width=max(0.5, frame.x(high) - frame.x(low) - 1),
+            height=frame.y(0.0) - frame.y(count),
+            class_="bar",
+        )
+        for low, high, count in zip(edges, edges[1:], counts, strict=False)
+    ]
+    return _svg([*frame.axes(across, "rows"), *bars], _WIDTH, _LOW, f"Distribution of {across}")
+
+
+def spark(counts: Sequence[float]) -> Markup:
+    """The shape of a distribution, as small as a line of text."""
+    most, width, height = max(*counts, 0) or 1, 120.0, 24.0
+    step = width / max(len(counts), 8)
+    bars = [
+        tag("rect", x=index * step + 0.5, y=height * (1 - count / most), width=step - 1, height=height * count / most, class_="bar")
+        for index, count in enumerate(counts)
+    ]  # fmt: skip
+    return tag("svg", join(bars), viewBox=f"0 0 {width:g} {height:g}", class_="spark", aria_hidden="true")
 
 
 class _Frame:
     """The plotting area: from values to places, and the axes around it."""
 
-    def __init__(self, across: tuple[float, float], up: tuple[float, float]) -> None:
-        self._across, self._up = (_widened(*across), _widened(*up))
+    def __init__(self, across: tuple[float, float], up: tuple[float, float], height: float = _HEIGHT) -> None:
+        self._across, self._up, self._floor = _widened(*across), _widened(*up), height - _BOTTOM
 
     def x(self, value: float) -> float:
         low, high = self._across
@@ -138,18 +176,18 @@ class _Frame:
 
     def y(self, value: float) -> float:
         low, high = self._up
-        return _HEIGHT - _BOTTOM - (value - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+        return self._floor - (value - low) / (high - low) * (self._floor - _TOP)
 
     def axes(self, across: str, up: str) -> list[Markup]:
-        parts = [tag("path", d=f"M{_LEFT} {_TOP}V{_HEIGHT - _BOTTOM}H{_WIDTH - _RIGHT}", class_="axis", fill="none")]
+        parts = [tag("path", d=f"M{_LEFT} {_TOP}V{self._floor}H{_WIDTH - _RIGHT}", class_="axis", fill="none")]
         for value in _ticks(*self._across):
-            parts.append(_text(self.x(value), _HEIGHT - _BOTTOM + 16, f"{value:g}"))
+            parts.append(_text(self.x(value), self._floor + 16, f"{value:g}"))
         for value in _ticks(*self._up):
             parts.append(tag("path", d=f"M{_LEFT} {self.y(value):.1f}H{_WIDTH - _RIGHT}", class_="axis", fill="none"))
             parts.append(_text(_LEFT - 7, self.y(value) + 4, f"{value:g}", anchor="end"))
-        middle = (_TOP + _HEIGHT - _BOTTOM) / 2
+        middle = (_TOP + self._floor) / 2
         label = tag("text", up, x=14, y=middle, text_anchor="middle", transform=f"rotate(-90 14 {middle:g})")
-        return [*parts, _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 8, across), label]
+        return [*parts, _text((_LEFT + _WIDTH - _RIGHT) / 2, self._floor + _BOTTOM - 8, across), label]
 
 
 def _widened(low: float, high: float) -> tuple[float, float]:

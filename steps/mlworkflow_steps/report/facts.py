@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics as sklearn_metrics
 
-from mlworkflow_steps.data.profile import plain
+from mlworkflow_steps.data.statistics import plain
 from mlworkflow_steps.data.table import Task
 from mlworkflow_steps.models.scores import Array, Outcome, Score
 

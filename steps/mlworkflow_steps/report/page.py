@@ -1,12 +1,7 @@
-"""The report as one HTML file without a single reference to the outside, so that it can be mailed, archived and trusted.
-
-Its content security policy allows the one style sheet by its hash and nothing else: no script, no image, no frame, no form.
-"""
+"""The report of `evaluate`: what is known of a model on a test table, as one page."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,9 +13,9 @@ from sklearn import metrics as sklearn_metrics
 from mlworkflow_steps.models.bundle import Card
 from mlworkflow_steps.models.scores import SCORES, Outcome
 from mlworkflow_steps.report import charts
+from mlworkflow_steps.report.document import document, header, headline, number, section
 from mlworkflow_steps.report.facts import Check, WorstRow, class_rows, confusion_of
-from mlworkflow_steps.report.html import Markup, join, table, tag
-from mlworkflow_steps.report.style import CSS
+from mlworkflow_steps.report.html import Markup, table, tag
 
 _HEADLINES = 4
 _LARGEST_MATRIX = 20
@@ -44,43 +39,23 @@ class Report:
 
     def html(self) -> str:
         """The whole document."""
-        digest = base64.b64encode(hashlib.sha256(CSS.encode()).digest()).decode()
-        policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-        title = f"{self.workflow} / {self.step}"
-        head = join([
-            Markup('<meta charset="utf-8">'),
-            Markup(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
-            Markup('<meta name="viewport" content="width=device-width,initial-scale=1">'),
-            tag("title", f"{title}: evaluation report"),
-            Markup(f"<style>{CSS}</style>"),
-        ])  # fmt: skip
         details = _classification(self) if self.card.task == "classification" else _regression(self)
-        body = tag("main", _header(self, title), _cards(self), _gate(self), *details, _metrics(self), _provenance(self))
-        return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{body}</body></html>\n'
+        return document(
+            f"{self.workflow} / {self.step}: evaluation report",
+            [_header(self), _cards(self), _gate(self), *details, _metrics(self), _provenance(self)],
+        )
 
 
-def number(value: float) -> str:
-    """Four decimals below one, four digits above, and no exponent where people do not expect one."""
-    if abs(value) < 1:
-        return f"{round(value, 4) + 0.0:.4f}"
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
-
-
-def section(title: str, note: str, *content: Markup) -> Markup:
-    return tag("section", tag("h2", title), tag("p", note, class_="soft"), *content)
-
-
-def _header(report: Report, title: str) -> Markup:
+def _header(report: Report) -> Markup:
     card = report.card
     failed = [check for check in report.checks if not check.passed]
     verdict, kind = (
         ("Gate failed", "failed") if failed else ("Gate passed", "passed") if report.checks else ("No gate", "open")
     )
     line = f"{card.estimator}, predicting “{card.target}” ({card.task}) on {len(report.outcome.true):,} test rows, trained on {card.train['rows']:,}"
-    text = tag(
-        "div", tag("div", "Evaluation report", class_="eyebrow"), tag("h1", title), tag("div", line, class_="soft")
+    return header(
+        "Evaluation report", f"{report.workflow} / {report.step}", line, tag("div", verdict, class_=f"verdict {kind}")
     )
-    return tag("header", text, tag("div", verdict, class_=f"verdict {kind}"))
 
 
 def _cards(report: Report) -> Markup:
@@ -91,15 +66,7 @@ def _cards(report: Report) -> Markup:
     for name in names:
         compare = f"baseline {number(report.baseline[name])}" if name in report.baseline else "no baseline"
         title = SCORES[name].title
-        cards.append(
-            tag(
-                "div",
-                tag("div", title, class_="soft"),
-                tag("b", number(report.values[name])),
-                tag("div", compare, class_="soft"),
-                class_="card",
-            )
-        )
+        cards.append(headline(title, number(report.values[name]), compare))
     return tag("div", *cards, class_="cards")
 
 

@@ -40,6 +40,9 @@ svg .inverse{fill:var(--card);font-weight:600}
 .bar,.cell{fill:var(--accent)}
 .cell.wrong{fill:var(--bad)}
 .dots{stroke:var(--accent);stroke-linecap:round;stroke-width:4;stroke-opacity:.35;fill:none}
+.spark{width:120px;height:24px}
+ul{margin:0;padding-left:20px}
+li{margin:4px 0}
 footer{color:var(--soft);font-size:12.5px;margin-top:22px}
 @media print{body{background:#fff}section,.card{break-inside:avoid}}
 """

@@ -79,6 +79,8 @@ def test_the_readme_lists_every_example() -> None:
         ("locks", (), 0, promises.locks),
         ("timeouts", (), 0, promises.timeouts),
         ("sweep", (), 0, promises.sweep),
+        ("profile", (), 0, promises.profile_of_many_columns),
+        ("profile", ("-p", "set=wine"), 0, promises.profile_of_few_columns),
     ],
 )
 def test_an_example_keeps_its_promise(

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from mlworkflow.core.kinds._kind import Kind, built_in, exactly_one
 from mlworkflow.core.values import Boolean, Fields, Integer, Number
 
-_SOURCES = ("sklearn", "path", "url", "s3", "input")
+SOURCES = ("sklearn", "path", "url", "s3", "input")
 
 
 class Source(Fields, frozen=True):
@@ -73,7 +73,7 @@ class Prep(Fields, frozen=True):
 
 
 def _check(body: Prep) -> list[tuple[str, str]]:
-    problems = exactly_one(body.source, "source", _SOURCES)
+    problems = exactly_one(body.source, "source", SOURCES)
     if isinstance(body.split.test, float) and not 0 < body.split.test < 1:
         problems.append(("split.test", f"is a share above 0 and below 1, not {body.split.test}"))
     if body.split.time and body.split.stratify is True:
@@ -81,7 +81,7 @@ def _check(body: Prep) -> list[tuple[str, str]]:
     return problems
 
 
-def _unpinned(body: Mapping[str, Any]) -> str:
+def unpinned(body: Mapping[str, Any]) -> str:
     return next((f"source.{name}" for name in ("path", "url", "s3") if name in body["source"]), "")
 
 
@@ -111,7 +111,7 @@ KIND = Kind(
     open_parameters=True,
     text_fields=frozenset({"target"}),
     is_cached=True,
-    unpinned=_unpinned,
+    unpinned=unpinned,
     check=_check,
     example=_EXAMPLE,
 )
