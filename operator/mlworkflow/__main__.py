@@ -23,19 +23,20 @@ from mlworkflow.attest.keys import SigningKey, published
 from mlworkflow.attest.statement import OPERATOR, Builder
 from mlworkflow.core import names
 from mlworkflow.core.errors import UsageError
-from mlworkflow.engine.attestor import Attestor
 from mlworkflow.engine.clock import EngineClock
 from mlworkflow.engine.engine import Engine
+from mlworkflow.engine.keeper import Duty, Keeper, archiving, signing
+from mlworkflow.engine.last_words import LastWords
 from mlworkflow.engine.lineage_sender import LineageSender
 from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.engine.watch import watch_store
 from mlworkflow.engine.webhook_sender import WebhookSender
 from mlworkflow.gateway._auth import ClusterKeys, PodTokens, ReaderTokens
 from mlworkflow.gateway.app import make_app, make_runner
-from mlworkflow.gateway.errors import NotReady
+from mlworkflow.gateway.errors import NotReady, Superseded
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.config import ConfigError, load_config
-from mlworkflow.kube.errors import ApiError
+from mlworkflow.kube.errors import ApiError, Conflict
 from mlworkflow.kube.garbage import GarbageCollector
 from mlworkflow.kube.kopf_settings import tune_garbage_collector
 from mlworkflow.kube.pods import PodDriver
@@ -81,6 +82,7 @@ async def run(settings: Settings) -> None:
             lambda uid: reconciler.wake(uid),
             lambda uid: reconciler.home(uid),
             clock,
+            lambda key, pod: last_words.hear(key, pod),
         )
         lineage = LineageSender(settings.openlineage, clock) if settings.openlineage else None
         engine = Engine(
@@ -92,11 +94,13 @@ async def run(settings: Settings) -> None:
             lambda: reconciler.primed.is_set(),
             lineage.tell if lineage else lambda plan, before, after: None,
         )
+        last_words = LastWords(engine.store, lambda key, pod: driver.last_log(key.namespace, pod))
         key = Path(settings.webhook_key) if settings.webhook_key else None
         webhooks = WebhookSender(engine, key, settings.webhook_hosts)
-        signing = Path(settings.signing_key) if settings.signing_key else None
-        attestor = _attestor(engine, signing, lambda uid: reconciler.wake(uid)) if signing else None
-        reconciler = Reconciler(client, engine, queue.add, clock, webhooks, attestor)
+        signing_key = Path(settings.signing_key) if settings.signing_key else None
+        duties = [archiving, *([_signing(signing_key)] if signing_key else [])]
+        keeper = Keeper(engine.store, duties, lambda uid: reconciler.wake(uid))
+        reconciler = Reconciler(client, engine, queue.add, clock, webhooks, keeper)
         collector = GarbageCollector(client, engine.store, settings.namespaces, settings.retention)
         keys = ClusterKeys(lambda: client.get(JWKS), clock=clock)
         steps = make_app(
@@ -105,7 +109,8 @@ async def run(settings: Settings) -> None:
             authenticator=PodTokens(keys),
             readers=ReaderTokens(keys),
             garbage=None if settings.gc_interval is None else partial(_garbage, collector),
-            public_keys=lambda: published(signing) if signing else "",
+            purge=partial(_purge, collector),
+            public_keys=lambda: published(signing_key) if signing_key else "",
         )
         probes = health.make_app(driver.age, lambda: driver.is_synced)
         runners = [await serve(probes, settings.health_port)]
@@ -135,8 +140,8 @@ async def run(settings: Settings) -> None:
             await webhooks.close()
             if lineage:
                 await lineage.close(patience=2.0)
-            if attestor:
-                await attestor.close()
+            await keeper.close()
+            await last_words.close()
             for runner in runners:
                 await runner.cleanup()
 
@@ -156,6 +161,16 @@ async def _garbage(collector: GarbageCollector, namespace: str) -> Report:
         raise NotReady(f"the workflows of {namespace} cannot be listed now: {type(error).__name__}") from error
 
 
+async def _purge(collector: GarbageCollector, namespace: str, uid: str) -> int:
+    """Remove what is kept of a run, for the people's API."""
+    try:
+        return await collector.purge(namespace, uid)
+    except Conflict as error:
+        raise Superseded(error.message) from error
+    except ApiError as error:
+        raise NotReady(f"the workflows of {namespace} cannot be listed now: {type(error).__name__}") from error
+
+
 async def _share(reconciler: Reconciler) -> None:
     """Once it is known who holds what is shared, those who wait for it may look again."""
     await reconciler.primed.wait()
@@ -170,13 +185,13 @@ async def serve(app: web.Application, port: int, host: str = "0.0.0.0") -> web.A
     return runner
 
 
-def _attestor(engine: Engine, key: Path, wake: Callable[[str], None]) -> Attestor:
+def _signing(key: Path) -> Duty:
     """Raises UsageError where the key cannot be used."""
     try:
         SigningKey.read(key)
     except OSError as error:
         raise UsageError(f"MLWF_SIGNING_KEY: {error.strerror}: {key}") from None
-    return Attestor(engine.store, key, Builder(OPERATOR, version("mlworkflow")), wake)
+    return signing(key, Builder(OPERATOR, version("mlworkflow")))
 
 
 def _store(settings: Settings, clock: Callable[[], float]) -> S3Store:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from mlworkflow.core import names, paths
+from mlworkflow.core.discretion import without_webhooks
 from mlworkflow.core.observation import AttemptId
 from mlworkflow.core.state import Phase
 from mlworkflow.core.values import ArtifactRef
@@ -23,7 +24,6 @@ BUILD_TYPE = f"https://{names.GROUP}/{names.VERSION}/workflow"
 OPERATOR = f"https://{names.GROUP}/builders/operator"
 LOCAL = f"https://{names.GROUP}/builders/local"
 PHASE = "mlworkflow_phase"
-_WEBHOOKS = ("onSuccess", "onFailure")
 
 
 class Evidence(NamedTuple):
@@ -55,7 +55,7 @@ def statement(resource: Mapping[str, Any], records: Records, builder: Builder) -
                 "buildType": BUILD_TYPE,
                 "externalParameters": {
                     "workflow": {"name": metadata["name"], "namespace": metadata.get("namespace", "default")},
-                    "spec": _public(resource.get("spec") or {}),
+                    "spec": without_webhooks(resource.get("spec") or {}),
                 },
                 "internalParameters": {"generation": int(metadata.get("generation") or 1)},
                 "resolvedDependencies": [*_inputs(records), *_images(records), *_code(records)],
@@ -151,23 +151,3 @@ def _descriptor(name: str, digest: str) -> dict[str, Any]:
 
 def _digest(digest: str) -> dict[str, str]:
     return {"sha256": digest.removeprefix("sha256:")}
-
-
-def _public(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A spec without the webhooks of its steps: their headers may hold secrets, and a statement is passed on."""
-    shown = {
-        key: [_without_webhooks(step) for step in value] if key == "steps" else value for key, value in spec.items()
-    }
-    if isinstance(exits := spec.get("onExit"), Mapping):
-        shown["onExit"] = {
-            when: [_without_webhooks(step) for step in value] if isinstance(value, list) else value
-            for when, value in exits.items()
-        }
-    return shown
-
-
-def _without_webhooks(step: Any) -> Any:
-    if not isinstance(step, Mapping):
-        return step
-    shown = {key: value for key, value in step.items() if key not in _WEBHOOKS}
-    return {**shown, "steps": [_without_webhooks(one) for one in step["steps"]]} if "steps" in step else shown

@@ -53,7 +53,7 @@ async def find(runs: Runs, run: Run, name: str, attempt: int | None = None) -> A
     if wanted == LOGS:
         number = int(status.get("attempts") or 0) - 1 if attempt is None else attempt
         record = await runs.record(run, task, number)
-        logs = record.get("logs") if record else await runs.kept_log(run, task, number)
+        logs = (record or {}).get("logs") or await runs.kept_log(run, task, number)
         left, attempt = [_artifact(task, LOGS, logs)] if logs else [], None
     else:
         left = await _left_by(runs, run, task, status)

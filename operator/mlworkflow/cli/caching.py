@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Run every step, whatever has been done before.")]
 
 
-@at_a_place("everywhere", "operator_namespace")
+@at_a_place("everywhere")
 def why_miss(
     place: Place,
     name: Name,

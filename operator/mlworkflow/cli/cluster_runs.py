@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from mlworkflow.cli.errors import CliError, NoSuchRun, Refused, Removed, Usage
 from mlworkflow.cli.places import Place
 from mlworkflow.cli.reader import Reader, is_out_of_reach
-from mlworkflow.cli.runs import NoLog, Resource, Run
+from mlworkflow.cli.runs import NoLog, Resource, Run, must_exist
 from mlworkflow.core import names
 from mlworkflow.core.observation import AttemptId
 from mlworkflow.core.pods import MAIN
@@ -20,6 +21,7 @@ from mlworkflow.kube.client import KubeClient, log_params
 from mlworkflow.kube.config import ConfigError, load_config
 from mlworkflow.kube.errors import AlreadyExists, ApiError, Forbidden, Gone, NotFound, Unauthorized, Unavailable
 from mlworkflow.kube.paths import MLWORKFLOWS, PODS
+from mlworkflow.store.layout import Line
 
 _PATIENCE = Backoff(base=0.2, cap=2.0, attempts=3)
 _AGAIN = 1.0
@@ -82,10 +84,32 @@ class ClusterRuns:
             except NotFound as error:
                 if not error.details.get("name"):
                     raise  # no such resource at all
-                raise NoSuchRun(
-                    f"there is no workflow '{name}' in the namespace {self.namespace}",
-                    "mlwf list -A shows all there are",
-                ) from None
+        return await self._gone(name)
+
+    async def archived(self) -> Sequence[Line]:
+        return await self._lines("")
+
+    async def _gone(self, name: str) -> Run:
+        """A workflow that is gone, by its name (the last to end) or its uid."""
+        missing = f"there is no workflow '{name}' in the namespace {self.namespace}"
+        try:
+            ended = [line.uid for line in await self._lines(name) if line.run == name]
+        except CliError as error:
+            raise NoSuchRun(missing, f"whether it is gone and what is kept of it cannot be asked: {error}") from None
+        document = await self._bytes(f"runs/{ended[-1] if ended else name}/workflow")
+        if document is None:
+            raise NoSuchRun(missing, "mlwf list -A shows all there are, mlwf list --archived those that are gone")
+        resource = json.loads(document)
+        called = str(resource.pop("id"))
+        return Run(name if name == resource["metadata"]["uid"] else called, resource, is_archived=True)
+
+    async def _lines(self, name: str) -> Sequence[Line]:
+        query = {"name": name} if name else None
+        with _translated(self._client.config.server):
+            try:
+                return [Line(**line) for line in (await self._reader.json("archive", query))["runs"]]
+            except NotFound:
+                raise Refused("this operator keeps no list of runs", "it is older than this mlwf") from None
 
     async def watch(self, name: str) -> AsyncGenerator[Run, None]:
         before: Mapping[str, Any] | None = None
@@ -213,6 +237,7 @@ class ClusterRuns:
                 await asyncio.sleep(_AGAIN)
 
     async def change(self, run: Run, spec: Mapping[str, Any]) -> None:
+        must_exist(run)
         with _translated(self._client.config.server):
             await self._client.merge_patch(MLWORKFLOWS.path(run.namespace, run.id), {"spec": dict(spec)})
 
@@ -232,9 +257,14 @@ class ClusterRuns:
         return str(review["status"]["userInfo"]["username"])
 
     async def delete(self, run: Run) -> None:
+        must_exist(run)
         with _translated(self._client.config.server):
             path = MLWORKFLOWS.path(run.namespace, run.id)
             await self._client.delete(path, uid=run.uid, propagation="Background")
+
+    async def purge(self, run: Run) -> None:
+        with _translated(self._client.config.server):
+            await self._reader.delete(f"runs/{run.uid}")
 
     async def garbage(self, *, dry_run: bool, grace: float | None) -> Mapping[str, Any]:
         if not dry_run or grace is not None:

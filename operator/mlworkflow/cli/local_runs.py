@@ -8,15 +8,18 @@ import pwd
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from mlworkflow.cli.errors import CliError, NoSuchRun, Refused, Removed, Usage
-from mlworkflow.cli.runs import NoLog, Run
+from mlworkflow.cli.runs import NoLog, Run, must_exist
+from mlworkflow.core import status
 from mlworkflow.core.observation import AttemptId
 from mlworkflow.core.state import Phase
 from mlworkflow.local.home import NAMESPACE, Home, LocalRun
+from mlworkflow.store import archive
 from mlworkflow.store.errors import InvalidKey, NotFound, StoreError
-from mlworkflow.store.layout import AttemptKey, cas_key, provenance_key, record_key, signature_key
+from mlworkflow.store.layout import AttemptKey, Line, cas_key, provenance_key, record_key, signature_key
 from mlworkflow.store.records import read_left, read_log, read_record, record_keys
 
 LOG = "agent.log"
@@ -40,8 +43,35 @@ class LocalRuns:
     async def list(self, everywhere: bool = False) -> list[Run]:
         return [self._shown(run) for run in self._home.runs()]
 
+    async def archived(self) -> Sequence[Line]:
+        return sorted(self._lines(), key=lambda line: (line.ended, line.uid))
+
     async def get(self, name: str) -> Run:
+        if self._home.run(name) is None and (gone := self._gone(name)):
+            return gone
         return self._shown(self._find(name))
+
+    def _gone(self, name: str) -> Run | None:
+        """A run that was deleted, by what it was called, the last of a workflow, or by its uid."""
+        import msgspec
+
+        lines = [line for line in self._lines() if name in (line.run, line.run.rpartition(".")[0], line.uid)]
+        if not lines:
+            return None
+        last = max(lines, key=lambda line: line.ended)
+        with _translated():
+            try:
+                resource = archive.read(self._home.store, NAMESPACE, last.uid)
+            except msgspec.DecodeError as error:
+                raise CliError(f"what is kept of {last.run} cannot be read: {error}") from None
+        if resource is None:
+            return None
+        del resource["id"]
+        return Run(name if name == last.uid else last.run, resource, is_archived=True)
+
+    def _lines(self) -> Sequence[Line]:
+        with _translated():
+            return list(archive.lines(self._home.store, NAMESPACE))
 
     async def watch(self, name: str) -> AsyncGenerator[Run, None]:
         found = self._find(name)
@@ -124,6 +154,7 @@ class LocalRuns:
 
     async def change(self, run: Run, spec: Mapping[str, Any]) -> None:
         """Ask the process that runs it, and wait until it has taken that up."""
+        must_exist(run)
         found = self._find(run.id)
         if not self._home.is_under_way(found):
             raise CliError(f"{run.id} is not running", f"take it up again: mlwf retry {run.id}{self.flags}")
@@ -138,6 +169,7 @@ class LocalRuns:
             await asyncio.sleep(_ASK_AGAIN)
 
     async def is_idle(self, run: Run) -> bool:
+        must_exist(run)
         is_idle = not self._home.is_under_way(self._find(run.id))
         if run.phase.is_finished and not is_idle:
             raise CliError(f"{run.id} has not quite ended yet", "try again in a moment")
@@ -150,11 +182,16 @@ class LocalRuns:
             return str(os.getuid())
 
     async def delete(self, run: Run) -> None:
+        must_exist(run)
         found = self._find(run.id)
         if self._home.is_under_way(found):
             raise CliError(f"{run.id} is still running", f"stop it first: mlwf stop {run.id}{self.flags}")
         with _translated():
-            self._home.delete(found)
+            self._home.delete(replace(found, resource={**run.resource, "status": _last(found.resource["status"])}))
+
+    async def purge(self, run: Run) -> None:
+        with _translated():
+            archive.purge(self._home.store, NAMESPACE, run.uid)
 
     async def garbage(self, *, dry_run: bool, grace: float | None) -> Mapping[str, Any]:
         import msgspec
@@ -193,16 +230,15 @@ class LocalRuns:
         shown = Run(run.id, run.resource)
         if shown.phase.is_finished or self._home.is_under_way(run):
             return shown
-        ended = {
-            field: [
-                {**task, "phase": str(Phase.CANCELLED)} if task.get("phase") == Phase.RUNNING else task
-                for task in shown.status.get(field) or []
-            ]
-            for field in ("steps", "tasks")
-        }
         message = f"{INTERRUPTED}; go on with it: mlwf retry {run.id}{self.flags}"
-        status = {**shown.status, "phase": str(Phase.CANCELLED), "message": message, **ended}
-        return Run(run.id, {**run.resource, "status": status})
+        return Run(run.id, {**run.resource, "status": status.cut_off(shown.status, message)})
+
+
+def _last(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The status of a run that nobody will go on with."""
+    if Phase(state.get("phase") or Phase.PENDING).is_finished:
+        return state
+    return status.cut_off(state, INTERRUPTED, time.time())
 
 
 @contextmanager

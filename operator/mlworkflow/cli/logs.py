@@ -81,7 +81,7 @@ async def _kept(runs: Runs, run: Run, task: str, attempt: int) -> AsyncIterator[
             f"{task} is made of other tasks, which have logs", f"try: mlwf logs {run.id} {first}{runs.flags}"
         )
     record = await runs.record(run, task, attempt)
-    logs = record.get("logs") if record is not None else await runs.kept_log(run, task, attempt)
+    logs = (record or {}).get("logs") or await runs.kept_log(run, task, attempt)
     if logs:
         async for piece in runs.artifact(run, logs["digest"]):
             yield piece

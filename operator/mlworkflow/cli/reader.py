@@ -1,6 +1,6 @@
 """Artifacts and records of a cluster: by the API server's proxy to the gateway, so that no port is opened for them.
 
-The gateway wants a token of the namespace that is read, with the audience `mlworkflow-read` (contract, section 5).
+The gateway wants a token of the namespace that is read, with the audience `mlworkflow-read` (contract, section 5), or `mlworkflow-purge` for a removal.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.errors import ApiError, Forbidden, NotFound
 from mlworkflow.kube.paths import Resource
 
-AUDIENCE = "mlworkflow-read"
+AUDIENCE, PURGE_AUDIENCE = "mlworkflow-read", "mlworkflow-purge"
 HEADER = "X-Mlworkflow-Token"
 SERVICES = Resource("", "v1", "services")
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
@@ -40,20 +40,26 @@ class Reader:
 
     async def stream(self, path: str, params: Mapping[str, str | int] | None = None) -> AsyncGenerator[bytes, None]:
         """An answer as it comes. Raises ApiError."""
-        if not self._gateway:
-            self._gateway = await self._find_gateway()
-            self._token = await self._make_token()
-        url = f"{self._gateway}/proxy/v1/read/{self._namespace}/{path}"
-        async with aclosing(self._client.stream(url, params, {HEADER: self._token})) as pieces:
+        self._token = self._token or await self._make_token(AUDIENCE)
+        async with aclosing(self._client.stream(await self._url(path), params, {HEADER: self._token})) as pieces:
             async for piece in pieces:
                 yield piece
 
-    async def _make_token(self) -> str:
+    async def delete(self, path: str) -> None:
+        """Have something removed. Raises ApiError."""
+        token = await self._make_token(PURGE_AUDIENCE)
+        await self._client.request("DELETE", await self._url(path), headers={HEADER: token})
+
+    async def _url(self, path: str) -> str:
+        self._gateway = self._gateway or await self._find_gateway()
+        return f"{self._gateway}/proxy/v1/read/{self._namespace}/{path}"
+
+    async def _make_token(self, audience: str) -> str:
         request = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",
             "metadata": {},
-            "spec": {"audiences": [AUDIENCE], "expirationSeconds": 600},
+            "spec": {"audiences": [audience], "expirationSeconds": 600},
         }
         try:
             made = await self._client.create(SERVICE_ACCOUNTS.path(self._namespace, "default", "token"), request)

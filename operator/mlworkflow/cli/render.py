@@ -11,7 +11,8 @@ from mlworkflow.cli.rows import Row, remarks, rows
 from mlworkflow.cli.runs import Run
 from mlworkflow.core.duration import human
 from mlworkflow.core.state import Phase
-from mlworkflow.core.status import moment
+from mlworkflow.core.status import moment, stamp
+from mlworkflow.store.layout import Line
 
 _WIDTH = 100
 _LOOKED_AT = ("report", "scores", "metrics", "model", "trials")
@@ -52,10 +53,26 @@ def run_table(runs: Sequence[Run], now: float, *, namespaces: bool = False) -> s
     )
 
 
+def line(ended: Line) -> dict[str, Any]:
+    """A run that has ended as one flat object, for `list --archived`."""
+    return {"id": ended.run, "uid": ended.uid, "phase": ended.phase, "finishedAt": stamp(ended.ended / 1000)}
+
+
+def line_table(lines: Sequence[Line], now: float) -> str:
+    """What `list --archived` shows."""
+    rows = [[one.run, one.phase, f"{since(one.ended / 1000, now)} ago", one.uid] for one in lines]
+    return table(["NAME", "PHASE", "ENDED", "UID"], rows)
+
+
 def run_page(run: Run, now: float, flags: str = "", *, tasks: bool = False) -> str:
     """What `get` shows: a run and its steps; with `tasks` also all that these are made of."""
     status = run.status
-    words = [run.id, standing(run), status.get("progress", ""), took(status, now)]
+    words = [
+        run.id,
+        f"{standing(run)}{' (archived)' if run.is_archived else ''}",
+        status.get("progress", ""),
+        took(status, now),
+    ]
     lines = ["   ".join(word for word in words if word)]
     if status.get("message"):
         lines.append(status["message"])
@@ -172,9 +189,12 @@ def took(status: Mapping[str, Any], now: float) -> str:
 
 def age(run: Run, now: float) -> str:
     created = moment(run.resource["metadata"].get("creationTimestamp") or "")
-    if created is None:
-        return ""
-    seconds = max(0.0, now - created)
+    return "" if created is None else since(created, now)
+
+
+def since(then: float, now: float) -> str:
+    """How long ago something was: ``4s``, ``3d``."""
+    seconds = max(0.0, now - then)
     for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
         if seconds >= length:
             return f"{seconds / length:.0f}{unit}"

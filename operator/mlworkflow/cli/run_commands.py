@@ -19,11 +19,23 @@ if TYPE_CHECKING:
     from mlworkflow.cli.runs import Run, Runs
 
 
-@at_a_place("operator_namespace")
-def list_(place: Place, output: Output = Format.TABLE) -> None:
+@at_a_place()
+def list_(
+    place: Place,
+    archived: Annotated[
+        bool, typer.Option("--archived", help="Those that have ended and are kept, also when they are gone.")
+    ] = False,
+    output: Output = Format.TABLE,
+) -> None:
     """List runs, oldest first."""
     from mlworkflow.cli import render
 
+    if archived:
+        if place.everywhere:
+            raise errors.Usage("--archived is of one namespace: name it with -n instead of -A")
+        ended = ask(place, lambda runs: runs.archived())
+        show(output, [render.line(one) for one in ended], lambda: render.line_table(ended, time.time()))
+        return
     found = ask(place, lambda runs: runs.list(place.everywhere))
     if not found and output is Format.TABLE:
         print("no runs yet: mlwf run FILE, or mlwf submit FILE", file=sys.stderr)
@@ -32,14 +44,14 @@ def list_(place: Place, output: Output = Format.TABLE) -> None:
     show(output, plain, lambda: render.run_table(found, time.time(), namespaces=place.everywhere))
 
 
-@at_a_place("everywhere", "operator_namespace")
+@at_a_place("everywhere")
 def get(
     place: Place,
     name: Name,
     tasks: Annotated[bool, typer.Option("--tasks", help="Also what steps are made of: items, trials, steps.")] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Show a run and its steps, and what it waits for."""
+    """Show a run and its steps, and what it waits for; also one that is gone and is kept."""
     from mlworkflow.cli import render
 
     async def look(runs: Runs) -> tuple[Run, str]:
@@ -150,20 +162,27 @@ def download(
         show(output, plain, lambda: f"{path} ({wanted.type}, {render.size(wanted.size)}, verified{mark})")
 
 
-@at_a_place("everywhere", "operator_namespace")
+@at_a_place("everywhere")
 def delete(
     place: Place,
     names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Runs.")],
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Also forget what is kept of them: they cannot be looked at any more.")
+    ] = False,
     output: Output = Format.TABLE,
 ) -> None:
-    """Delete runs; what still runs of a workflow is ended. Artifacts stay, other runs may share them."""
+    """Delete runs; what still runs of a workflow is ended. What is kept of them can still be looked at."""
     from mlworkflow.cli import render
 
     async def delete_all(runs: Runs) -> list[Run]:
         found = [await runs.get(name) for name in names]
         for one in found:
-            await runs.delete(one)
+            if not (purge and one.is_archived):
+                await runs.delete(one)
+            if purge:
+                await runs.purge(one)
         return found
 
     deleted = ask(place, delete_all)
-    show(output, [render.summary(one) for one in deleted], lambda: "\n".join(f"{one.id} deleted" for one in deleted))
+    word = "purged" if purge else "deleted"
+    show(output, [render.summary(one) for one in deleted], lambda: "\n".join(f"{one.id} {word}" for one in deleted))

@@ -14,6 +14,7 @@ from mlworkflow.cli.errors import CliError
 from mlworkflow.core import paths
 from mlworkflow.core.observation import AttemptId
 from mlworkflow.core.state import Phase
+from mlworkflow.store.layout import Line
 
 Resource: TypeAlias = Mapping[str, Any]
 LOGS = "logs"
@@ -21,10 +22,13 @@ LOGS = "logs"
 
 @dataclass(frozen=True)  # without slots: what is worked out from ten thousand tasks is kept
 class Run:
-    """`id` is what it is called on the command line: ``digits.2`` locally, the resource's name in a cluster."""
+    """`id` is what it is called on the command line: ``digits.2`` locally, the resource's name in a cluster, and the uid of one that was asked for by
+    that. One that `is_archived` is gone, but for what is kept of it.
+    """
 
     id: str
     resource: Resource
+    is_archived: bool = False
 
     @property
     def uid(self) -> str:
@@ -121,8 +125,11 @@ class Runs(Protocol):
     async def list(self, everywhere: bool = False) -> list[Run]:
         """All runs, oldest first; `everywhere` is for all namespaces."""
 
+    async def archived(self) -> Sequence[Line]:
+        """The runs that have ended and are kept, the first to end first: also those that are gone."""
+
     async def get(self, name: str) -> Run:
-        """Raises NoSuchRun."""
+        """By name or uid; where there is none, the last of those that are gone. Raises NoSuchRun."""
 
     def watch(self, name: str) -> AsyncGenerator[Run, None]:
         """The run as it is, and again whenever it changed, until it has ended. NoSuchRun also when it is deleted."""
@@ -167,10 +174,19 @@ class Runs(Protocol):
         """The user's name, as this place knows it."""
 
     async def delete(self, run: Run) -> None:
-        """Forget it."""
+        """Forget it, but for what is kept of it."""
+
+    async def purge(self, run: Run) -> None:
+        """Forget what is kept of a run that is gone."""
 
     async def garbage(self, *, dry_run: bool, grace: float | None) -> Mapping[str, Any]:
         """Remove what nothing refers to any more and is older than `grace` seconds, or say what that is."""
+
+
+def must_exist(run: Run) -> None:
+    """Raises CliError for a run that is gone."""
+    if run.is_archived:
+        raise CliError(f"{run.id} is gone: it can only be looked at", "run it anew: mlwf submit FILE, or mlwf run FILE")
 
 
 class NoLog(CliError):

@@ -132,6 +132,19 @@ def stamp(moment: float | None) -> str:
     )
 
 
+def cut_off(before: Mapping[str, Any], message: str, now: float | None = None) -> dict[str, Any]:
+    """The status of a run that nobody goes on with, and that did not live to say so itself; `now` is its end."""
+    ended = {
+        field: [
+            {**task, "phase": str(Phase.CANCELLED)} if task.get("phase") == Phase.RUNNING else task
+            for task in before.get(field) or []
+        ]
+        for field in ("steps", "tasks")
+    }
+    finished = {} if now is None else {"finishedAt": stamp(now)}
+    return {**before, "phase": str(Phase.CANCELLED), "message": message, **ended, **finished}
+
+
 def moment(stamp: str) -> float | None:
     """Seconds since the epoch of an RFC 3339 time; None for nothing."""
     return datetime.datetime.fromisoformat(stamp).timestamp() if stamp else None

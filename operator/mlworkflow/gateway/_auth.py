@@ -22,6 +22,7 @@ from mlworkflow.store.layout import AttemptKey
 
 STEP_AUDIENCE = "mlworkflow"
 READER_AUDIENCE = "mlworkflow-read"
+PURGER_AUDIENCE = "mlworkflow-purge"
 _ALGORITHMS = ["RS256", "ES256", "ES384", "ES512"]  # what an API server signs with; never a symmetric one
 _LEEWAY = 5.0
 _REFRESH_AFTER = 10.0
@@ -47,6 +48,9 @@ class Readers(Protocol):
 
     async def reader(self, token: str) -> Reader:
         """The reader whose token this is; raises `Unauthorized` or `NotReady`."""
+
+    async def purger(self, token: str) -> Reader:
+        """As `reader`, for a token that was made in order to remove what is kept of a run."""
 
 
 class _Bound(msgspec.Struct, frozen=True):
@@ -157,14 +161,20 @@ class PodTokens:
 
 class ReaderTokens:
     """People in a cluster: whoever may create a token for a service account of a namespace, with the audience
-    `mlworkflow-read`.
+    `mlworkflow-read`, or `mlworkflow-purge` for what cannot be undone.
     """
 
     def __init__(self, keys: ClusterKeys) -> None:
         self._keys = keys
 
     async def reader(self, token: str) -> Reader:
-        claims = await self._keys.claims(token, READER_AUDIENCE)
+        return await self._known(token, READER_AUDIENCE)
+
+    async def purger(self, token: str) -> Reader:
+        return await self._known(token, PURGER_AUDIENCE)
+
+    async def _known(self, token: str, audience: str) -> Reader:
+        claims = await self._keys.claims(token, audience)
         return Reader(claims.namespace, claims.serviceaccount.name)
 
 

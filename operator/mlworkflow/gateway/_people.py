@@ -1,4 +1,4 @@
-"""The API for people (contract, section 5): artifacts and records of the reader's own namespace."""
+"""The API for people (contract, section 5): artifacts, records and runs that have ended, of the reader's own namespace."""
 
 from __future__ import annotations
 
@@ -9,12 +9,22 @@ from typing import TypeAlias
 
 from aiohttp import web
 
-from mlworkflow.gateway._auth import Readers
+from mlworkflow.gateway._auth import Reader, Readers
 from mlworkflow.gateway._json import CALLER, answer
 from mlworkflow.gateway.errors import Forbidden, Invalid, Unauthorized, Unknown
+from mlworkflow.store import archive
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.garbage import Report
-from mlworkflow.store.layout import cas_key, left_key, log_key, provenance_key, record_key, signature_key
+from mlworkflow.store.layout import (
+    Line,
+    cas_key,
+    left_key,
+    log_key,
+    provenance_key,
+    record_key,
+    signature_key,
+    workflow_key,
+)
 from mlworkflow.store.records import record_keys
 
 HEADER = "X-Mlworkflow-Token"
@@ -24,25 +34,37 @@ _ATTEMPT = re.compile(r"[0-9]{1,9}")
 Garbage: TypeAlias = Callable[[str], Awaitable[Report]]
 """What of a namespace is garbage; raises `GatewayError` or `StoreError`."""
 
+Purge: TypeAlias = Callable[[str, str], Awaitable[int]]
+"""Removes what is kept of a run, by its namespace and uid, and says how much that was; raises `GatewayError` or `StoreError`."""
+
 
 class People:
     """The handlers; `routes` lists them."""
 
     def __init__(
-        self, store: ArtifactStore, readers: Readers, public_keys: Callable[[], str], garbage: Garbage | None = None
+        self,
+        store: ArtifactStore,
+        readers: Readers,
+        public_keys: Callable[[], str],
+        garbage: Garbage | None = None,
+        purge: Purge | None = None,
     ) -> None:
         """`public_keys` gives those that statements are verified with, as PEM; it may read a file."""
         self._store = store
         self._readers = readers
         self._public_keys = public_keys
         self._garbage = garbage
+        self._purge = purge
 
     def routes(self) -> list[web.RouteDef]:
         """All routes of this API."""
         return [
             web.get("/v1/read/{namespace}/artifacts/{digest}", self.artifact, allow_head=False),
             web.get("/v1/read/{namespace}/garbage", self.garbage),
+            web.get("/v1/read/{namespace}/archive", self.archive),
             web.get("/v1/read/{namespace}/runs/{uid}", self.records),
+            web.delete("/v1/read/{namespace}/runs/{uid}", self.purge),
+            web.get("/v1/read/{namespace}/runs/{uid}/workflow", self.workflow),
             web.get("/v1/read/{namespace}/runs/{uid}/record", self.record),
             web.get("/v1/read/{namespace}/runs/{uid}/log", self.log),
             web.get("/v1/read/{namespace}/runs/{uid}/left", self.left),
@@ -73,6 +95,24 @@ class People:
         if self._garbage is None:
             raise Unknown("no garbage is collected here")
         return answer(await self._garbage(namespace))
+
+    async def archive(self, request: web.Request) -> web.Response:
+        """The runs that have ended, or those of one name."""
+        namespace, name = await self._namespace(request), request.query.get("name", "")
+        lines = await asyncio.to_thread(lambda: sorted(archive.lines(self._store, namespace, name), key=_age))
+        return answer({"runs": [line._asdict() for line in lines]})
+
+    async def workflow(self, request: web.Request) -> web.Response:
+        """A run that has ended, as its resource told it."""
+        at = workflow_key(await self._namespace(request), request.match_info["uid"])
+        return web.Response(body=await asyncio.to_thread(self._store.read_bytes, at), content_type="application/json")
+
+    async def purge(self, request: web.Request) -> web.Response:
+        """Removes what is kept of a run whose workflow is gone."""
+        namespace = await self._namespace(request, self._readers.purger)
+        if self._purge is None:
+            raise Unknown("nothing is removed here")
+        return answer({"records": await self._purge(namespace, request.match_info["uid"])})
 
     async def records(self, request: web.Request) -> web.Response:
         """Which attempts of a workflow have a record."""
@@ -122,13 +162,17 @@ class People:
         at = key(namespace, uid, request.query.get("task", ""), int(attempt))
         return web.Response(body=await asyncio.to_thread(self._store.read_bytes, at), content_type="application/json")
 
-    async def _namespace(self, request: web.Request) -> str:
+    async def _namespace(self, request: web.Request, known: Callable[[str], Awaitable[Reader]] | None = None) -> str:
         token = request.headers.get(HEADER, "")
         if not token:
             raise Unauthorized(f"a token is missing in the header {HEADER}")
-        reader = await self._readers.reader(token)
+        reader = await (known or self._readers.reader)(token)
         CALLER.set(f"{reader.namespace}/{reader.service_account}")
         namespace = request.match_info["namespace"]
         if namespace != reader.namespace:
             raise Forbidden(f"the token is for the namespace {reader.namespace}")
         return namespace
+
+
+def _age(line: Line) -> tuple[int, str]:
+    return line.ended, line.uid

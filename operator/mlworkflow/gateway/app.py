@@ -10,7 +10,7 @@ from aiohttp import web
 from mlworkflow.gateway._auth import Authenticator, Readers
 from mlworkflow.gateway._blobs import Blobs
 from mlworkflow.gateway._json import BODY_SECONDS, BODY_TIME, MAX_BODY, RefusalsOfHttp, answer, errors_as_answers
-from mlworkflow.gateway._people import Garbage, People
+from mlworkflow.gateway._people import Garbage, People, Purge
 from mlworkflow.gateway._steps import Steps
 from mlworkflow.gateway.runs import Runs
 from mlworkflow.store._protocol import ArtifactStore
@@ -25,6 +25,7 @@ def make_app(
     authenticator: Authenticator,
     readers: Readers | None = None,
     garbage: Garbage | None = None,
+    purge: Purge | None = None,
     blobs: BlobSigner | None = None,
     sign_expires: float = 900.0,
     public_keys: Callable[[], str] = lambda: "",
@@ -33,14 +34,15 @@ def make_app(
     """An application to serve with `make_runner`.
 
     `authenticator` knows steps (`PodTokens` or `LocalTokens`); `readers` knows people and turns the API for people
-    on, who get `public_keys` (PEM) to verify statements with, and what `garbage` says of a namespace; `blobs` turns the blob API on, for a
+    on, who get `public_keys` (PEM) to verify statements with, and what `garbage` says of a namespace, and have `purge`
+    remove what is kept of a run; `blobs` turns the blob API on, for a
     `DirectoryStore` that was made with the same signer.
     """
     app = web.Application(middlewares=[errors_as_answers], client_max_size=MAX_BODY)
     app[BODY_TIME] = body_seconds
     app.add_routes(Steps(runs=runs, store=store, authenticator=authenticator, sign_expires=sign_expires).routes())
     if readers is not None:
-        app.add_routes(People(store, readers, public_keys, garbage).routes())
+        app.add_routes(People(store, readers, public_keys, garbage, purge).routes())
     if blobs is not None:
         if not isinstance(store, DirectoryStore):
             raise TypeError("only a DirectoryStore has its blobs served by the gateway")

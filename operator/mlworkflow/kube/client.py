@@ -143,11 +143,12 @@ class KubeClient:
         content_type: str = JSON,
         idempotent: bool | None = None,
         verb: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> bytes:
         """The body of the answer to any request. All methods but POST count as `idempotent` unless told otherwise."""
         repeatable = method != "POST" if idempotent is None else idempotent
         return await self._transport.send(
-            Request(method, path, verb or method.lower(), repeatable, params, body, content_type)
+            Request(method, path, verb or method.lower(), repeatable, params, body, content_type, headers)
         )
 
     async def read_log(

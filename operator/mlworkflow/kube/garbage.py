@@ -12,9 +12,10 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 
 from mlworkflow.kube.client import KubeClient
-from mlworkflow.kube.errors import ApiError
+from mlworkflow.kube.errors import ApiError, Conflict
 from mlworkflow.kube.paths import MLWORKFLOWS
 from mlworkflow.kube.retention import is_finished
+from mlworkflow.store import archive
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.errors import StoreError
 from mlworkflow.store.garbage import Known, Report, Retention, collect, namespaces
@@ -69,6 +70,15 @@ class GarbageCollector:
             _log.info("garbage namespace=%s removed=%d bytes=%d records=%d kept=%d",
                       namespace, report.objects, report.bytes, report.records, report.kept_objects)  # fmt: skip
         return report
+
+    async def purge(self, namespace: str, uid: str) -> int:
+        """Remove what is kept of a run whose workflow is gone; how many documents that were. Raises Conflict while it is there, ApiError, StoreError."""
+        async with self._lock:
+            if uid in (await self._known(namespace)).existing:
+                raise Conflict(409, "Conflict", "its workflow exists: delete that first")
+            count = await asyncio.to_thread(archive.purge, self._store, namespace, uid)
+        _log.info("purged namespace=%s uid=%s records=%d", namespace, uid, count)
+        return count
 
     def _collect(self, namespace: str, known: Known, dry_run: bool) -> Report:
         return collect(self._store, namespace, known, self._retention, dry_run=dry_run, is_stopped=self._is_over.is_set)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 
 from mlworkflow.core import names
 from mlworkflow.core.actions import Order
@@ -11,7 +12,7 @@ from mlworkflow.core.observation import Attempt, AttemptId, Seen
 from mlworkflow.core.pods import MAIN, PodSettings, step_pod
 from mlworkflow.engine import logs
 from mlworkflow.engine.driver import ContainerEnd, Found, NotNow, Refused
-from mlworkflow.kube.client import KubeClient
+from mlworkflow.kube.client import KubeClient, log_params
 from mlworkflow.kube.errors import AlreadyExists, ApiError, NotFound
 from mlworkflow.kube.images import Images
 from mlworkflow.kube.objects import Json, namespaced_name
@@ -19,6 +20,7 @@ from mlworkflow.kube.paths import PODS
 from mlworkflow.kube.podview import PodView, pod_view
 from mlworkflow.kube.reflector import Reflector
 from mlworkflow.kube.refusals import refusal
+from mlworkflow.store.layout import AttemptKey
 
 LOG_BYTES = 4 << 20
 LAST_LINES, LAST_BYTES = 1000, 1 << 20
@@ -26,7 +28,8 @@ LAST_LINES, LAST_BYTES = 1000, 1 << 20
 
 
 class PodDriver:
-    """Implements the engine's `Driver`. `on_change(uid)` is called when something happened to a workflow's Pods; `clock` is the engine's.
+    """Implements the engine's `Driver`. `on_change(uid)` is called when something happened to a workflow's Pods, `on_leaving(key, handle)` when the
+    end is asked for of one whose container runs; `clock` is the engine's.
 
     `home(uid)` is the namespace of a workflow, None while it is not known. A Pod is no attempt of a workflow of another namespace, whatever its
     labels, annotations and owners say: whoever may make Pods in one namespace must not speak for the steps of another.
@@ -40,8 +43,10 @@ class PodDriver:
         on_change: Callable[[str], None],
         home: Callable[[str], str | None],
         clock: Callable[[], float] = time.time,
+        on_leaving: Callable[[AttemptKey, str], None] = lambda key, handle: None,
     ) -> None:
         self._home = home
+        self._on_leaving = on_leaving
         self._client = client
         self._settings = settings
         self._on_change = on_change
@@ -167,6 +172,17 @@ class PodDriver:
     def _mine(self, uid: str) -> Mapping[AttemptId, PodView]:
         return self._attempts.get((self._home(uid) or "", uid), {})
 
+    async def last_log(self, namespace: str, handle: str) -> bytes:
+        """As `log`, of a Pod that is told to end, once its container has ended."""
+        log, path = logs.Both(LOG_BYTES, LAST_BYTES), PODS.path(namespace, handle, "log")
+        try:
+            async with aclosing(self._client.stream(path, log_params(MAIN, follow=True))) as pieces:
+                async for piece in pieces:
+                    log.add(piece)
+        except ApiError:  # the container never started, or its node is gone: what has come by then is what there is
+            pass
+        return log.bytes()
+
     def _reflector(self, namespace: str) -> Reflector[PodView]:
         return self._reflectors.get(namespace) or next(iter(self._reflectors.values()))
 
@@ -185,5 +201,16 @@ class PodDriver:
             self._images.report(new.image, new.image_digest)
             mine = self._attempts.setdefault((new.namespace, new.workflow), {})
             mine[(new.attempt.task, new.attempt.number)] = new
+            was_leaving = old is not None and old.uid == new.uid and old.attempt.leaving
+            if _is_cut_short(new) and not was_leaving:
+                attempt = AttemptKey(new.namespace, new.workflow, new.attempt.task, new.attempt.number)
+                self._on_leaving(attempt, new.name)
         for view in {view.workflow for view in (old, new) if view}:
             self._on_change(view)
+
+
+def _is_cut_short(view: PodView) -> bool:
+    """Whether the end of a Pod is asked for in which the step's own container has begun and not all has ended."""
+    attempt = view.attempt
+    has_begun = attempt.running_since is not None or view.end is not None
+    return attempt.leaving and has_begun and attempt.seen is not Seen.ENDED

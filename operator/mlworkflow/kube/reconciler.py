@@ -14,8 +14,8 @@ from mlworkflow.core.errors import SpecError
 from mlworkflow.core.observation import Attempt, Seen
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import Phase
-from mlworkflow.engine.attestor import Attestor
 from mlworkflow.engine.engine import Engine
+from mlworkflow.engine.keeper import Keeper
 from mlworkflow.engine.live import Live
 from mlworkflow.engine.webhook_sender import WebhookSender
 from mlworkflow.engine.webhooks import is_owed
@@ -42,9 +42,9 @@ class Reconciler:
         enqueue: Callable[[str], None],
         clock: Callable[[], float],
         webhooks: WebhookSender | None = None,
-        attestor: Attestor | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
-        self._attestor = attestor
+        self._keeper = keeper
         self._webhooks = webhooks
         self._client = client
         self._engine = engine
@@ -63,6 +63,7 @@ class Reconciler:
         """Take in an event of a resource (kopf gives None for those listed at the start)."""
         key, uid = namespaced_name(resource), resource["metadata"]["uid"]
         if event == "DELETED" or "deletionTimestamp" in resource["metadata"]:
+            self._keep_what_was(key, uid)
             self._forget(key, uid)  # its Pods go with it; a new one would be one too many
         elif self._take(resource):
             self._enqueue(key)
@@ -143,9 +144,9 @@ class Reconciler:
             return None  # whoever is called last wakes us
         if self._is_over(resource, resource["status"]):
             self._engine.close(metadata["uid"])
-        if self._attestor:
-            self._attestor.take(resource)
-            if self._attestor.is_busy(metadata["uid"]):
+        if self._keeper:
+            self._keeper.take(resource)
+            if self._keeper.is_busy(metadata["uid"]):
                 return None  # it wakes us, and nothing is deleted before
         due = retention.delete_at(resource)
         if due is None or self._clock() < due:
@@ -228,14 +229,22 @@ class Reconciler:
         self._keys[resource["metadata"]["uid"]] = key
         return True
 
+    def _keep_what_was(self, key: str, uid: str) -> None:
+        """A workflow is gone that had begun and not ended: this is its end, as we last knew it."""
+        known = self._resources.get(key)
+        if self._keeper and known and known["metadata"]["uid"] == uid and uid in self._keys:
+            before = known.get("status") or {}
+            if before.get("startedAt") and not is_finished(before):
+                self._keeper.take({**known, "status": status.cut_off(before, "deleted before its end", self._clock())})
+
     def _forget(self, key: str, uid: str) -> None:
         self._keys.pop(uid, None)
         self._engine.close(uid)
         self._cleanup.forget(uid)
         if self._webhooks:
             self._webhooks.forget(uid)
-        if self._attestor:
-            self._attestor.forget(uid)
+        if self._keeper:
+            self._keeper.forget(uid)
         self.priming.seen(uid)
         if self._resources.get(key, {}).get("metadata", {}).get("uid") == uid:
             del self._resources[key]

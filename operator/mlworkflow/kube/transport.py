@@ -64,6 +64,7 @@ class Request:
     params: Params | None = None
     body: bytes | None = None
     content_type: str = JSON
+    headers: Mapping[str, str] | None = None
 
 
 def retry_delay(error: ApiError, failures: int, backoff: Backoff, *, repeatable: bool) -> float | None:
@@ -179,7 +180,10 @@ class Transport:
                 self.config.server + request.path,
                 params=request.params,
                 data=request.body,
-                headers={"Content-Type": request.content_type} if request.body is not None else None,
+                headers={
+                    **(request.headers or {}),
+                    **({"Content-Type": request.content_type} if request.body is not None else {}),
+                },
                 allow_redirects=False,
             ) as response:
                 self._date = response.headers.get("Date", ""), (sent + self._clock.now()) / 2

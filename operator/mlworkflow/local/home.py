@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mlworkflow.local.requests import Requests
+from mlworkflow.store import archive
 from mlworkflow.store.directory import DirectoryStore
 from mlworkflow.store.signing import BlobSigner
 
@@ -72,7 +73,9 @@ class Home:
 
     def claim(self, name: str) -> tuple[int, BinaryIO]:
         """The number of a new run, and its lock: while that is open, the run is under way and the number is no one else's."""
-        number = max((run.number for run in self._read() if run.name == name), default=0) + 1
+        taken = [run.number for run in self._read() if run.name == name]
+        taken += [int(line.run.rpartition(".")[2]) for line in archive.lines(self.store, NAMESPACE, name)]
+        number = max(taken, default=0) + 1
         (self.root / "runs").mkdir(parents=True, exist_ok=True)
         while True:
             if lock := self._locked(name, number):
@@ -127,9 +130,8 @@ class Home:
         scratch.replace(folder / f"{run.id}.json")
 
     def delete(self, run: LocalRun) -> None:
-        """Forget a run, its records and its folders; artifacts stay, other runs may share them."""
-        for key in list(self.store.list(f"{NAMESPACE}/runs/{run.uid}/")):
-            self.store.delete(key)
+        """Forget a run that has ended and its folders; what is kept of it stays, as of a workflow of a cluster that is gone."""
+        archive.archive(self.store, run.id, run.resource)
         shutil.rmtree(self.attempts(run.uid), ignore_errors=True)
         shutil.rmtree(self._requests(run), ignore_errors=True)
         self._lock(run.name, run.number).unlink(missing_ok=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import msgspec
 
 from mlworkflow.core.duration import seconds
-from mlworkflow.store import layout
+from mlworkflow.store import archive, layout
 from mlworkflow.store._protocol import ArtifactStore, Entry
 from mlworkflow.store.errors import InvalidKey, NotFound
 from mlworkflow.store.marks import Marks
@@ -115,6 +115,7 @@ class _Collection:
             f"{namespace}/cas/",
             layout.runs_prefix(namespace),
             layout.cache_prefix(namespace),
+            layout.archive_prefix(namespace),
         }
         self._marks = Marks()
         self._followed = Marks()
@@ -157,6 +158,8 @@ class _Collection:
         for prefix in self._others():
             for entry in self._store.entries(prefix):
                 self._document(entry)
+        if not self._dry_run:
+            archive.drop_lines_of_none(self._store, self._namespace)
 
     def _others(self) -> Iterator[str]:
         """Whatever is kept beside artifacts, runs and the cache, such as models: it has no age."""
@@ -250,6 +253,8 @@ class _Collection:
         if not entry.key.endswith(".json"):
             return References()
         try:
+            if layout.is_workflow_key(entry.key):  # it keeps nothing: the records do, some of it for a while only
+                return References(workflow=archive.name_in(self._store.read_bytes(entry.key)))
             return references(self._store.read_bytes(entry.key))
         except NotFound:
             return References()  # deleted meanwhile

@@ -12,8 +12,10 @@
     <namespace>/runs/<workflow uid>/gone.json                   since when the workflow is gone (the object's time says it)
     <namespace>/models/…json                           what refers to artifacts beside runs and the cache: models that were promoted
     <namespace>/runs/<workflow uid>/provenance.json             the signed statement of how the run came to its artifacts
+    <namespace>/runs/<workflow uid>/workflow.json               the run that has ended as its resource told it: spec and last status
+    <namespace>/archive/<run>/<end, in ms>/<workflow uid>/<phase>.json   a line of the list of such runs; the key says all of it
 
-In a key the ``.`` between a task's segments is written ``/_``: ``fold/1.prep`` is ``fold/1/_prep``. So no folder has a dot in its
+In a key the ``.`` between a task's segments is written ``/_``: ``fold/1.prep`` is ``fold/1/_prep``, and so it is in the name of a run. So no folder has a dot in its
 name and every object has one: nothing is ever both an object and a folder, and a key is read back in one way only.
 
 Every part is checked here, so no text from outside can reach another namespace: a key that this module returns has no
@@ -41,6 +43,12 @@ _RUN_KEY = re.compile(
     rf"({_ATTEMPT}((?P<beside>\.log|\.left)|\.(?P<artifact>{_ARTIFACT})\.sig)?|checkpoint)\.json"
 )
 
+_RUN = re.compile(r"(?=.{1,80}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_PHASE = re.compile(r"[A-Z][a-z]+")
+_LINE_KEY = re.compile(
+    r"[^/]+/archive/(?P<run>[^.]+)/(?P<ended>0|[1-9][0-9]{0,15})/(?P<uid>[^/.]+)/(?P<phase>[A-Z][a-z]+)\.json"
+)
+_WORKFLOW_KEY = re.compile(r"[^/]+/runs/[^/]+/workflow\.json")
 _PROVENANCE = re.compile(r"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/provenance\.json")
 
 
@@ -85,6 +93,15 @@ class ProvenanceKey(NamedTuple):
 
     namespace: str
     uid: str
+
+
+class Line(NamedTuple):
+    """A run that has ended: `run` is what it is called (``digits``, locally ``digits.2``), `ended` when, in milliseconds since the epoch."""
+
+    run: str
+    ended: int
+    uid: str
+    phase: str
 
 
 def cas_key(namespace: str, digest: str) -> str:
@@ -148,6 +165,36 @@ def cache_code_key(namespace: str, image_digest: str) -> str:
 def gone_key(namespace: str, uid: str) -> str:
     """The key of what says since when a workflow is gone whose records are still here."""
     return f"{records_prefix(namespace, uid)}gone.json"
+
+
+def workflow_key(namespace: str, uid: str) -> str:
+    """The key of a run that has ended as its resource told it."""
+    return f"{records_prefix(namespace, uid)}workflow.json"
+
+
+def is_workflow_key(key: str) -> bool:
+    """Whether it is one of `workflow_key`."""
+    return bool(_WORKFLOW_KEY.fullmatch(key))
+
+
+def archive_prefix(namespace: str, run: str = "") -> str:
+    """What the keys of the list of runs that have ended begin with, or of those that are called `run` or ``<run>.…``; ends in ``/``."""
+    folder = f"{_checked(_NAMESPACE, 'namespace', namespace)}/archive/"
+    return f"{folder}{_checked(_RUN, 'run', run).replace('.', '/_')}/" if run else folder
+
+
+def line_key(namespace: str, line: Line) -> str:
+    """The key that is a line of the list of runs that have ended."""
+    uid, phase = _checked(_UID, "uid", line.uid), _checked(_PHASE, "phase", line.phase)
+    return f"{archive_prefix(namespace, line.run)}{line.ended:d}/{uid}/{phase}.json"
+
+
+def parse_line_key(key: str) -> Line:
+    """What a key below `archive_prefix` says."""
+    matched = _LINE_KEY.fullmatch(key)
+    if not matched:
+        raise InvalidKey(f"not a line of the archive: {key[:200]!r}")
+    return Line(matched["run"].replace("/_", "."), int(matched["ended"]), matched["uid"], matched["phase"])
 
 
 def runs_prefix(namespace: str) -> str:

@@ -87,7 +87,7 @@ def test_the_artifact_reader_reaches_the_gateway_and_nothing_else(render):
     role = render().one("Role", "rel-mlworkflow-artifact-reader")
     assert role["metadata"]["namespace"] == "ml"
     (rule,) = role["rules"]
-    assert (rule["apiGroups"], rule["resources"], rule["verbs"]) == ([""], ["services/proxy"], ["get"])
+    assert (rule["apiGroups"], rule["resources"], rule["verbs"]) == ([""], ["services/proxy"], ["get", "delete"])
     assert all("rel-mlworkflow-gateway" in name.split(":") for name in rule["resourceNames"])
     assert "http:rel-mlworkflow-gateway:http" in rule["resourceNames"]
 

@@ -1,17 +1,21 @@
-"""`mlwf` as a process of its own, in an empty folder, with no cluster to be found."""
+"""`mlwf` as a process of its own, in an empty folder: with no cluster to be found, or (`remote`) with one that is none."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
+
+from tests.component.cli.fake_cluster import NAMESPACE, FakeCluster
 
 ROOT = Path(__file__).parents[3]
 MAIN = "from mlworkflow.cli import main; main()"
@@ -78,3 +82,35 @@ def sh() -> Callable[..., dict[str, Any]]:
         return {"name": name, "container": {"command": ["sh", "-ec", script]}, **fields}
 
     return step
+
+
+class Remote:
+    """`mlwf` with a kubeconfig."""
+
+    def __init__(self, shell: Shell, cluster: FakeCluster) -> None:
+        self.shell, self.cluster = shell, cluster
+
+    async def __call__(self, *words: str, code: int = 0) -> str:
+        return await asyncio.to_thread(self.shell, *words, code=code)
+
+    async def json(self, *words: str, code: int = 0) -> Any:
+        return await asyncio.to_thread(self.shell.json, *words, code=code)
+
+
+@pytest_asyncio.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[FakeCluster]:
+    cluster = FakeCluster(tmp_path)
+    async with cluster.served() as url:
+        config = {
+            "current-context": "c",
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": NAMESPACE}}],
+            "clusters": [{"name": "c", "cluster": {"server": url}}],
+            "users": [{"name": "u", "user": {}}],
+        }
+        (tmp_path / "kubeconfig").write_text(json.dumps(config))
+        yield cluster
+
+
+@pytest.fixture
+def remote(tmp_path: Path, cluster: FakeCluster) -> Remote:
+    return Remote(Shell(tmp_path, {"KUBECONFIG": str(tmp_path / "kubeconfig")}), cluster)

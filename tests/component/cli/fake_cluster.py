@@ -17,8 +17,9 @@ from mlworkflow.core.pods import MAIN
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.gateway._auth import Reader
 from mlworkflow.gateway.app import make_app
-from mlworkflow.gateway.errors import Unauthorized
+from mlworkflow.gateway.errors import Superseded, Unauthorized
 from mlworkflow.local.patches import merged
+from mlworkflow.store import archive
 from mlworkflow.store.directory import DirectoryStore
 from mlworkflow.store.garbage import Known, Report, Retention, collect
 from mlworkflow.store.layout import AttemptKey, cas_key
@@ -26,14 +27,20 @@ from mlworkflow.store.records import Record, write_record
 from mlworkflow.store.signing import BlobSigner
 
 NAMESPACE = "ml"
-TOKEN = "token-of-ml"
+TOKENS = {"mlworkflow-read": "token-of-ml", "mlworkflow-purge": "token-of-ml-to-purge"}
 Json = dict[str, Any]
 GROUP = "/apis/mlworkflow.io/v1alpha1"
 
 
 class Readers:
     async def reader(self, token: str) -> Reader:
-        if token != TOKEN:
+        return self._known(token, "mlworkflow-read")
+
+    async def purger(self, token: str) -> Reader:
+        return self._known(token, "mlworkflow-purge")
+
+    def _known(self, token: str, audience: str) -> Reader:
+        if token != TOKENS[audience]:
             raise Unauthorized("no such token")
         return Reader(NAMESPACE, "default")
 
@@ -65,12 +72,18 @@ class FakeCluster:
             uids = {workflow["metadata"]["uid"] for workflow in self.workflows.values()}
             return collect(self.store, namespace, Known(uids, ()), Retention(grace=0), dry_run=True)
 
+        async def purge(namespace: str, uid: str) -> int:
+            if uid in {workflow["metadata"]["uid"] for workflow in self.workflows.values()}:
+                raise Superseded("its workflow exists: delete that first")
+            return archive.purge(self.store, namespace, uid)
+
         app = make_app(
             runs=None,  # type: ignore[arg-type]
             store=self.store,
             authenticator=None,  # type: ignore[arg-type]
             readers=Readers(),
             garbage=garbage,
+            purge=purge,
             public_keys=lambda: self.keys,
         )
         gateway = TestServer(app)
@@ -128,8 +141,9 @@ class FakeCluster:
             return await self._proxy(request)
         if path.endswith("/serviceaccounts/default/token"):
             body = await request.json()
-            assert body["spec"] == {"audiences": ["mlworkflow-read"], "expirationSeconds": 600}
-            return web.json_response({"status": {"token": TOKEN}}, status=201)
+            (audience,) = body["spec"]["audiences"]
+            assert body["spec"]["expirationSeconds"] == 600
+            return web.json_response({"status": {"token": TOKENS[audience]}}, status=201)
         if path == "/apis/authentication.k8s.io/v1/selfsubjectreviews" and self.user:
             assert (await request.json())["kind"] == "SelfSubjectReview"
             return web.json_response({"status": {"userInfo": {"username": self.user}}}, status=201)
@@ -208,7 +222,7 @@ class FakeCluster:
     async def _proxy(self, request: web.Request) -> web.StreamResponse:
         url = self._gateway + request.raw_path.partition("/proxy")[2]
         headers = {name: value for name, value in request.headers.items() if name.startswith("X-")}
-        async with ClientSession() as session, session.get(url, headers=headers) as answer:
+        async with ClientSession() as session, session.request(request.method, url, headers=headers) as answer:
             return web.Response(body=await answer.read(), status=answer.status, content_type=answer.content_type)
 
 

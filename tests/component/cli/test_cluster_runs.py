@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 from mlworkflow.attest.evidence import attest
 from mlworkflow.attest.keys import SigningKey
 from mlworkflow.attest.statement import OPERATOR, Builder
@@ -17,8 +14,8 @@ from mlworkflow.core.names import pod_name
 from mlworkflow.core.observation import Result
 from mlworkflow.store.layout import signature_key
 
-from tests.component.cli.conftest import Shell
-from tests.component.cli.fake_cluster import NAMESPACE, FakeCluster
+from tests.component.cli.conftest import Remote, Shell
+from tests.component.cli.fake_cluster import NAMESPACE
 
 STEPS: list[dict[str, Any]] = [{"name": "train", "container": {"image": "x", "command": ["run"]}}]
 
@@ -28,36 +25,9 @@ def status(phase: str, step: str | None = None, **fields: Any) -> dict[str, Any]
     return {"phase": phase, "progress": "1/1", "startedAt": "2026-11-25T12:00:00Z", "steps": [ran]}
 
 
-class Remote:
-    """`mlwf` with a kubeconfig."""
-
-    def __init__(self, shell: Shell, cluster: FakeCluster) -> None:
-        self.shell, self.cluster = shell, cluster
-
-    async def __call__(self, *words: str, code: int = 0) -> str:
-        return await asyncio.to_thread(self.shell, *words, code=code)
-
-    async def json(self, *words: str, code: int = 0) -> Any:
-        return await asyncio.to_thread(self.shell.json, *words, code=code)
-
-
-@pytest_asyncio.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[FakeCluster]:
-    cluster = FakeCluster(tmp_path)
-    async with cluster.served() as url:
-        config = {
-            "current-context": "c",
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u", "namespace": NAMESPACE}}],
-            "clusters": [{"name": "c", "cluster": {"server": url}}],
-            "users": [{"name": "u", "user": {}}],
-        }
-        (tmp_path / "kubeconfig").write_text(json.dumps(config))
-        yield cluster
-
-
 @pytest.fixture
-def mlwf(tmp_path: Path, cluster: FakeCluster) -> Remote:
-    return Remote(Shell(tmp_path, {"KUBECONFIG": str(tmp_path / "kubeconfig")}), cluster)
+def mlwf(remote: Remote) -> Remote:
+    return remote
 
 
 async def test_submit_list_get_stop_suspend_resume_delete(mlwf: Remote) -> None:

@@ -265,12 +265,12 @@ def test_lint_of_many_files_and_standard_input(mlwf: Shell, sh: Sh) -> None:
     assert mlwf.json("lint", good) == []
 
 
-def test_delete_forgets_a_run_and_leaves_the_others(mlwf: Shell, sh: Sh) -> None:
+def test_a_purge_forgets_a_run_and_leaves_the_others(mlwf: Shell, sh: Sh) -> None:
     file = mlwf.write("w", [sh("one", "echo x > $MLWF_OUT/data", outputs={"data": {}})])
     for _ in range(2):
         mlwf("run", file, "--home", "runs", "-q")
     uid = mlwf.json("get", "w.1", "--home", "runs")["metadata"]["uid"]
-    assert mlwf("delete", "w.1", "--home", "runs") == "w.1 deleted\n"
+    assert mlwf("delete", "w.1", "--purge", "--home", "runs") == "w.1 purged\n"
     assert [run["id"] for run in mlwf.json("list", "--home", "runs")] == ["w.2"]
     assert not [path for path in (mlwf.folder / "runs").rglob("*") if uid in str(path) and path.is_file()]
     assert mlwf("download", "w", "one.data", "-", "--home", "runs") == "x\n", "artifacts are shared"
@@ -378,7 +378,7 @@ def test_garbage_is_told_and_removed_and_nothing_else(mlwf: Shell, sh: Sh) -> No
     leave = 'echo "$MLWF_WORKFLOW" > $MLWF_OUT/own; echo same > $MLWF_OUT/shared'
     for name in ("one", "two"):
         mlwf("run", mlwf.write(name, [sh("leave", leave, outputs={"own": {}, "shared": {}})]))
-    mlwf("delete", "one")
+    mlwf("delete", "one", "--purge")
     assert mlwf("gc").startswith("nothing removed; 3 artifacts"), "what is new stays"
     told = mlwf.json("gc", "--dry-run", "--grace", "0s")
     assert (told["objects"], told["bytes"], told["keptObjects"]) == (1, 4, 2)

@@ -24,8 +24,10 @@ from mlworkflow.core import names
 from mlworkflow.core.observation import Result
 from mlworkflow.core.pods import PodSettings
 from mlworkflow.core.status import stamp
-from mlworkflow.engine.attestor import Attestor
 from mlworkflow.engine.engine import Engine
+from mlworkflow.engine.keeper import Keeper, archiving
+from mlworkflow.engine.keeper import signing as signing_with
+from mlworkflow.engine.last_words import LastWords
 from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.engine.webhook_sender import WebhookSender
 from mlworkflow.gateway.runs import Caller
@@ -223,6 +225,7 @@ class Operator:
             lambda uid: self.reconciler.wake(uid),
             lambda uid: self.reconciler.home(uid),
             clock,
+            lambda key, pod: self.last_words.hear(key, pod),
         )
         store = DirectoryStore(folder, BlobSigner(b"0" * 32))
         self.engine = Engine(store, self.driver, lambda uid: self.reconciler.wake(uid), clock)
@@ -233,8 +236,10 @@ class Operator:
         if signing:
             SigningKey.made(signing_key)
         wake = lambda uid: self.reconciler.wake(uid)  # noqa: E731
-        self.attestor = Attestor(store, signing_key, Builder(OPERATOR, "1"), wake) if signing else None
-        self.reconciler = Reconciler(client, self.engine, self.queue.add, clock, self.webhooks, self.attestor)
+        duties = [archiving, *([signing_with(signing_key, Builder(OPERATOR, "1"))] if signing else [])]
+        self.keeper = Keeper(store, duties, wake)
+        self.last_words = LastWords(store, lambda key, pod: self.driver.last_log(key.namespace, pod))
+        self.reconciler = Reconciler(client, self.engine, self.queue.add, clock, self.webhooks, self.keeper)
         self.runs = EngineRuns(self.engine)
 
     async def run(self) -> None:
@@ -258,7 +263,7 @@ class Operator:
     @property
     def is_idle(self) -> bool:
         state = self.queue.statistics()
-        return state.depth == state.in_flight == 0
+        return state.depth == state.in_flight == 0 and self.keeper.is_idle and self.last_words.is_idle
 
     async def settled(self) -> None:
         """Return once the operator has seen everything and has nothing to do."""
@@ -309,8 +314,8 @@ async def operating(
             with suppress(asyncio.CancelledError):
                 await running
             await operator.webhooks.close()
-            if operator.attestor:
-                await operator.attestor.close()
+            await operator.keeper.close()
+            await operator.last_words.close()
 
 
 def given(builder: WorkflowBuilder) -> ApiServer:

@@ -56,7 +56,7 @@ async def test_an_operator_killed_in_between_makes_it_after_its_restart(tmp_path
         await until(lambda: said(tmp_path))
     first = (tmp_path / provenance_key("default", "uid-1")).read_bytes()
     async with operating(api, tmp_path, signing=True) as operator:
-        await until(lambda: operator.attestor and not operator.attestor.is_busy("uid-1"))
+        await until(lambda: not operator.keeper.is_busy("uid-1"))
     assert (tmp_path / provenance_key("default", "uid-1")).read_bytes() == first, "it is there already"
 
 
@@ -83,8 +83,7 @@ async def test_a_store_that_is_away_delays_the_statement_and_not_the_end(
         async def pause(seconds: float) -> None:
             pauses.append(seconds)
 
-        assert operator.attestor
-        operator.attestor._sleep = pause
+        operator.keeper._sleep = pause
         write = operator.engine.store.write_bytes
         refusals = iter([True, True])
 
@@ -110,5 +109,5 @@ async def test_what_was_tampered_with_is_not_quietly_put_right(tmp_path: Path) -
     spoilt = json.dumps({**envelope, "signatures": [{"keyid": "x", "sig": base64.b64encode(b"x").decode()}]})
     path.write_text(spoilt)
     async with operating(api, tmp_path, signing=True) as operator:
-        await until(lambda: operator.attestor and not operator.attestor.is_busy("uid-1"))
+        await until(lambda: not operator.keeper.is_busy("uid-1"))
     assert path.read_text() == spoilt

@@ -298,7 +298,7 @@ async def test_a_committed_step_whose_pod_is_gone_stays_committed_even_where_no_
 
 def spoilt(folder: Path) -> tuple[Path, bytes]:
     """The only record, which nobody can read any more, and what it held."""
-    (record,) = folder.glob("default/runs/**/*.json")
+    (record,) = folder.glob("default/runs/**/[0-9]*.json")
     kept = record.read_bytes()
     record.unlink()
     record.symlink_to(record)

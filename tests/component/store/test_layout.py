@@ -10,17 +10,23 @@ from mlworkflow.store.errors import InvalidKey
 from mlworkflow.store.layout import (
     AttemptKey,
     CheckpointKey,
+    Line,
     LogKey,
     ProvenanceKey,
     SignatureKey,
+    archive_prefix,
     cas_key,
     checkpoint_key,
+    is_workflow_key,
+    line_key,
     log_key,
+    parse_line_key,
     parse_run_key,
     provenance_key,
     record_key,
     records_prefix,
     signature_key,
+    workflow_key,
 )
 
 HEX = "ab" + "c" * 62
@@ -35,6 +41,13 @@ def test_the_layout_is_the_contract_s() -> None:
     assert checkpoint_key("ml", "uid", "fold/1.train") == "ml/runs/uid/fold/1/_train/checkpoint.json"
     assert signature_key("ml", "uid", "tune/3", 1, "model") == "ml/runs/uid/tune/3/1.model.sig.json"
     assert provenance_key("ml", "uid") == "ml/runs/uid/provenance.json"
+    assert workflow_key("ml", "uid") == "ml/runs/uid/workflow.json"
+    assert is_workflow_key("ml/runs/uid/workflow.json")
+    assert not is_workflow_key("ml/runs/uid/workflow/0.json")
+    line = Line("digits.2", 1_700_000_000_250, "uid", "Failed")
+    assert line_key("ml", line) == "ml/archive/digits/_2/1700000000250/uid/Failed.json"
+    assert line_key("ml", line).startswith(archive_prefix("ml", "digits"))
+    assert parse_line_key(line_key("ml", line)) == line
     assert parse_run_key("ml/runs/uid/provenance.json") == ProvenanceKey("ml", "uid")
     assert parse_run_key("ml/runs/uid/provenance/0.json") == AttemptKey("ml", "uid", "provenance", 0)
 
