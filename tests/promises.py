@@ -266,3 +266,13 @@ def _profile(ended: Ended, chosen: str, other: str) -> None:
 
 def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def dataset(ended: Ended) -> None:
+    """Where the dataset `numbers` is the numbers from 1 to 100, a line each."""
+    assert ended.status["phase"] == "Succeeded"
+    (named,) = ended.tasks.keys() - {"train", "check"}
+    assert named.startswith("dataset-numbers-")
+    assert ended.tasks[named]["artifacts"]["data"]["digest"] == ended.outputs(named)["digest"]
+    assert (ended.outputs("train"), ended.outputs("check")) == ({"mean": 50.5}, {"above": 50})
+    assert ended.is_ordered(named, "train", "check")

@@ -9,7 +9,9 @@ import sys
 from mlworkflow_steps.context import Context
 from mlworkflow_steps.errors import StepFailure
 
-KINDS = ("profile", "prep", "train", "evaluate")
+KINDS = ("import", "profile", "prep", "train", "evaluate")
+MODULES = {"import": "import_"}
+"""The module of a kind whose name is a word of Python's own."""
 
 # The number of threads changes the order in which numbers are added up, and with it a model's last bits: with as many threads
 # as the machine has cores, a laptop and a cluster would not agree on a digest. A step's `env` can say otherwise; it is read
@@ -27,7 +29,7 @@ def main(arguments: list[str]) -> int:
     context = None
     try:
         context = Context.from_environment(os.environ)
-        importlib.import_module(f"mlworkflow_steps.kinds.{arguments[0]}").run(context)
+        importlib.import_module(f"mlworkflow_steps.kinds.{MODULES.get(arguments[0], arguments[0])}").run(context)
     except StepFailure as failure:
         print(f"{failure.reason}: {failure.message}", file=sys.stderr)
         if context is not None:

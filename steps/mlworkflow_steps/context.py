@@ -77,6 +77,12 @@ class Context:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(json.dumps(value, allow_nan=False), encoding="utf-8")
 
+    def set_text(self, name: str, value: str) -> None:
+        """Leaves an output parameter that is declared as a text."""
+        folder = self.outputs / "params"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(value, encoding="utf-8")
+
     def emit_metric(self, name: str, value: float, *, step: int | None = None) -> None:
         """Appends to the metrics, which the agent sends on as they come. What JSON has no number for is left out."""
         if not math.isfinite(value):

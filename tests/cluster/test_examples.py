@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import http.server
 import json
 import os
@@ -121,6 +122,35 @@ def test_an_approval_waits_for_a_person_without_a_pod(
     patch = {"spec": {"approvals": {"release": {**answer, "by": me}}}}
     cluster.kubectl("patch", "mlwf", "approval", "-n", namespace, "--type=merge", "-p", json.dumps(patch))
     promise(ended(cluster, namespace, "approval", tmp_path), me)
+
+
+def test_a_dataset_and_an_address_as_inputs(cluster: Cluster, operator: str, namespace: str, tmp_path: Path) -> None:
+    from node.api import HOST_IP
+
+    numbers = tmp_path / "numbers.txt"
+    numbers.write_text("".join(f"{number}\n" for number in range(1, 101)))
+    added = mlwf(cluster, "dataset", "add", "numbers", str(numbers), "-n", namespace)
+    assert added.strip() == f"numbers@sha256:{hashlib.sha256(numbers.read_bytes()).hexdigest()}"
+    assert "numbers" in mlwf(cluster, "dataset", "list", "-n", namespace)
+    resource = example("dataset")
+    with served(tmp_path, HOST_IP) as address:
+        pinned = {"http": f"{address}/numbers.txt", "sha256": added.strip().rpartition(":")[2]}
+        wrong = {**pinned, "sha256": "0" * 64}
+        for name, reference in (("fetched", pinned), ("refused", wrong)):
+            look = {"name": "look", "inputs": {"x": {"from": reference}}, "outputs": {"x": {}}}
+            look["container"] = {"command": ["sh", "-c", "cp $MLWF_IN/x $MLWF_OUT/x"]}
+            spec = {"defaults": {"image": "busybox:1.36"}, "steps": [look]}
+            cluster.apply(namespace, {**resource, "metadata": {"name": name}, "spec": spec})
+        cluster.apply(namespace, resource)
+        promises.dataset(ended(cluster, namespace, "dataset", tmp_path))
+        fetched = ended(cluster, namespace, "fetched", tmp_path)
+        refused = cluster.wait_phase(namespace, "refused", 120)["status"]
+    assert fetched.text("look.x") == numbers.read_text()
+    assert len(cluster.get("pods", namespace)) == 2 + 2 + 1, (
+        "one for each step, one for each address, none for a dataset"
+    )
+    assert refused["phase"] == "Failed"
+    assert "InputInvalid: spec.steps[0].inputs.x.from.sha256: " in refused["message"]
 
 
 def test_the_bike_example_on_a_table_served_over_http(

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from mlworkflow.core import names, paths
 from mlworkflow.core.discretion import without_webhooks
 from mlworkflow.core.observation import AttemptId
+from mlworkflow.core.origins import uri_of
 from mlworkflow.core.state import Phase
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.store.records import Record
@@ -58,7 +59,7 @@ def statement(resource: Mapping[str, Any], records: Records, builder: Builder) -
                     "spec": without_webhooks(resource.get("spec") or {}),
                 },
                 "internalParameters": {"generation": int(metadata.get("generation") or 1)},
-                "resolvedDependencies": [*_inputs(records), *_images(records), *_code(records)],
+                "resolvedDependencies": [*_inputs(records), *_origins(records), *_images(records), *_code(records)],
             },
             "runDetails": {
                 "builder": {"id": builder.id, "version": {"mlworkflow": builder.version}},
@@ -128,6 +129,16 @@ def _inputs(records: Records) -> list[dict[str, Any]]:
         if digest not in made
     }
     return [_descriptor(name, digest) for name, digest in sorted(given)]
+
+
+def _origins(records: Records) -> list[dict[str, Any]]:
+    """What came from outside of all runs, and from where: what import and dataset steps left."""
+    return [
+        {"name": f"{task}.{name}", "uri": uri_of(found.record.kind, found.record.spec), "digest": _digest(left.digest)}
+        for (task, _), found in sorted(records.items())
+        if found.record.kind in ("import", "dataset")
+        for name, left in sorted(found.record.outputs.items())
+    ]
 
 
 def _images(records: Records) -> list[dict[str, Any]]:

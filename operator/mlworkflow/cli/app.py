@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from mlworkflow.cli import caching, errors, file_commands, garbage, run_commands, steering, trust
+from mlworkflow.cli import caching, datasets, errors, file_commands, garbage, run_commands, steering, trust
 
 app = typer.Typer(
     name="mlwf",
@@ -42,6 +42,7 @@ for command in (
     garbage.gc,
 ):
     app.command()(command)
+app.add_typer(datasets.app, name="dataset")
 
 
 def run() -> NoReturn:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, BinaryIO
+from urllib.parse import quote
 
 from mlworkflow.cli.errors import CliError, NoSuchRun, Refused, Removed, Usage
 from mlworkflow.cli.places import Place
@@ -15,11 +17,21 @@ from mlworkflow.cli.runs import NoLog, Resource, Run, must_exist
 from mlworkflow.core import names
 from mlworkflow.core.observation import AttemptId
 from mlworkflow.core.pods import MAIN
+from mlworkflow.core.values import ArtifactRef
 from mlworkflow.kube import paths
 from mlworkflow.kube.backoff import Backoff
 from mlworkflow.kube.client import KubeClient, log_params
 from mlworkflow.kube.config import ConfigError, load_config
-from mlworkflow.kube.errors import AlreadyExists, ApiError, Forbidden, Gone, NotFound, Unauthorized, Unavailable
+from mlworkflow.kube.errors import (
+    AlreadyExists,
+    ApiError,
+    Forbidden,
+    Gone,
+    Invalid,
+    NotFound,
+    Unauthorized,
+    Unavailable,
+)
 from mlworkflow.kube.paths import MLWORKFLOWS, PODS
 from mlworkflow.store.layout import Line
 
@@ -277,6 +289,37 @@ class ClusterRuns:
                 return dict(await self._reader.json("garbage"))
             except NotFound:
                 raise CliError("this operator collects no garbage", "its chart says gc.enabled: false") from None
+
+    async def datasets(self, name: str | None = None) -> Sequence[Mapping[str, Any]]:
+        with _translated(self._client.config.server):
+            if name is None:
+                return list((await self._reader.json("datasets"))["datasets"])
+            try:
+                return list((await self._reader.json(f"datasets/{quote(name, safe='')}"))["versions"])
+            except NotFound:
+                return []
+
+    async def add_dataset(
+        self, name: str, artifact: ArtifactRef, source: str, content: BinaryIO | None
+    ) -> Mapping[str, Any]:
+        import msgspec
+
+        added = msgspec.json.encode({**msgspec.to_builtins(artifact), "source": source})
+        with _translated(self._client.config.server):
+            try:
+                at = f"datasets/{quote(name, safe='')}"
+                try:
+                    return dict(await self._reader.put(at, io.BytesIO(added)))
+                except Invalid:  # its bytes are not there
+                    if content is None:
+                        raise
+                await self._reader.put(f"artifacts/{artifact.digest}", content, {"size": artifact.size})
+                return dict(await self._reader.put(at, io.BytesIO(added)))
+            except Forbidden as error:
+                raise Refused(
+                    f"not allowed: {error.message}",
+                    "needed: the role …-dataset-writer in the operator's namespace (docs/cli.md)",
+                ) from None
 
     def _path(self, name: str) -> str:
         if not name or "/" in name or name in (".", ".."):

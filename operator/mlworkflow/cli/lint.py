@@ -68,7 +68,7 @@ def lint(document: Document) -> list[Finding]:
     except SpecError as error:
         found += map(finding, error.problems)
     else:
-        found += [finding(problem, "warning") for problem in _surprises(workflow)]
+        found += [finding(problem, "warning") for problem in (*_surprises(workflow), *_unpinned(workflow))]
     found += [finding(problem, "warning") for problem in _foreign(document.resource)]
     found += [
         Finding(document.source, line, document.name, "", text, "warning") for line, text in _letters(document.node)
@@ -104,7 +104,8 @@ def _expressions(workflow: Workflow) -> Iterator[tuple[str, Expression]]:
 
 def _all_steps(workflow: Workflow) -> Iterator[tuple[str, Step]]:
     """Every step, with the field that holds it: those of groups and trials too."""
-    waiting = [(f"spec.steps[{index}]", step) for index, step in enumerate(workflow.steps.values())]
+    written = (step for step in workflow.steps.values() if not step.stands_for)
+    waiting = [(f"spec.steps[{index}]", step) for index, step in enumerate(written)]
     for when in EXITS:
         own = [step for name, step in workflow.on_exit.items() if workflow.exit_lists[name] == when]
         waiting += [(f"spec.onExit.{when}[{index}]", step) for index, step in enumerate(own)]
@@ -148,6 +149,16 @@ def _surprises(workflow: Workflow) -> Iterator[Problem]:
                     if "types do not fit" in str(error):
                         yield Problem(path, _short(error))
                         break
+
+
+def _unpinned(workflow: Workflow) -> Iterator[Problem]:
+    """Imports of which nobody can say whether the next run gets the same bytes."""
+    implied = [(step.stands_for, step) for step in workflow.steps.values() if step.stands_for]
+    for path, step in (*implied, *((f"{path}.import", step) for path, step in _all_steps(workflow))):
+        if step.kind.name == "import" and (field := step.kind.unpinned(step.body)):
+            yield Problem(
+                f"{path}.{field}", "is not pinned: each run fetches it again, and takes what it gets; add its sha256"
+            )
 
 
 def _sampled(workflow: Workflow, sample: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,13 +9,14 @@ import time
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, BinaryIO
 
 from mlworkflow.cli.errors import CliError, NoSuchRun, Refused, Removed, Usage
 from mlworkflow.cli.runs import NoLog, Run, must_exist
 from mlworkflow.core import status
 from mlworkflow.core.observation import AttemptId
 from mlworkflow.core.state import Phase
+from mlworkflow.core.values import ArtifactRef
 from mlworkflow.local.home import NAMESPACE, Home, LocalRun
 from mlworkflow.store import archive
 from mlworkflow.store.errors import InvalidKey, NotFound, StoreError
@@ -206,6 +207,34 @@ class LocalRuns:
         except Busy:
             raise CliError(f"another mlwf gc is at work in {self._home.root}", "wait for its end") from None
         return dict(msgspec.to_builtins(report))
+
+    async def datasets(self, name: str | None = None) -> Sequence[Mapping[str, Any]]:
+        import msgspec
+
+        from mlworkflow.store import datasets
+
+        with _translated():
+            store = self._home.store
+            found = datasets.newest(store, NAMESPACE) if name is None else datasets.versions(store, NAMESPACE, name)
+        return list(msgspec.to_builtins(found))
+
+    async def add_dataset(
+        self, name: str, artifact: ArtifactRef, source: str, content: BinaryIO | None
+    ) -> Mapping[str, Any]:
+        import msgspec
+
+        from mlworkflow.store import datasets
+
+        store = self._home.store
+        with _translated():
+            if content is not None:
+                pieces = iter(lambda: content.read(1 << 20), b"")
+                store.write(cas_key(NAMESPACE, artifact.digest), artifact.digest, artifact.size, pieces)
+            try:
+                added = datasets.add(store, NAMESPACE, name, artifact, source)
+            except datasets.NoDataset:
+                raise NotFound(artifact.digest) from None
+        return dict(msgspec.to_builtins(added))
 
     def _find(self, name: str) -> LocalRun:
         found = self._home.run(name)

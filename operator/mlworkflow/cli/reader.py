@@ -1,6 +1,6 @@
 """Artifacts and records of a cluster: by the API server's proxy to the gateway, so that no port is opened for them.
 
-The gateway wants a token of the namespace that is read, with the audience `mlworkflow-read` (contract, section 5), or `mlworkflow-purge` for a removal.
+The gateway wants a token of the namespace that is read, with the audience `mlworkflow-read` (contract, section 5), `mlworkflow-write` where something is added, or `mlworkflow-purge` for a removal.
 """
 
 from __future__ import annotations
@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import Any
+from typing import Any, BinaryIO
 
 from mlworkflow.cli.errors import CliError
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.errors import ApiError, Forbidden, NotFound
 from mlworkflow.kube.paths import Resource
 
-AUDIENCE, PURGE_AUDIENCE = "mlworkflow-read", "mlworkflow-purge"
+AUDIENCE = "mlworkflow"
 HEADER = "X-Mlworkflow-Token"
 SERVICES = Resource("", "v1", "services")
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
@@ -25,14 +25,14 @@ _SUFFIX = "-gateway"
 
 
 class Reader:
-    """Reads one namespace's artifacts. `operator_namespace` None: found by the labels of the gateway's Service."""
+    """Reads one namespace's artifacts, and adds to them. `operator_namespace` None: found by the labels of the gateway's Service."""
 
     def __init__(self, client: KubeClient, namespace: str, operator_namespace: str | None) -> None:
         self._client = client
         self._namespace = namespace
         self._operator_namespace = operator_namespace
         self._gateway = ""
-        self._token = ""
+        self._tokens: dict[str, str] = {}
 
     async def json(self, path: str, params: Mapping[str, str | int] | None = None) -> Any:
         """A small answer. Raises NotFound where there is nothing, ApiError."""
@@ -40,32 +40,43 @@ class Reader:
 
     async def stream(self, path: str, params: Mapping[str, str | int] | None = None) -> AsyncGenerator[bytes, None]:
         """An answer as it comes. Raises ApiError."""
-        self._token = self._token or await self._make_token(AUDIENCE)
-        async with aclosing(self._client.stream(await self._url(path), params, {HEADER: self._token})) as pieces:
+        headers = await self._token("read")
+        async with aclosing(self._client.stream(await self._url("read", path), params, headers)) as pieces:
             async for piece in pieces:
                 yield piece
 
     async def delete(self, path: str) -> None:
         """Have something removed. Raises ApiError."""
-        token = await self._make_token(PURGE_AUDIENCE)
-        await self._client.request("DELETE", await self._url(path), headers={HEADER: token})
+        headers = await self._token("purge")
+        await self._client.request("DELETE", await self._url("read", path), headers=headers)
 
-    async def _url(self, path: str) -> str:
+    async def put(self, path: str, content: BinaryIO, params: Mapping[str, str | int] | None = None) -> Any:
+        """Send something to be kept. Raises ApiError."""
+        headers = {**await self._token("write"), "Content-Type": "application/octet-stream"}
+        return await self._client.upload(await self._url("write", path), content, params, headers)
+
+    async def _url(self, verb: str, path: str) -> str:
         self._gateway = self._gateway or await self._find_gateway()
-        return f"{self._gateway}/proxy/v1/read/{self._namespace}/{path}"
+        return f"{self._gateway}/proxy/v1/{verb}/{self._namespace}/{path}"
 
-    async def _make_token(self, audience: str) -> str:
+    async def _token(self, verb: str) -> dict[str, str]:
+        """The header with a token for what is to be done: to read, to write or to purge."""
+        if verb not in self._tokens:
+            self._tokens[verb] = await self._make_token(verb)
+        return {HEADER: self._tokens[verb]}
+
+    async def _make_token(self, verb: str) -> str:
         request = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",
             "metadata": {},
-            "spec": {"audiences": [audience], "expirationSeconds": 600},
+            "spec": {"audiences": [f"{AUDIENCE}-{verb}"], "expirationSeconds": 600},
         }
         try:
             made = await self._client.create(SERVICE_ACCOUNTS.path(self._namespace, "default", "token"), request)
         except Forbidden:
             raise CliError(
-                f"you may not read artifacts of the namespace {self._namespace}",
+                f"you may not {verb} artifacts of the namespace {self._namespace}",
                 f"needed: create on serviceaccounts/token in {self._namespace} (docs/cli.md)",
             ) from None
         return str(made["status"]["token"])

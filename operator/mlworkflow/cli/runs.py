@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, TypeAlias
+from typing import Any, BinaryIO, Protocol, TypeAlias
 
 from mlworkflow.cli.errors import CliError
 from mlworkflow.core import paths
 from mlworkflow.core.observation import AttemptId
 from mlworkflow.core.state import Phase
+from mlworkflow.core.values import ArtifactRef
 from mlworkflow.store.layout import Line
 
 Resource: TypeAlias = Mapping[str, Any]
@@ -178,6 +179,14 @@ class Runs(Protocol):
 
     async def purge(self, run: Run) -> None:
         """Forget what is kept of a run that is gone."""
+
+    async def datasets(self, name: str | None = None) -> Sequence[Mapping[str, Any]]:
+        """Every version of a dataset, the newest first; of all datasets the newest. Empty where there is no such dataset."""
+
+    async def add_dataset(
+        self, name: str, artifact: ArtifactRef, source: str, content: BinaryIO | None
+    ) -> Mapping[str, Any]:
+        """Make an artifact, whose bytes are `content` or in the store, the newest version of a dataset."""
 
     async def garbage(self, *, dry_run: bool, grace: float | None) -> Mapping[str, Any]:
         """Remove what nothing refers to any more and is older than `grace` seconds, or say what that is."""

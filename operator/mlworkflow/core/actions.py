@@ -93,4 +93,16 @@ class Publish:
     fingerprint: str = ""
 
 
-Action: TypeAlias = Start | Stop | Probe | Publish
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Commit what a named dataset is now, of a task that has no attempt of its own: the version with `digest`, or the newest."""
+
+    step: Step
+    task: str
+    attempt: int
+    name: str
+    digest: str = ""
+    fingerprint: str = ""
+
+
+Action: TypeAlias = Start | Stop | Probe | Publish | LookUp

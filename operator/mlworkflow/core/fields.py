@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from mlworkflow.core import duration, names
+from mlworkflow.core.origins import Origin
 from mlworkflow.core.values import Duration, Fields, Integer, Json
 
 OutputType = Literal["artifact", "file", "directory", "string", "number", "integer", "boolean", "json"]
@@ -24,6 +25,7 @@ StepName = Annotated[str, Meta(pattern=names.STEP_NAME, max_length=names.MAX_NAM
 
 # No pattern: msgspec crashes at the interpreter's end over a text's pattern in a union with a list (its issue 717). `step` checks what such texts say.
 Source = str | list[str]
+Anywhere = Source | Origin
 SOURCE = r"^[^.]+\.[^.]+$"
 """A text of `from`."""
 Listed = list[Json] | str
@@ -38,8 +40,11 @@ class Input(Fields, frozen=True):
     """Where an input comes from."""
 
     from_: Annotated[
-        Source,
-        Meta(description="`<step>.<output>` of another step; of a list, the first that exists."),
+        Anywhere,
+        Meta(
+            description="`<step>.<output>` of another step; of a list, the first that exists. Or data that no step has left: `{http: …}`, "
+            "`{s3: …}` or `{dataset: …}`, the same for the whole run."
+        ),
     ] = msgspec.field(name="from")
     optional: Annotated[bool, Meta(description="The step runs without it where it does not exist.")] = False
     default: Annotated[
@@ -51,8 +56,8 @@ class Input(Fields, frozen=True):
 
     @property
     def sources(self) -> tuple[tuple[str, str], ...]:
-        """(step, output), in the order of preference."""
-        return _sources(self.from_)
+        """(step, output), in the order of preference. A reference has been replaced by the step that it stands for."""
+        return () if isinstance(self.from_, Origin) else _sources(self.from_)
 
     @property
     def is_required(self) -> bool:
@@ -267,7 +272,11 @@ class StepFields(Common, frozen=True):
 
     name: Annotated[StepName, Meta(description="Unique in the workflow; lower case letters, digits and dashes.")] = ""
     inputs: Annotated[
-        dict[str, Input], Meta(max_length=64, description="Artifacts of earlier steps, found at `$MLWF_IN/<name>`.")
+        dict[str, Input],
+        Meta(
+            max_length=64,
+            description="Artifacts of earlier steps, and data from elsewhere, found at `$MLWF_IN/<name>`.",
+        ),
     ] = {}
     outputs: Annotated[
         dict[str, Output], Meta(max_length=64, description="What the step leaves, beyond what its kind leaves anyway.")

@@ -17,6 +17,7 @@ from mlworkflow.core.duration import seconds
 from mlworkflow.core.errors import Problem, SpecError
 from mlworkflow.core.fields import Lock
 from mlworkflow.core.parsing import lock_problems, parse_locks, parse_steps, schema_problem
+from mlworkflow.core.references import Expansion
 from mlworkflow.core.spec_fields import Approval, OnExit, PodCleanup, Rerun, SpecFields, Ttl
 from mlworkflow.core.step import Step
 
@@ -28,7 +29,7 @@ EXITS = ("always", "succeeded", "failed")
 class Workflow:
     """A parsed resource. Parsing checks each field by itself; `validate.check` checks how they fit together.
 
-    `on_exit` are the steps for the end, and `exit_lists` says in which list of `onExit` each of them stands.
+    `steps` begins with those that stand for references (`references`). `on_exit` are the steps for the end, and `exit_lists` says in which list of `onExit` each of them stands.
     """
 
     name: str
@@ -80,6 +81,11 @@ class Workflow:
                 problems.extend(error.problems)
         if problems:
             raise SpecError(problems)
+        expansion = Expansion(spec.params, spec.defaults)
+        parsed = {path: expansion.expand(steps, path) for path, steps in parsed.items()}
+        expansion.check_names(name for steps in parsed.values() for step in steps.values() for name in _names(step))
+        if expansion.problems:
+            raise SpecError(expansion.problems)
         exits = {when: parsed.get(f"spec.onExit.{when}", {}) for when in EXITS}
         return cls(
             name=name,
@@ -87,7 +93,7 @@ class Workflow:
             uid=str(metadata.get("uid") or ""),
             generation=int(metadata.get("generation") or 1),
             params=spec.params,
-            steps=parsed["spec.steps"],
+            steps={**expansion.steps, **parsed["spec.steps"]},
             parallelism=None if spec.parallelism is UNSET else spec.parallelism,
             timeout=None if spec.timeout is UNSET else seconds(spec.timeout),
             suspend=spec.suspend,
@@ -107,3 +113,7 @@ class Workflow:
     def all_steps(self) -> Mapping[str, Step]:
         """The workflow's own steps, those for its end too, by name."""
         return {**self.steps, **self.on_exit} if self.on_exit else self.steps
+
+
+def _names(step: Step) -> list[str]:
+    return [inner.name for inner in step.within()]

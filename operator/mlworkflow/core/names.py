@@ -28,6 +28,7 @@ ANNOTATION_LOSSES = f"{GROUP}/losses"
 ANNOTATION_FINGERPRINT = f"{GROUP}/fingerprint"
 
 STEP_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+SECRET_NAME = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"
 FIELD_NAME = r"^[A-Za-z_][-A-Za-z0-9_]*$"
 RESERVED_OUTPUTS = frozenset({"params", "logs", "metrics", "checkpoint"})
 OWN_HEADERS = frozenset({"connection", "content-length", "content-type", "host", "transfer-encoding"})
@@ -49,6 +50,7 @@ class Reason(StrEnum):
     ERROR = "Error"
     EXIT_FAILED = "ExitStepFailed"
     EXPRESSION_ERROR = "ExpressionError"
+    INPUT_INVALID = "InputInvalid"
     INVALID_SPEC = "InvalidSpec"
     ITEMS_CHANGED = "ItemsChanged"
     ITEMS_FAILED = "ItemsFailed"

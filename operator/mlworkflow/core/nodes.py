@@ -14,13 +14,14 @@ from mlworkflow.core.step import Step
 
 
 class Role(Enum):
-    """What a task does. All but a unit are composed of other tasks, or of a person's answer, and have no attempt to watch."""
+    """What a task does. All but a unit are composed of other tasks, of a person's answer or of what a dataset's name stands for, and have no attempt to watch."""
 
     UNIT = "unit"
     FAN = "fan"  # a step with forEach, as a whole
     STUDY = "study"
     GROUP = "group"
     APPROVAL = "approval"
+    DATASET = "dataset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,5 +151,8 @@ class Nodes:
 
 
 def _leaf(node: Node) -> Node:
-    role = Role.GROUP if node.step.steps else Role.APPROVAL if node.step.kind.name == "approve" else Role.UNIT
+    role = Role.GROUP if node.step.steps else _OF_KIND.get(node.step.kind.name, Role.UNIT)
     return replace(node, role=role)
+
+
+_OF_KIND = {"approve": Role.APPROVAL, "dataset": Role.DATASET}

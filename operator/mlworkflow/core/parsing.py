@@ -14,6 +14,7 @@ from mlworkflow.core.expressions import OPEN
 from mlworkflow.core.fields import ALWAYS, SOURCE, Common, Input, Lock, Output, StepFields, Webhook
 from mlworkflow.core.kinds import KINDS, Kind, body_of
 from mlworkflow.core.names import MAX_NAME, OWN_HEADERS, STEP_NAME
+from mlworkflow.core.origins import Origin
 from mlworkflow.core.step import Step
 
 DEPTH = 8
@@ -138,7 +139,7 @@ def _misplaced(fields: StepFields, kind: Kind, path: str, trial_of: str, depth: 
         for name in _NOT_IN_TRIALS:
             if getattr(fields, name) != getattr(_NOTHING, name):
                 yield Problem(f"{path}.{_camel(name)}", "belongs to the tune step, not to its trials")
-        if kind.name in ("tune", "approve"):
+        if kind.name in ("tune", "approve", "dataset"):
             yield Problem(
                 f"{path}.{kind.name}",
                 f"a trial cannot be {'an' if kind.name[0] == 'a' else 'a'} {kind.name} step itself",
@@ -185,7 +186,7 @@ def _webhook(webhook: Webhook, path: str) -> Iterator[Problem]:
 
 
 def _sources(value: Input | Output, path: str) -> Iterator[Problem]:
-    if value.from_ is UNSET:
+    if value.from_ is UNSET or isinstance(value.from_, Origin):
         return
     texts = [value.from_] if isinstance(value.from_, str) else value.from_
     if not texts or len(texts) > SOURCES:

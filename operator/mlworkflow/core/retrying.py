@@ -6,6 +6,7 @@ from msgspec import UNSET
 
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.expressions import render
+from mlworkflow.core.names import Reason
 from mlworkflow.core.nodes import Node
 from mlworkflow.core.state import Task
 from mlworkflow.core.view import View
@@ -13,6 +14,8 @@ from mlworkflow.core.view import View
 
 def is_retried(view: View, node: Node, task: Task, reason: str, message: str, exit_code: int | None) -> bool:
     """Whether `retry.only` names the failure of a task's last attempt, counted already. Raises ExpressionError."""
+    if reason == Reason.INPUT_INVALID:  # the same reference names the same wrong thing again
+        return False
     only = node.step.retry.only
     if only is UNSET or (exit_code is not None and exit_code in only.exit_codes) or reason in only.reasons:
         return True

@@ -17,7 +17,8 @@ from mlworkflow.core.kinds import Kind
 class Step:
     """A parsed step: `common` has the defaults in it, `body` is the kind's part as written, `outputs` all of them.
 
-    `steps` are those of a group, `trial` is what a tune step tries, `raw` is the step as it was written.
+    `steps` are those of a group, `trial` is what a tune step tries, `raw` is the step as it was written. `stands_for`
+    names the field of an input that a step stands for which nobody wrote (`references`).
     """
 
     name: str
@@ -40,6 +41,7 @@ class Step:
     steps: Mapping[str, Step] = field(default_factory=dict)
     trial: Step | None = None
     raw: Mapping[str, Any] = field(default_factory=dict)
+    stands_for: str = ""
 
     @property
     def timeout(self) -> float | None:

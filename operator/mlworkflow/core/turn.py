@@ -19,6 +19,7 @@ from mlworkflow.core.model import Workflow
 from mlworkflow.core.names import Reason, pod_name
 from mlworkflow.core.nodes import Node, Nodes
 from mlworkflow.core.observation import Attempt, Observations, Result
+from mlworkflow.core.origins import blamed
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.retrying import is_retried
 from mlworkflow.core.state import PENDING, Phase, Run, Task, Verdict
@@ -244,6 +245,8 @@ class Turn:
         task, node = self.task(name), self.node(name)
         retry = node.step.retry
         failures = task.failures + 1
+        if node.step.stands_for:
+            message = blamed(node.step.stands_for, message)
         task = replace(task, failures=failures)
         self._set(name, task)
         if retriable and failures <= retry.limit:

@@ -62,7 +62,8 @@ def _params(workflow: Workflow) -> Iterator[Problem]:
 
 
 def _steps(place: _Place) -> Iterator[Problem]:
-    for index, step in enumerate(place.own.values()):
+    written = (step for step in place.own.values() if not step.stands_for)
+    for index, step in enumerate(written):
         yield from _step(step, place, f"{place.path}[{index}]")
 
 

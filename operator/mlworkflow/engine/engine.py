@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from msgspec import structs
 
 from mlworkflow.core import rerun
-from mlworkflow.core.actions import Action, Order, Probe, Publish, Start, Stop
+from mlworkflow.core.actions import Action, LookUp, Order, Probe, Publish, Start, Stop
 from mlworkflow.core.decide import decide
+from mlworkflow.core.names import Reason
 from mlworkflow.core.observation import AttemptId, Probed, Result, Seen
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import PENDING, Run
@@ -24,6 +25,7 @@ from mlworkflow.engine.cache import Cache
 from mlworkflow.engine.driver import Driver, NotNow, Refused
 from mlworkflow.engine.live import Live
 from mlworkflow.engine.sharing import NO_LIMITS, Limits, Sharing
+from mlworkflow.store import datasets
 from mlworkflow.store._protocol import ArtifactStore
 
 _log = logging.getLogger(__name__)
@@ -191,6 +193,8 @@ class Engine:
             return False
         if isinstance(action, Probe):
             return await self._probe(live, (action.task, action.attempt), action.handle)
+        if isinstance(action, LookUp):
+            await self._look_up(live, action)
         if isinstance(action, Publish):
             await self._publish(live, action)
         return True
@@ -226,7 +230,26 @@ class Engine:
             started_at=live.run.tasks.get(action.task, PENDING).started_at or now,
             finished_at=now,
         )
-        live.results[attempt] = await records.publish(self.store, live.key(attempt), live.workflow.name, action, result)
+        await self._write(live, action, result)
+
+    async def _look_up(self, live: Live, action: LookUp) -> None:
+        """Commit the version of a dataset, or that there is none such."""
+        now, namespace = self.clock(), live.workflow.namespace
+        common = (action.step, action.task, action.attempt)
+        try:
+            found = await asyncio.to_thread(datasets.find, self.store, namespace, action.name, action.digest)
+        except datasets.NoDataset as missing:
+            result = Result(1, Reason.INPUT_INVALID, f"dataset: {missing}", started_at=now, finished_at=now)
+            await self._write(live, Publish(*common, {}, fingerprint=action.fingerprint), result)
+        else:
+            parameters, reuse = {"digest": found.digest}, {"data": found.artifact}
+            await self._publish(live, Publish(*common, parameters, reuse=reuse, fingerprint=action.fingerprint))
+
+    async def _write(self, live: Live, action: Publish, result: Result) -> None:
+        written = await records.publish(
+            self.store, live.key((action.task, action.attempt)), live.workflow.name, action, result
+        )
+        live.results[action.task, action.attempt] = written
 
     async def commit(self, live: Live, attempt: AttemptId, result: Result) -> Result:
         """Write the record of an attempt, once; what the store holds afterwards."""

@@ -22,6 +22,7 @@ from mlworkflow.store.layout import AttemptKey
 
 STEP_AUDIENCE = "mlworkflow"
 READER_AUDIENCE = "mlworkflow-read"
+WRITER_AUDIENCE = "mlworkflow-write"
 PURGER_AUDIENCE = "mlworkflow-purge"
 _ALGORITHMS = ["RS256", "ES256", "ES384", "ES512"]  # what an API server signs with; never a symmetric one
 _LEEWAY = 5.0
@@ -48,6 +49,9 @@ class Readers(Protocol):
 
     async def reader(self, token: str) -> Reader:
         """The reader whose token this is; raises `Unauthorized` or `NotReady`."""
+
+    async def writer(self, token: str) -> Reader:
+        """As `reader`, for a token that was made in order to add something."""
 
     async def purger(self, token: str) -> Reader:
         """As `reader`, for a token that was made in order to remove what is kept of a run."""
@@ -161,7 +165,7 @@ class PodTokens:
 
 class ReaderTokens:
     """People in a cluster: whoever may create a token for a service account of a namespace, with the audience
-    `mlworkflow-read`, or `mlworkflow-purge` for what cannot be undone.
+    `mlworkflow-read`, `mlworkflow-write` for adding something, or `mlworkflow-purge` for what cannot be undone.
     """
 
     def __init__(self, keys: ClusterKeys) -> None:
@@ -169,6 +173,9 @@ class ReaderTokens:
 
     async def reader(self, token: str) -> Reader:
         return await self._known(token, READER_AUDIENCE)
+
+    async def writer(self, token: str) -> Reader:
+        return await self._known(token, WRITER_AUDIENCE)
 
     async def purger(self, token: str) -> Reader:
         return await self._known(token, PURGER_AUDIENCE)

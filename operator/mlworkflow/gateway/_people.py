@@ -163,15 +163,20 @@ class People:
         return web.Response(body=await asyncio.to_thread(self._store.read_bytes, at), content_type="application/json")
 
     async def _namespace(self, request: web.Request, known: Callable[[str], Awaitable[Reader]] | None = None) -> str:
-        token = request.headers.get(HEADER, "")
-        if not token:
-            raise Unauthorized(f"a token is missing in the header {HEADER}")
-        reader = await (known or self._readers.reader)(token)
-        CALLER.set(f"{reader.namespace}/{reader.service_account}")
-        namespace = request.match_info["namespace"]
-        if namespace != reader.namespace:
-            raise Forbidden(f"the token is for the namespace {reader.namespace}")
-        return namespace
+        return await namespace_of(request, known or self._readers.reader)
+
+
+async def namespace_of(request: web.Request, known: Callable[[str], Awaitable[Reader]]) -> str:
+    """The namespace that a request is about, and that its token is of. Raises `Unauthorized`, `Forbidden`."""
+    token = request.headers.get(HEADER, "")
+    if not token:
+        raise Unauthorized(f"a token is missing in the header {HEADER}")
+    reader = await known(token)
+    CALLER.set(f"{reader.namespace}/{reader.service_account}")
+    namespace = request.match_info["namespace"]
+    if namespace != reader.namespace:
+        raise Forbidden(f"the token is for the namespace {reader.namespace}")
+    return namespace
 
 
 def _age(line: Line) -> tuple[int, str]:

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from mlworkflow.gateway._auth import Authenticator, Readers
 from mlworkflow.gateway._blobs import Blobs
+from mlworkflow.gateway._datasets import Datasets
 from mlworkflow.gateway._json import BODY_SECONDS, BODY_TIME, MAX_BODY, RefusalsOfHttp, answer, errors_as_answers
 from mlworkflow.gateway._people import Garbage, People, Purge
 from mlworkflow.gateway._steps import Steps
@@ -43,6 +44,7 @@ def make_app(
     app.add_routes(Steps(runs=runs, store=store, authenticator=authenticator, sign_expires=sign_expires).routes())
     if readers is not None:
         app.add_routes(People(store, readers, public_keys, garbage, purge).routes())
+        app.add_routes(Datasets(store, readers).routes())
     if blobs is not None:
         if not isinstance(store, DirectoryStore):
             raise TypeError("only a DirectoryStore has its blobs served by the gateway")

@@ -7,7 +7,7 @@ resourceVersion Conflict.
 
 from collections.abc import AsyncGenerator, Mapping
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 import aiohttp
 import orjson
@@ -182,6 +182,10 @@ class KubeClient:
                 for line in splitter.feed(piece):
                     yield watch_event(line)
         splitter.finish()
+
+    async def upload(self, path: str, file: BinaryIO, params: Params | None, headers: Mapping[str, str]) -> Json:
+        """PUT a file, which may be large, and is sent once."""
+        return _parsed(await self._transport.upload(path, params, headers, file))
 
     async def stream(
         self, path: str, params: Params | None = None, headers: Mapping[str, str] | None = None

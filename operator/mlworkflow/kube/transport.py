@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import aiohttp
 from yarl import URL
@@ -144,6 +144,28 @@ class Transport:
                     raise
             self._retries += 1
             await self._clock.sleep(delay)
+
+    async def upload(self, path: str, params: Params | None, headers: Mapping[str, str], file: BinaryIO) -> bytes:
+        """PUT a file, once and for as long as it takes; the body of the answer. Raises ApiError."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
+        code = 0
+        try:
+            async with self._session.put(
+                self.config.server + path,
+                params=params,
+                headers=headers,
+                data=file,
+                timeout=timeout,
+                allow_redirects=False,
+            ) as response:
+                code, body = response.status, await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise no_answer(error) from error
+        finally:
+            self._count("put", path, code)
+        if code >= 300:
+            raise error_from_response(code, body, response.headers.get("Retry-After"))
+        return body
 
     @asynccontextmanager
     async def stream(

@@ -20,6 +20,7 @@ from mlworkflow.core.kinds.evaluate import Bound
 from mlworkflow.core.kinds.prep import Source
 from mlworkflow.core.kinds.tune import Algorithm, Dimension, FloatRange, IntRange
 from mlworkflow.core.names import MAX_NAME
+from mlworkflow.core.origins import Import
 from mlworkflow.schema.resource import SPEC, STATUS, STEP
 
 
@@ -43,12 +44,17 @@ NAME_RULE = Rule(
 
 EXACTLY_ONE: Mapping[str, tuple[str, ...]] = {
     STEP: tuple(KINDS),
+    Import.__name__: ("http", "s3"),
     Source.__name__: tuple(name for name in Source.__struct_encode_fields__ if name != "format"),
     Algorithm.__name__: Algorithm.__struct_encode_fields__,
     Dimension.__name__: Dimension.__struct_encode_fields__,
 }
 """Objects of which exactly one of these fields must be given."""
 
+_RESERVED = frozenset(
+    ("as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop",
+     "namespace", "null", "package", "return", "true")
+)  # fmt: skip
 _ORDERED = Rule("self.min <= self.max", "min is above max")
 _LOGARITHM = Rule("!has(self.log) || !self.log || self.min > 0", "a logarithmic range needs min > 0", "min")
 
@@ -81,7 +87,12 @@ def rules_of(name: str) -> list[Rule]:
     return [*([_exactly_one(EXACTLY_ONE[name], name)] if counted else []), *_RULES.get(name, ())]
 
 
+def _in_cel(field: str) -> str:
+    """A field as the API server's CEL names it: a word of the language itself is written between underscores."""
+    return f"__{field}__" if field in _RESERVED else field
+
+
 def _exactly_one(fields: tuple[str, ...], name: str) -> Rule:
-    given = ", ".join(f"has(self.{field})" for field in fields)
+    given = ", ".join(f"has(self.{_in_cel(field)})" for field in fields)
     subject = "a step has" if name == STEP else "needs"
     return Rule(f"[{given}].filter(given, given).size() == 1", f"{subject} exactly one of: {', '.join(fields)}")

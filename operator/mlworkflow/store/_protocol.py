@@ -41,6 +41,9 @@ class ArtifactStore(Protocol):
         atomically.
         """
 
+    def write(self, key: str, digest: str, size: int, pieces: Iterator[bytes]) -> None:
+        """Writes an object as it comes: the `size` bytes that have this digest. Raises `StoreRefused` for others, and nothing is written."""
+
     def list(self, prefix: str) -> Iterator[str]:
         """Keys that begin with `prefix`, which ends in ``/``; stores differ in their order."""
 

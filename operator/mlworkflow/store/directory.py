@@ -73,6 +73,12 @@ class DirectoryStore:
         """A writer for bytes that are yet to come, which must turn out to be these."""
         return Incoming(self._root, self.path(key), self._clock, digest, size)
 
+    def write(self, key: str, digest: str, size: int, pieces: Iterator[bytes]) -> None:
+        with self.receive(key, digest, size) as incoming:
+            for piece in pieces:
+                incoming.write(piece)
+            incoming.finish()
+
     def list(self, prefix: str) -> Iterator[str]:
         folder = self.path(prefix.removesuffix("/"))
         keys = [

@@ -10,6 +10,7 @@
     <namespace>/cache/steps/<workflow>/<task>/last.json         the facts of the last result of a workflow's task
     <namespace>/cache/code/<64 hex>.json               what code an image carries, named by the digest of the image
     <namespace>/runs/<workflow uid>/gone.json                   since when the workflow is gone (the object's time says it)
+    <namespace>/datasets/<name>/<64 hex>.json           a version of a named dataset, named by the digest of its artifact
     <namespace>/models/…json                           what refers to artifacts beside runs and the cache: models that were promoted
     <namespace>/runs/<workflow uid>/provenance.json             the signed statement of how the run came to its artifacts
     <namespace>/runs/<workflow uid>/workflow.json               the run that has ended as its resource told it: spec and last status
@@ -160,6 +161,21 @@ def cache_step_key(namespace: str, workflow: str, task: str) -> str:
 def cache_code_key(namespace: str, image_digest: str) -> str:
     """The key of what code the image with this digest carries."""
     return f"{cache_prefix(namespace)}code/{_hex(image_digest)}.json"
+
+
+def dataset_key(namespace: str, name: str, digest: str) -> str:
+    """The key of what says what a version of a named dataset is."""
+    return f"{dataset_prefix(namespace, name)}{_hex(digest)}.json"
+
+
+def dataset_prefix(namespace: str, name: str) -> str:
+    """What the keys of all versions of a named dataset begin with; ends in ``/``."""
+    return f"{datasets_prefix(namespace)}{_checked(_NAMESPACE, 'name of a dataset', name)}/"
+
+
+def datasets_prefix(namespace: str) -> str:
+    """What the keys of all named datasets begin with; ends in ``/``."""
+    return f"{_checked(_NAMESPACE, 'namespace', namespace)}/datasets/"
 
 
 def gone_key(namespace: str, uid: str) -> str:

@@ -1,4 +1,5 @@
-"""``python -m mlworkflow_steps.agent run | fetch | publish | code``; `code` prints the digest of the code that built-in kinds run, and needs no settings.
+"""``python -m mlworkflow_steps.agent run | fetch | publish | code | pack FOLDER``. `code` prints the digest of the code that built-in kinds run, `pack`
+writes a directory to standard output as it is stored; neither needs settings.
 
 Settings come from the environment: ``MLWF_GATEWAY``, ``MLWF_TOKEN_FILE``, ``MLWF_ROOT`` (default ``/mlworkflow``),
 ``MLWF_PATIENCE`` (seconds, default six hours), ``MLWF_CHECKPOINT_EVERY`` (seconds, default ten). Exit codes: the
@@ -22,6 +23,8 @@ COMMANDS = ("run", "fetch", "publish", "code")
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Runs one subcommand; returns the exit code."""
+    if len(arguments) == 2 and arguments[0] == "pack":
+        return _pack(arguments[1])
     if len(arguments) != 1 or arguments[0] not in COMMANDS:
         return _complain(64, f"usage: python -m mlworkflow_steps.agent {' | '.join(COMMANDS)}")
     if arguments[0] == "code":
@@ -56,6 +59,18 @@ def _command(name: str, gateway: Gateway, folders: Folders, environ: Mapping[str
     from mlworkflow_steps.agent import pod
 
     return pod.fetch(gateway, folders) if name == "fetch" else pod.publish(gateway, folders, environ)
+
+
+def _pack(folder: str) -> int:
+    from mlworkflow_steps.agent import archive
+
+    try:
+        for piece in archive.pack(folder):
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+    except (OSError, ValueError) as error:
+        return _complain(1, str(error))
+    return 0
 
 
 def _complain(code: int, words: str) -> int:

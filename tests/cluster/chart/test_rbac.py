@@ -92,6 +92,13 @@ def test_the_artifact_reader_reaches_the_gateway_and_nothing_else(render):
     assert "http:rel-mlworkflow-gateway:http" in rule["resourceNames"]
 
 
+def test_who_adds_datasets_may_send_them_to_the_gateway_and_no_more(render):
+    manifests = render()
+    (rule,) = manifests.one("Role", "rel-mlworkflow-dataset-writer")["rules"]
+    (reader,) = manifests.one("Role", "rel-mlworkflow-artifact-reader")["rules"]
+    assert rule == {**reader, "verbs": ["get", "update"]}
+
+
 @pytest.mark.parametrize(
     ("values", "left"),
     [

@@ -27,20 +27,23 @@ from mlworkflow.store.records import Record, write_record
 from mlworkflow.store.signing import BlobSigner
 
 NAMESPACE = "ml"
-TOKENS = {"mlworkflow-read": "token-of-ml", "mlworkflow-purge": "token-of-ml-to-purge"}
+TOKENS = {verb: f"token-of-ml-to-{verb}" for verb in ("read", "write", "purge")}
 Json = dict[str, Any]
 GROUP = "/apis/mlworkflow.io/v1alpha1"
 
 
 class Readers:
     async def reader(self, token: str) -> Reader:
-        return self._known(token, "mlworkflow-read")
+        return self._known(token, "read")
 
     async def purger(self, token: str) -> Reader:
-        return self._known(token, "mlworkflow-purge")
+        return self._known(token, "purge")
 
-    def _known(self, token: str, audience: str) -> Reader:
-        if token != TOKENS[audience]:
+    async def writer(self, token: str) -> Reader:
+        return self._known(token, "write")
+
+    def _known(self, token: str, verb: str) -> Reader:
+        if token != TOKENS[verb]:
             raise Unauthorized("no such token")
         return Reader(NAMESPACE, "default")
 
@@ -87,7 +90,7 @@ class FakeCluster:
             public_keys=lambda: self.keys,
         )
         gateway = TestServer(app)
-        app = web.Application()
+        app = web.Application(client_max_size=64 << 20)
         app.router.add_route("*", "/{path:.*}", self._dispatch)
         server = TestServer(app)
         await gateway.start_server()
@@ -142,8 +145,9 @@ class FakeCluster:
         if path.endswith("/serviceaccounts/default/token"):
             body = await request.json()
             (audience,) = body["spec"]["audiences"]
-            assert body["spec"]["expirationSeconds"] == 600
-            return web.json_response({"status": {"token": TOKENS[audience]}}, status=201)
+            verb = audience.removeprefix("mlworkflow-")
+            assert body["spec"] == {"audiences": [audience], "expirationSeconds": 600}
+            return web.json_response({"status": {"token": TOKENS[verb]}}, status=201)
         if path == "/apis/authentication.k8s.io/v1/selfsubjectreviews" and self.user:
             assert (await request.json())["kind"] == "SelfSubjectReview"
             return web.json_response({"status": {"userInfo": {"username": self.user}}}, status=201)
@@ -222,7 +226,11 @@ class FakeCluster:
     async def _proxy(self, request: web.Request) -> web.StreamResponse:
         url = self._gateway + request.raw_path.partition("/proxy")[2]
         headers = {name: value for name, value in request.headers.items() if name.startswith("X-")}
-        async with ClientSession() as session, session.request(request.method, url, headers=headers) as answer:
+        data = await request.read() if request.can_read_body else None
+        async with (
+            ClientSession() as session,
+            session.request(request.method, url, headers=headers, data=data) as answer,
+        ):
             return web.Response(body=await answer.read(), status=answer.status, content_type=answer.content_type)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from mlworkflow.core.observation import Result
 from mlworkflow.store.layout import signature_key
 
 from tests.component.cli.conftest import Remote, Shell
-from tests.component.cli.fake_cluster import NAMESPACE
+from tests.component.cli.fake_cluster import NAMESPACE, FakeCluster
 
 STEPS: list[dict[str, Any]] = [{"name": "train", "container": {"image": "x", "command": ["run"]}}]
 
@@ -295,3 +297,29 @@ async def test_a_workflow_is_verified_through_the_gateway(mlwf: Remote, tmp_path
     assert said.startswith("artifact train.model has other bytes in the store: ")
     cluster.put("w", status("Running"))
     assert "w is Running: a run is signed when it has ended" in await mlwf("verify", "w", code=1)
+
+
+async def test_a_person_adds_to_the_datasets_of_a_namespace(mlwf: Remote, cluster: FakeCluster, tmp_path: Path) -> None:
+    data = os.urandom(5 << 20)
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    (tmp_path / "bikes.bin").write_bytes(data)
+    added = await mlwf.json("dataset", "add", "bikes", "bikes.bin")
+    assert added["digest"] == digest
+    assert cluster.store.read_bytes(f"{NAMESPACE}/cas/sha256/{digest[7:9]}/{digest[9:]}") == data
+    assert await mlwf.json("dataset", "list") == [added]
+    assert await mlwf.json("dataset", "show", "bikes") == [added]
+    assert "there are: bikes" in await mlwf("dataset", "show", "cars", code=1)
+    left = cluster.keep(b"left by a step")
+    left_by = {"phase": "Succeeded", "steps": [{"name": "prep", "phase": "Succeeded", "attempts": 1,
+              "artifacts": {"train": {"digest": left.digest, "size": left.size, "type": "file"}}}]}  # fmt: skip
+    cluster.put("digits", left_by)
+    named = await mlwf.json("dataset", "add", "train", "digits", "prep.train")
+    assert (named["digest"], named["source"]) == (left.digest, "digits prep.train (uid-digits)")
+
+
+async def test_who_may_not_add_is_told_what_is_needed(mlwf: Remote, cluster: FakeCluster, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"x")
+    cluster.refused = {"/v1/write/"}
+    said = await mlwf("dataset", "add", "bikes", "x", code=1)
+    assert "not allowed" in said
+    assert "dataset-writer" in said

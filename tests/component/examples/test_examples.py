@@ -116,6 +116,12 @@ def test_digits(tmp_path: Path) -> None:
     assert "accuracy" in (tmp_path / "report.html").read_text()
 
 
+def test_dataset(tmp_path: Path) -> None:
+    (tmp_path / "numbers.txt").write_text("".join(f"{number}\n" for number in range(1, 101)))
+    mlwf(tmp_path, "dataset", "add", "numbers", str(tmp_path / "numbers.txt"))
+    promises.dataset(ran(tmp_path, "examples/dataset.yaml"))
+
+
 def test_any_language(tmp_path: Path) -> None:
     mlwf(tmp_path, "run", "examples/any-language.yaml")
     assert outputs(tmp_path, "any-language")["sum"]["total"] == 55

@@ -17,7 +17,9 @@ OBJECTS = objects()
 @pytest.mark.parametrize("name", OBJECTS)
 def test_a_rule_speaks_of_fields_of_its_object(name: str) -> None:
     for rule in rules_of(name):
-        spoken_of = set(re.findall(r"self\.(\w+)", rule.condition)) | ({rule.field} if rule.field else set())
+        spoken_of = set(re.findall(r"self\.(?:__)?(\w+?)(?:__)?\b", rule.condition)) | (
+            {rule.field} if rule.field else set()
+        )
         assert spoken_of <= OBJECTS[name]["properties"].keys()
 
 
@@ -47,6 +49,7 @@ def test_the_kinds_check_the_same_alternatives(name: str, fields: tuple[str, ...
 
 def _problems_with_nothing_chosen(kind: str) -> list[tuple[str, str]]:
     bodies: dict[str, Any] = {
+        "import": {},
         "prep": {"source": {}, "target": "y"},
         "tune": {"metric": {"name": "m"}, "algorithm": {}, "space": {"a": {}}, "step": {}},
     }

@@ -70,7 +70,8 @@ def test_every_kind_is_a_field_of_a_step_and_in_its_rule() -> None:
     assert list(STEP["properties"])[: len(KINDS) + 1] == ["name", *KINDS]
     assert STEP["required"] == ["name"]
     rule = STEP[RULES][0]
-    assert all(f"has(self.{kind})" in rule["rule"] for kind in KINDS)
+    words = {"import": "__import__"}  # a word of CEL itself
+    assert all(f"has(self.{words.get(kind, kind)})" in rule["rule"] for kind in KINDS)
     assert rule["message"] == f"a step has exactly one of: {', '.join(KINDS)}"
 
 

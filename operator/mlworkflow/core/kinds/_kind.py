@@ -18,6 +18,10 @@ def _no_problems(body: Any) -> list[tuple[str, str]]:
     return []
 
 
+def _no_credentials(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return []
+
+
 def _pinned(body: Mapping[str, Any]) -> str:
     return ""
 
@@ -32,7 +36,8 @@ class Kind:
     `has_pod` is false of a kind that the engine itself carries out. `is_list` says that a step's field of this name is the body's only field itself.
     `text_fields` of the body are text whatever an expression in them gives.
     `is_cached` says that a result is taken from the cache unless a step says otherwise, `unpinned` names the field of an evaluated body (if any)
-    that stands for data which the body does not pin down.
+    that stands for data which the body does not pin down. `credentials` are the variables, by reference to Secrets, that an evaluated body gives
+    to the step's container of a Pod.
     `check` finds what the schema cannot say: (path below the body, message).
     `example` is a short step in YAML for the reference page.
     """
@@ -52,6 +57,7 @@ class Kind:
     text_fields: frozenset[str] = frozenset()
     is_cached: bool = False
     unpinned: Callable[[Mapping[str, Any]], str] = _pinned
+    credentials: Callable[[Mapping[str, Any]], list[dict[str, Any]]] = _no_credentials
     check: Callable[[Any], list[tuple[str, str]]] = _no_problems
     example: str = ""
 

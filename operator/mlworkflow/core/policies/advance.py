@@ -7,6 +7,7 @@ from mlworkflow.core.graph import Scope
 from mlworkflow.core.names import Reason
 from mlworkflow.core.nodes import Node, Role
 from mlworkflow.core.policies.approvals import ask
+from mlworkflow.core.policies.datasets import look_up
 from mlworkflow.core.policies.dependencies import has_what_it_had, is_forgiven, is_ready
 from mlworkflow.core.policies.fans import run_fan
 from mlworkflow.core.policies.groups import settle_group
@@ -54,6 +55,8 @@ def carry_on(turn: Turn, node: Node) -> None:
             settle_group(turn, node, at)
         case Role.APPROVAL:
             ask(turn, node)
+        case Role.DATASET:
+            look_up(turn, node)
 
 
 def stop_after_failure(turn: Turn, scope: Scope, at: str) -> None:
