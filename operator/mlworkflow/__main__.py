@@ -38,10 +38,13 @@ from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.config import ConfigError, load_config
 from mlworkflow.kube.errors import ApiError, Conflict
 from mlworkflow.kube.garbage import GarbageCollector
+from mlworkflow.kube.images import Images
 from mlworkflow.kube.kopf_settings import tune_garbage_collector
 from mlworkflow.kube.pods import PodDriver
+from mlworkflow.kube.pull_secrets import PullSecrets
 from mlworkflow.kube.queue import WorkQueue
 from mlworkflow.kube.reconciler import Reconciler
+from mlworkflow.kube.registry import Registries
 from mlworkflow.kube.server_time import set_by_server
 from mlworkflow.kube.workers import run_workers
 from mlworkflow.settings import Settings
@@ -75,6 +78,8 @@ async def run(settings: Settings) -> None:
     async with KubeClient(load_config()) as client:
         queue: WorkQueue[str] = WorkQueue()
         clock = EngineClock(time.time())
+        registries = None if settings.registries is None else Registries(settings.registries)
+        secrets = PullSecrets(client) if settings.registry_secrets else None
         driver = PodDriver(
             client,
             settings.pods,
@@ -83,6 +88,7 @@ async def run(settings: Settings) -> None:
             lambda uid: reconciler.home(uid),
             clock,
             lambda key, pod: last_words.hear(key, pod),
+            Images(settings.pods.pull_policy, registries, secrets),
         )
         lineage = LineageSender(settings.openlineage, clock) if settings.openlineage else None
         engine = Engine(
@@ -142,6 +148,8 @@ async def run(settings: Settings) -> None:
                 await lineage.close(patience=2.0)
             await keeper.close()
             await last_words.close()
+            if registries:
+                await registries.close()
             for runner in runners:
                 await runner.cleanup()
 

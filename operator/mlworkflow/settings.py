@@ -21,6 +21,8 @@ class Settings:
     `webhook_key` is the file of the key that webhooks are signed with; `webhook_hosts` may be called at whatever address.
     `signing_key` is the file of the key that statements of runs are signed with; empty: none are made.
     `openlineage` is where the operator tells what runs, if anywhere.
+    `registries` says whether registries are asked what tags mean, and which of them speak http; `registry_secrets` that the `imagePullSecrets` of steps
+    are read for it.
     `limits` bound the Pods of all workflows, and of those of one namespace. `gc_interval` are the seconds between two garbage collections; None: there are
     none.
     """
@@ -40,6 +42,8 @@ class Settings:
     webhook_hosts: frozenset[str]
     signing_key: str
     openlineage: Endpoint | None
+    registries: frozenset[str] | None
+    registry_secrets: bool
     limits: Limits
     gc_interval: float | None
     retention: Retention
@@ -66,8 +70,8 @@ class Settings:
         def span(name: str, default: str, least: float = 0.0) -> float:
             return duration.setting(environ, name, default, least)
 
-        def switch(name: str) -> bool:
-            text = (environ.get(name) or "true").lower()
+        def switch(name: str, default: str = "true") -> bool:
+            text = (environ.get(name) or default).lower()
             if text not in ("true", "false"):
                 raise UsageError(f"{name} must be true or false, not '{text}'")
             return text == "true"
@@ -91,6 +95,8 @@ class Settings:
             webhook_hosts=frozenset(host.lower() for host in listed("MLWF_WEBHOOK_ALLOWED_HOSTS")),
             openlineage=_endpoint(environ),
             signing_key=environ.get("MLWF_SIGNING_KEY", ""),
+            registries=frozenset(listed("MLWF_REGISTRY_INSECURE")) if switch("MLWF_REGISTRY_ENABLED") else None,
+            registry_secrets=switch("MLWF_REGISTRY_PULL_SECRETS", "false"),
             limits=Limits(
                 total=limit("MLWF_PARALLELISM"),
                 namespace=limit("MLWF_NAMESPACE_PARALLELISM"),

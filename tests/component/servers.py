@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.node.families import FAMILIES, build
+from tests.node.families import program as program_of
 from tests.node.pypi import program
 
 ACCESS_KEY = "mlworkflowtestkey"
@@ -59,6 +60,14 @@ def seaweedfs(folder: Path) -> Iterator[str]:
     ]  # fmt: skip
     with _running(command, folder, dict(os.environ), ports):
         yield f"http://127.0.0.1:{s3}"
+
+
+@contextlib.contextmanager
+def registry(folder: Path) -> Iterator[str]:
+    """A registry of images, in memory; yields its host and port."""
+    port = free_port()
+    with _running([program_of("registry"), f"127.0.0.1:{port}"], folder, dict(os.environ), [port]):
+        yield f"127.0.0.1:{port}"
 
 
 def _weed_port() -> int:

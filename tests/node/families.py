@@ -68,6 +68,7 @@ FAMILIES = {
         Family("runc", {"runc": "github.com/opencontainers/runc"}, tags="seccomp", cgo=True),
         Family("coredns", {"coredns": "github.com/coredns/coredns"}),
         Family("pause", {"pause": "."}),
+        Family("registry", {"registry": "."}),
         Family("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}),
         Family("helm", {"helm": "helm.sh/helm/v4/cmd/helm"}),
         Family("helm3", {"helm3": "helm.sh/helm/v3/cmd/helm"}),

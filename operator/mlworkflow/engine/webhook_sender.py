@@ -7,20 +7,17 @@ link-local addresses (a cloud's metadata service) are refused, whatever name lea
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import random
-import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 from msgspec.structs import replace
 from yarl import URL
 
 from mlworkflow.engine import webhooks
+from mlworkflow.engine.addresses import Guard, TargetRefused
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.live import Live
 from mlworkflow.engine.webhooks import Owed, Trouble
@@ -28,11 +25,6 @@ from mlworkflow.engine.webhooks import Owed, Trouble
 _log = logging.getLogger(__name__)
 AT_ONCE = 16
 TIMEOUT = aiohttp.ClientTimeout(total=15.0)
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-
-class TargetRefused(Exception):
-    """The operator does not call this address."""
 
 
 class WebhookSender:
@@ -50,7 +42,7 @@ class WebhookSender:
     ) -> None:
         self._engine = engine
         self._key_file = key_file
-        self._allowed = allowed_hosts
+        self._guard = Guard(allowed_hosts, "webhooks.allowedHosts")
         self._patience = patience
         self._sleep = sleep
         self._chance = chance
@@ -133,7 +125,7 @@ class WebhookSender:
         said = webhooks.body(event)
         try:
             url = URL(event.webhook.url)
-            self._check(url.host or "", url.host or "")
+            self._guard.check(url.host or "", url.host or "")
             async with (
                 self._slots,
                 self._opened().post(
@@ -153,9 +145,8 @@ class WebhookSender:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(resolver=_Resolver(self._check), use_dns_cache=False, limit=AT_ONCE)
             self._session = aiohttp.ClientSession(
-                connector=connector,
+                connector=self._guard.connector(AT_ONCE),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": "mlworkflow"},
                 timeout=TIMEOUT,
@@ -169,47 +160,3 @@ class WebhookSender:
         except OSError:
             master = b""
         return webhooks.namespace_key(master, namespace) if master else None
-
-    def _check(self, host: str, address: str) -> None:
-        """Raises TargetRefused where `host` leads to an `address` that is not to be called; a name is no address yet."""
-        if self._allowed is None or host.lower() in self._allowed:
-            return
-        try:
-            found = ipaddress.ip_address(address)
-        except ValueError:
-            return
-        if is_too_near(found):
-            raise TargetRefused(
-                "the host is a loopback or link-local address, which webhooks.allowedHosts does not name"
-            )
-
-
-class _Resolver(AbstractResolver):
-    """Looks names up, and shows every address to `check` before it is connected to."""
-
-    def __init__(self, check: Callable[[str, str], None]) -> None:
-        self._check = check
-        self._inner = ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        for entry in found:
-            self._check(host, entry["host"])
-        return found
-
-    async def close(self) -> None:
-        await self._inner.close()
-
-
-def is_too_near(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether an address is this machine or its link, also where it is written as another sort of address."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped:
-            return is_too_near(address.ipv4_mapped)
-        if address in NAT64:
-            return is_too_near(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        if address.sixtofour:
-            return is_too_near(address.sixtofour)
-    return address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 
+from msgspec import UNSET
+
 from mlworkflow.core import names
 from mlworkflow.core.actions import Order
 from mlworkflow.core.cachefacts import Identity
@@ -44,6 +46,7 @@ class PodDriver:
         home: Callable[[str], str | None],
         clock: Callable[[], float] = time.time,
         on_leaving: Callable[[AttemptKey, str], None] = lambda key, handle: None,
+        images: Images | None = None,
     ) -> None:
         self._home = home
         self._on_leaving = on_leaving
@@ -52,7 +55,7 @@ class PodDriver:
         self._on_change = on_change
         self._clock = clock
         self._attempts: dict[tuple[str, str], dict[AttemptId, PodView]] = {}
-        self._images = Images(settings.pull_policy)
+        self._images = images or Images(settings.pull_policy)
         selector = {"labelSelector": f"{names.LABEL_MANAGED_BY}={names.FIELD_MANAGER}"}
         self._reflectors = {
             namespace: Reflector(
@@ -100,9 +103,11 @@ class PodDriver:
         image = order.image or (self._settings.steps_image if built_in else "")
         variables = {variable.get("name") for variable in order.env}
         is_open = bool(self._settings.allowed_imports) or "MLWF_ALLOWED_IMPORTS" in variables
-        digest = self._images.digest(image)
-        unknown = "" if digest else f"the digest of the image {image} is not known: {self._images.why(image)}"
-        return Identity(image=digest, is_open=is_open, unknown=unknown)
+        given = order.step.common.image_pull_secrets
+        secrets = [] if given is UNSET else [secret["name"] for secret in given if "name" in secret]
+        meaning = await self._images.meaning(image, order.namespace, secrets)
+        unknown = "" if meaning.digest else f"the digest of the image {image} is not known: {meaning.why}"
+        return Identity(image=meaning.digest, is_open=is_open, unknown=unknown)
 
     def image_digest(self, uid: str, attempt: AttemptId) -> str | None:
         view = self._mine(uid).get(attempt)

@@ -62,6 +62,8 @@ def test_the_environment_by_default(render):
         "MLWF_GC_GRACE": "24h",
         "MLWF_RETENTION_RUNS": "90d",
         "MLWF_RETENTION_CACHE": "30d",
+        "MLWF_REGISTRY_ENABLED": "true",
+        "MLWF_REGISTRY_PULL_SECRETS": "false",
         "MLWF_PARALLELISM": "0",
         "MLWF_NAMESPACE_PARALLELISM": "0",
         "MLWF_WORKERS": "16",
@@ -186,6 +188,13 @@ def test_hosts_that_webhooks_may_call(render):
     assert "MLWF_WEBHOOK_ALLOWED_HOSTS" not in environment(render())
     found = environment(render({"webhooks": {"allowedHosts": ["localhost", "hooks.local"]}}))
     assert found["MLWF_WEBHOOK_ALLOWED_HOSTS"] == "localhost,hooks.local"
+
+
+def test_how_registries_are_asked(render):
+    found = environment(render({"images": {"registry": {"insecure": ["a:5000", "b"], "pullSecrets": True}}}))
+    assert found["MLWF_REGISTRY_INSECURE"] == "a:5000,b"
+    assert found["MLWF_REGISTRY_PULL_SECRETS"] == "true"
+    assert environment(render({"images": {"registry": {"enabled": False}}}))["MLWF_REGISTRY_ENABLED"] == "false"
 
 
 def test_the_gateway_is_a_service(render):

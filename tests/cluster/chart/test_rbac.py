@@ -83,6 +83,18 @@ def aggregated(role):
     }
 
 
+@pytest.mark.parametrize("watched", [[], ["team-a"]])
+@pytest.mark.parametrize(
+    ("registry", "is_granted"),
+    [({}, False), ({"pullSecrets": True}, True), ({"pullSecrets": True, "enabled": False}, False)],
+)
+def test_secrets_are_read_where_that_was_asked_for_and_nowhere_else(render, watched, registry, is_granted):
+    manifests = render({"watchNamespaces": watched, "images": {"registry": registry}})
+    roles = [*manifests.of_kind("Role"), *manifests.of_kind("ClusterRole")]
+    rules = [rule for role in roles for rule in role["rules"] if "secrets" in rule["resources"]]
+    assert rules == ([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}] if is_granted else [])
+
+
 def test_the_artifact_reader_reaches_the_gateway_and_nothing_else(render):
     role = render().one("Role", "rel-mlworkflow-artifact-reader")
     assert role["metadata"]["namespace"] == "ml"

@@ -15,7 +15,7 @@ from mlworkflow.core.errors import SpecError
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.state import Phase, Run, Task
 from mlworkflow.engine import webhooks
-from mlworkflow.engine.webhook_sender import is_too_near
+from mlworkflow.engine.addresses import is_too_near
 from mlworkflow.engine.webhooks import Owed, Trouble
 
 from tests.builders import WorkflowBuilder, a_workflow, artifact
