@@ -34,7 +34,7 @@ dataset: {name: bikes}
 
 KIND = Kind(
     name="dataset",
-    order=6,
+    order=2,
     summary="a named dataset",
     body=Dataset,
     has_pod=False,

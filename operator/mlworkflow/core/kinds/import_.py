@@ -37,7 +37,7 @@ retry: {limit: 3}
 
 KIND = Kind(
     name="import",
-    order=5,
+    order=1,
     summary="data from an address or an object store, once and by its content",
     body=Import,
     command=built_in("import"),
