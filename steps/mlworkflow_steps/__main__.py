@@ -9,7 +9,7 @@ import sys
 from mlworkflow_steps.context import Context
 from mlworkflow_steps.errors import StepFailure
 
-KINDS = ("profile", "prep", "train", "evaluate")
+KINDS = ("profile", "validate", "prep", "train", "evaluate")
 
 # The number of threads changes the order in which numbers are added up, and with it a model's last bits: with as many threads
 # as the machine has cores, a laptop and a cluster would not agree on a digest. A step's `env` can say otherwise; it is read
