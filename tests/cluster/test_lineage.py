@@ -48,5 +48,16 @@ def test_a_workflow_that_is_gone_can_be_looked_at_and_purged(
     left = {f"{one['task']}.{one['name']}": one["digest"] for one in asked("artifacts", "w")}
     assert left.keys() == {"make.data", "use.twice"}
     assert mlwf(cluster, "download", "w", "use.twice", "-", "-n", namespace) == "7\n7\n"
+    assert asked("verify", "w")["verified"]
+    graph = asked("lineage", left["use.twice"][:20])
+    assert [(arrow["kind"], arrow["name"]) for arrow in graph["arrows"]] == [
+        ("made", "twice"), ("used", "data"), ("made", "data")]  # fmt: skip
+    assert [(step["task"], step.get("params")) for step in graph["steps"]] == [("use", None), ("make", {"seed": 7})]
+    assert all(step["imageDigest"].startswith("sha256:") for step in graph["steps"])
+    again = asked("reproduce", "w", "--no-pin", "-q")  # the node's images are in no registry
+    assert (again["identical"], again["compared"]) == (True, 2)
+    assert again["again"].startswith("w-again-")
+    found = asked("diff", "w", again["again"])
+    assert [(one["kind"], one["where"]) for one in found["differences"]] == [("spec", "defaults.cache.enabled")]
     assert mlwf(cluster, "delete", "w", "--purge", "-n", namespace) == "w purged\n"
-    assert asked("list", "--archived") == []
+    assert [run["id"] for run in asked("list", "--archived")] == [again["again"]]

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from mlworkflow.cli import caching, datasets, errors, file_commands, garbage, run_commands, steering, trust
+from mlworkflow.cli import caching, datasets, errors, file_commands, garbage, run_commands, steering, tracing, trust
 
 app = typer.Typer(
     name="mlwf",
@@ -35,6 +35,9 @@ for command in (
     steering.resume,
     run_commands.artifacts,
     run_commands.download,
+    tracing.lineage,
+    tracing.diff,
+    tracing.reproduce,
     caching.why_miss,
     trust.verify,
     trust.public_key,

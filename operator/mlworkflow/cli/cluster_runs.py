@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from mlworkflow.cli.errors import CliError, NoSuchRun, Refused, Removed, Usage
+from mlworkflow.cli.lineage.book import Act
 from mlworkflow.cli.places import Place
 from mlworkflow.cli.reader import Reader, is_out_of_reach
 from mlworkflow.cli.runs import NoLog, Resource, Run, must_exist
@@ -192,6 +193,20 @@ class ClusterRuns:
         with _translated(self._client.config.server):
             found = await self._reader.json(f"runs/{run.uid}")
         return [(str(record["task"]), int(record["attempt"])) for record in found["records"]]
+
+    async def acts(self) -> AsyncGenerator[Act, None]:
+        rest = b""
+        with _translated(self._client.config.server):
+            try:
+                async with aclosing(self._reader.stream("records")) as pieces:
+                    async for piece in pieces:
+                        *lines, rest = (rest + piece).split(b"\n")
+                        for line in lines:
+                            said = json.loads(line)
+                            run = str(said["record"].get("workflow") or "")
+                            yield Act(said["uid"], run, said["task"], said["attempt"], said["record"])
+            except NotFound:
+                raise Refused("this operator does not tell its records", "it is older than this mlwf") from None
 
     async def raw_record(self, run: Run, task: str, attempt: int) -> bytes | None:
         return await self._bytes(f"runs/{run.uid}/record", {"task": task, "attempt": attempt})

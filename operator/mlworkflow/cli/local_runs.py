@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import pwd
 import time
@@ -12,7 +13,8 @@ from dataclasses import replace
 from typing import Any, BinaryIO
 
 from mlworkflow.cli.errors import CliError, NoSuchRun, Refused, Removed, Usage
-from mlworkflow.cli.runs import NoLog, Run, must_exist
+from mlworkflow.cli.lineage.book import Act
+from mlworkflow.cli.runs import NoLog, Resource, Run, must_exist
 from mlworkflow.core import status
 from mlworkflow.core.observation import AttemptId
 from mlworkflow.core.state import Phase
@@ -21,7 +23,7 @@ from mlworkflow.local.home import NAMESPACE, Home, LocalRun
 from mlworkflow.store import archive
 from mlworkflow.store.errors import InvalidKey, NotFound, StoreError
 from mlworkflow.store.layout import AttemptKey, Line, cas_key, provenance_key, record_key, signature_key
-from mlworkflow.store.records import read_left, read_log, read_record, record_keys
+from mlworkflow.store.records import raw_records, read_left, read_log, read_record, record_keys
 
 LOG = "agent.log"
 PATIENCE = 10.0
@@ -109,6 +111,13 @@ class LocalRuns:
         with _translated():
             return [(key.task, key.attempt) for key in record_keys(self._home.store, NAMESPACE, run.uid)]
 
+    async def acts(self) -> AsyncGenerator[Act, None]:
+        called = {line.uid: line.run for line in self._lines()} | {run.uid: run.id for run in self._home.runs()}
+        with _translated():
+            for key, data in raw_records(self._home.store, NAMESPACE):
+                record = json.loads(data)
+                yield Act(key.uid, called.get(key.uid, record.get("workflow", "")), key.task, key.attempt, record)
+
     async def raw_record(self, run: Run, task: str, attempt: int) -> bytes | None:
         return self._bytes(record_key(NAMESPACE, run.uid, task, attempt))
 
@@ -152,6 +161,9 @@ class LocalRuns:
                 if is_over:
                     return
                 await asyncio.sleep(_LOOK_AGAIN)
+
+    async def submit(self, resource: Resource) -> Run:
+        raise Usage("a run of this machine is carried out by who asks for it", "mlwf run FILE")
 
     async def change(self, run: Run, spec: Mapping[str, Any]) -> None:
         """Ask the process that runs it, and wait until it has taken that up."""

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, BinaryIO, Protocol, TypeAlias
 
 from mlworkflow.cli.errors import CliError
+from mlworkflow.cli.lineage.book import Act
 from mlworkflow.core import paths
 from mlworkflow.core.observation import AttemptId
 from mlworkflow.core.state import Phase
@@ -147,6 +148,9 @@ class Runs(Protocol):
     async def attempts(self, run: Run) -> Sequence[AttemptId]:
         """The attempts that have a record, as (task, number)."""
 
+    def acts(self) -> AsyncGenerator[Act, None]:
+        """Everything that has been committed and is kept, of all runs."""
+
     async def raw_record(self, run: Run, task: str, attempt: int) -> bytes | None:
         """A commit record as it is in the store, or None."""
 
@@ -164,6 +168,9 @@ class Runs(Protocol):
 
     def live_log(self, run: Run, task: str, attempt: int, follow: bool) -> AsyncGenerator[bytes, None]:
         """The output of an attempt that may still be running; raises NoLog where there is none (any more)."""
+
+    async def submit(self, resource: Resource) -> Run:
+        """Start a workflow, where that is not for this process to carry out."""
 
     async def change(self, run: Run, spec: Mapping[str, Any]) -> None:
         """Carry out a merge patch of the spec."""

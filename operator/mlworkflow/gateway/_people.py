@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import islice
 from typing import TypeAlias
 
+import msgspec
 from aiohttp import web
 
 from mlworkflow.gateway._auth import Reader, Readers
@@ -25,11 +27,14 @@ from mlworkflow.store.layout import (
     signature_key,
     workflow_key,
 )
-from mlworkflow.store.records import record_keys
+from mlworkflow.store.records import Raw, raw_records, record_keys
 
 HEADER = "X-Mlworkflow-Token"
 _ATTEMPT = re.compile(r"[0-9]{1,9}")
 
+
+LINES = 256
+"""Records that are sent at a time."""
 
 Garbage: TypeAlias = Callable[[str], Awaitable[Report]]
 """What of a namespace is garbage; raises `GatewayError` or `StoreError`."""
@@ -62,6 +67,7 @@ class People:
             web.get("/v1/read/{namespace}/artifacts/{digest}", self.artifact, allow_head=False),
             web.get("/v1/read/{namespace}/garbage", self.garbage),
             web.get("/v1/read/{namespace}/archive", self.archive),
+            web.get("/v1/read/{namespace}/records", self.all_records, allow_head=False),
             web.get("/v1/read/{namespace}/runs/{uid}", self.records),
             web.delete("/v1/read/{namespace}/runs/{uid}", self.purge),
             web.get("/v1/read/{namespace}/runs/{uid}/workflow", self.workflow),
@@ -113,6 +119,18 @@ class People:
         if self._purge is None:
             raise Unknown("nothing is removed here")
         return answer({"records": await self._purge(namespace, request.match_info["uid"])})
+
+    async def all_records(self, request: web.Request) -> web.StreamResponse:
+        """Every record of the namespace, each on a line of its own."""
+        found = raw_records(self._store, await self._namespace(request))
+        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+        first = await asyncio.to_thread(_lines, found)  # before the answer begins: the store may say no
+        await response.prepare(request)
+        while first:
+            await response.write(first)
+            first = await asyncio.to_thread(_lines, found)
+        await response.write_eof()
+        return response
 
     async def records(self, request: web.Request) -> web.Response:
         """Which attempts of a workflow have a record."""
@@ -177,6 +195,15 @@ async def namespace_of(request: web.Request, known: Callable[[str], Awaitable[Re
     if namespace != reader.namespace:
         raise Forbidden(f"the token is for the namespace {reader.namespace}")
     return namespace
+
+
+def _lines(found: Iterator[Raw]) -> bytes:
+    """The next lines; empty where there are no more."""
+    lines = []
+    for key, data in islice(found, LINES):
+        about = {"uid": key.uid, "task": key.task, "attempt": key.attempt, "record": msgspec.Raw(data)}
+        lines.append(msgspec.json.encode(about) + b"\n")
+    return b"".join(lines)
 
 
 def _age(line: Line) -> tuple[int, str]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -26,7 +28,11 @@ from mlworkflow.store.layout import (
     parse_run_key,
     record_key,
     records_prefix,
+    runs_prefix,
 )
+
+READERS, BATCH = 8, 512
+"""How many records are read at the same time, and how many are held."""
 
 __all__ = ["ArtifactRef", "Record", "Result", "decode", "encode", "load_run", "read_record", "write_record"]
 
@@ -97,6 +103,28 @@ def record_keys(store: ArtifactStore, namespace: str, uid: str) -> Iterator[Atte
             found = parse_run_key(key)
             if isinstance(found, AttemptKey):
                 yield found
+
+
+class Raw(NamedTuple):
+    """A record as it is in the store."""
+
+    key: AttemptKey
+    data: bytes
+
+
+def raw_records(store: ArtifactStore, namespace: str) -> Iterator[Raw]:
+    """Every record of every run of a namespace, in no order, a few read at a time; what was deleted meanwhile is left out. Raises StoreError."""
+
+    def read(key: str) -> Raw | None:
+        with contextlib.suppress(InvalidKey, NotFound):
+            found = parse_run_key(key)
+            return Raw(found, store.read_bytes(key)) if isinstance(found, AttemptKey) else None
+        return None
+
+    keys = store.list(runs_prefix(namespace))
+    with ThreadPoolExecutor(READERS) as readers:
+        while batch := list(islice(keys, BATCH)):
+            yield from filter(None, readers.map(read, batch))
 
 
 def write_left(store: ArtifactStore, key: AttemptKey, outputs: Mapping[str, ArtifactRef]) -> None:

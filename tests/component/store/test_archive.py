@@ -14,7 +14,7 @@ from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.directory import DirectoryStore
 from mlworkflow.store.garbage import DAY, Known, Retention, collect
 from mlworkflow.store.layout import AttemptKey, Line, cas_key, line_key, records_prefix, workflow_key
-from mlworkflow.store.records import Record, write_record
+from mlworkflow.store.records import Record, decode, raw_records, write_record
 from mlworkflow.store.s3 import S3Store
 from mlworkflow.store.signing import BlobSigner
 
@@ -122,3 +122,12 @@ def test_a_line_of_nothing_goes_whatever_was_killed(place: Place) -> None:
     place.store.write_bytes(line_key(place.namespace, Line("v", 1, "u9", "Failed")), b"{}")
     place.collect()
     assert place.lines() == []
+
+
+def test_all_records_of_a_namespace_are_told(place: Place) -> None:
+    for uid, task in (("u1", "a"), ("u1", "b/0.c"), ("u2", "a")):
+        record = Record(exit_code=0, workflow="w", step=task[0], task=task, attempt=0, kind="container")
+        write_record(place.store, AttemptKey(place.namespace, uid, task, 0), record)
+    archive.archive(place.store, "w", place.resource())
+    found = {(raw.key.uid, raw.key.task): decode(raw.data).task for raw in raw_records(place.store, place.namespace)}
+    assert found == {("u1", "a"): "a", ("u1", "b/0.c"): "b/0.c", ("u2", "a"): "a"}

@@ -1,0 +1,67 @@
+"""`mlwf reproduce`: a run is run once more where it ran, and compared."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from contextlib import aclosing
+from typing import Any
+
+from mlworkflow.cli import comparing, reproducing
+from mlworkflow.cli.errors import CliError
+from mlworkflow.cli.live import View
+from mlworkflow.cli.places import Place
+from mlworkflow.cli.records import standing
+from mlworkflow.cli.runs import Run, Runs
+from mlworkflow.core.names import MAX_NAME
+
+_SUFFIX = 12
+
+
+async def reproduced(runs: Runs, name: str, place: Place, view: View, *, pin: bool) -> reproducing.Verdict:
+    """Raises CliError where it cannot be run again."""
+    run = await runs.get(name)
+    if not run.phase.is_finished:
+        raise CliError(
+            f"{run.id} is {run.phase}: there is nothing to compare with yet", f"mlwf watch {run.id}{runs.flags}"
+        )
+    left = comparing.Side(run, await standing(runs, run))
+    said = {task: await _as_it_ran(runs, run, record) for task, record in left.records.items()}
+    own = str(run.resource["metadata"]["name"])
+    if runs.is_local:
+        from mlworkflow.cli.local_run import run_locally
+
+        wanted = reproducing.resource(run, own, said, pin=pin)
+        again, _ = await run_locally(place.find_home(os.environ), wanted, view)
+    else:
+        called = f"{own[: MAX_NAME - _SUFFIX].rstrip('-.')}-again-{secrets.token_hex(3)[:5]}"
+        again = await _run_there(runs, reproducing.resource(run, called, said, pin=pin), view)
+    return await reproducing.verdict(runs, left, comparing.Side(again, await standing(runs, again)))
+
+
+async def _as_it_ran(runs: Runs, run: Run, record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record of what ran: that of the attempt whose result it is, where that is kept."""
+    uid, _, rest = str(record.get("cachedFrom") or "").partition("/")
+    task, _, attempt = rest.rpartition("/")
+    if not task:
+        return record
+    there = Run(run.id, {**run.resource, "metadata": {**run.resource["metadata"], "uid": uid}})
+    return await runs.record(there, task, int(attempt)) or record
+
+
+async def _run_there(runs: Runs, wanted: Mapping[str, Any], view: View) -> Run:
+    """The run at its end. One whose images cannot be had by their digests is stopped at once."""
+    made = await runs.submit(wanted)
+    latest = made
+    with view:
+        async with aclosing(runs.watch(made.id)) as versions:
+            async for latest in versions:
+                view.show(latest)
+                stuck = [task for task in latest.known.values() if task.get("reason") in reproducing.CANNOT_PULL]
+                if stuck and not latest.phase.is_finished:
+                    await runs.change(latest, {"cancel": True})
+                    why = f"{made.id}: {stuck[0]['name']}: {stuck[0]['reason']}: {stuck[0].get('message', '')}"
+                    hint = "an image that is in no registry has no digest to be had by: mlwf reproduce --no-pin"
+                    raise CliError(why, hint)
+    return latest
