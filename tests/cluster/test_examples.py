@@ -77,6 +77,7 @@ def ended(cluster: Cluster, namespace: str, name: str, folder: Path, timeout: fl
         ("sweep", {}, promises.sweep),
         ("profile", {}, promises.profile_of_many_columns),
         ("profile", {"set": "wine"}, promises.profile_of_few_columns),
+        ("search", {}, promises.search),
     ],
 )
 def test_an_example_keeps_its_promise(

@@ -81,6 +81,7 @@ def test_the_readme_lists_every_example() -> None:
         ("sweep", (), 0, promises.sweep),
         ("profile", (), 0, promises.profile_of_many_columns),
         ("profile", ("-p", "set=wine"), 0, promises.profile_of_few_columns),
+        ("search", (), 0, promises.search),
     ],
 )
 def test_an_example_keeps_its_promise(

@@ -48,6 +48,6 @@ def test_the_kinds_check_the_same_alternatives(name: str, fields: tuple[str, ...
 def _problems_with_nothing_chosen(kind: str) -> list[tuple[str, str]]:
     bodies: dict[str, Any] = {
         "prep": {"source": {}, "target": "y"},
-        "tune": {"metric": {"name": "m"}, "algorithm": {}, "space": {"a": {}}, "step": {}},
+        "tune": {"algorithm": {}, "space": {"a": {}}, "step": {}},
     }
     return list(KINDS[kind].check(msgspec.convert(bodies[kind], KINDS[kind].body))) if kind in bodies else []
