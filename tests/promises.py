@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
 import itertools
 import json
@@ -10,6 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+from mlworkflow.core.plan import Plan
+from mlworkflow.core.study import study_of
+from mlworkflow.engine.sampling import Question, Searches, Told
 from pages import no_network
 
 Span = tuple[datetime.datetime, datetime.datetime]
@@ -319,3 +324,33 @@ def dataset(ended: Ended) -> None:
     assert ended.tasks[named]["artifacts"]["data"]["digest"] == ended.outputs(named)["digest"]
     assert (ended.outputs("train"), ended.outputs("check")) == ({"mean": 50.5}, {"above": 50})
     assert ended.is_ordered(named, "train", "check")
+
+
+def search(ended: Ended) -> None:
+    trials = list(csv.DictReader(ended.download("tune.trials").open()))
+    best = ended.outputs("tune")["best"]
+    assert ended.status["phase"] == "Succeeded"
+    assert (trials[0]["curve"], trials[0]["slope"], trials[0]["bend"], float(trials[0]["loss"])) == (
+        "line",
+        "3.0",
+        "",
+        369.325,
+    )
+    assert all((trial["bend"] != "") == (trial["curve"] == "parabola") and trial["bend"] != "0.0" for trial in trials)
+    losses = [float(trial["loss"]) for trial in trials]
+    assert best["value"] == min(losses) == losses[best["trial"]]
+    assert len(losses) == 8 or [loss <= 0.5 for loss in losses] == [False] * (len(losses) - 1) + [True]
+    assert json.loads(ended.text("tell.best")) == best
+    assert [ended.tasks[f"tune/{number}"]["params"] for number in range(len(trials))] == _asked_again(losses)
+
+
+def _asked_again(losses: list[float]) -> list[dict[str, Any]]:
+    """What the trials of the example must have been, by their losses alone: the same seed and history, the same parameters anywhere."""
+    resource = yaml.safe_load((Path(__file__).parents[1] / "examples/search.yaml").read_text())
+    step = Plan.of(resource).workflow.steps["tune"]
+    study = study_of(step, {"params": resource["spec"]["params"]})
+    told: list[Told] = []
+    for loss in losses:
+        (chosen,) = Searches().choose(Question(study, told=told, count=1))
+        told.append(Told(chosen.params, [loss], True, chosen.noted, chosen.study))
+    return [trial.params for trial in told]

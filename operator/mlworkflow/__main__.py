@@ -143,6 +143,7 @@ async def run(settings: Settings) -> None:
                 for task in background:
                     task.cancel()
         finally:
+            await engine.chooser.close()
             await webhooks.close()
             if lineage:
                 await lineage.close(patience=2.0)

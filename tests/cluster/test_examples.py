@@ -82,6 +82,7 @@ def ended(cluster: Cluster, namespace: str, name: str, folder: Path, timeout: fl
         ("validate", {"fault": "broken"}, promises.validate_broken),
         ("validate", {"fault": "leak"}, promises.validate_leak),
         ("validate", {"fault": "drift"}, promises.validate_drift),
+        ("search", {}, promises.search),
     ],
 )
 def test_an_example_keeps_its_promise(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from mlworkflow.core.fields import Output
+from mlworkflow.core.kinds.tune import Tune
 from mlworkflow.core.step import Step
 from mlworkflow.core.values import ArtifactRef
 
@@ -105,4 +106,27 @@ class LookUp:
     fingerprint: str = ""
 
 
-Action: TypeAlias = Start | Stop | Probe | Publish | LookUp
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a search is told of a trial: `values` of one that succeeded, none of one that failed or runs."""
+
+    params: Mapping[str, Any]
+    values: list[float] | None = None
+    is_finished: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Choose:
+    """Choose the parameters of the next trials of a tune step, and write them down before any of them starts.
+
+    `count` trials follow those of `told`, which has all before them in their order. `names` are those that constraints may take.
+    """
+
+    task: str
+    count: int
+    study: Tune
+    names: Mapping[str, Any]
+    told: tuple[Told, ...]
+
+
+Action: TypeAlias = Start | Stop | Probe | Publish | LookUp | Choose

@@ -40,7 +40,9 @@ class Reason(StrEnum):
     """Why a workflow or a step is as it is, one CamelCase word each."""
 
     ARTIFACT_MISSING = "ArtifactMissing"
+    BUDGET_SPENT = "BudgetSpent"
     CANCELLED = "Cancelled"
+    CHOICE_FAILED = "ChoiceFailed"
     COMMIT_MISSING = "CommitMissing"
     CONDITION_FALSE = "ConditionFalse"
     CREATE_REFUSED = "CreateRefused"
@@ -50,6 +52,7 @@ class Reason(StrEnum):
     ERROR = "Error"
     EXIT_FAILED = "ExitStepFailed"
     EXPRESSION_ERROR = "ExpressionError"
+    GOAL_REACHED = "GoalReached"
     INPUT_INVALID = "InputInvalid"
     INVALID_SPEC = "InvalidSpec"
     ITEMS_CHANGED = "ItemsChanged"

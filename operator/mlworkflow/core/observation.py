@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
@@ -104,7 +104,8 @@ class Observations:
 
     `attempts` are those the driver sees now, `results` the committed records known so far, `probed` the answers to earlier probes,
     `refused` the attempts that could not be created at all, with the words of who refused. `waiting` says what the whole workflow waits for, `waits`
-    what single attempts do, by their own word.
+    what single attempts do, by their own word. `chosen` are the parameters of trials that were chosen and written down, `choosing` the tune steps
+    for which that is under way, `unchosen` those for which it cannot be done, and why.
     """
 
     attempts: Mapping[AttemptId, Attempt] = field(default_factory=dict)
@@ -114,3 +115,6 @@ class Observations:
     waiting: str = ""
     room: Room = Room()
     waits: Mapping[AttemptId, str] = field(default_factory=dict)
+    chosen: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    choosing: Set[str] = frozenset()
+    unchosen: Mapping[str, str] = field(default_factory=dict)

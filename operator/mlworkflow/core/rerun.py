@@ -17,6 +17,7 @@ from mlworkflow.core.fingerprint import of_composed
 from mlworkflow.core.graph import Scope
 from mlworkflow.core.names import Reason
 from mlworkflow.core.nodes import Node, Role
+from mlworkflow.core.observation import Result
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import PENDING, Phase, Run, Task
 from mlworkflow.core.view import View
@@ -54,12 +55,12 @@ def honour(plan: Plan, run: Run, now: float) -> Renewed:
     return Renewed(Run(Phase.RUNNING, "", "", now, None, tasks, None, rerun.id), tuple(again.stale))
 
 
-def with_fingerprints(run: Run, results: Mapping[tuple[str, int], object]) -> Run:
-    """A state that was read from a status, which does not hold them, with the fingerprints of its records."""
-    tasks = {
-        name: replace(task, fingerprint=getattr(results.get((name, task.attempt)), "fingerprint", task.fingerprint))
-        for name, task in run.tasks.items()
-    }
+def with_records(run: Run, results: Mapping[tuple[str, int], Result]) -> Run:
+    """A state that was read from a status, with what the status does not hold and the records do: fingerprints, and every metric."""
+    tasks = {}
+    for name, task in run.tasks.items():
+        found = results.get((name, task.attempt))
+        tasks[name] = replace(task, fingerprint=found.fingerprint, metrics=found.metrics) if found else task
     return replace(run, tasks=tasks)
 
 
@@ -150,7 +151,9 @@ class _Again:
         if node.is_unit and (task.phase is Phase.SUCCEEDED or (task.fingerprint and self._has_changed(node))):
             self.stale.append(node.task)
         leaves = self.now if task.phase is Phase.RUNNING else 0.0  # its attempt is given its time to end
-        self.tasks[node.task] = Task(attempt=task.attempt, since=task.attempt + 1, not_before=leaves)
+        self.tasks[node.task] = Task(
+            attempt=task.attempt, since=task.attempt + 1, not_before=leaves, params=task.params
+        )
 
 
 _COMPOSED = frozenset({Role.FAN, Role.STUDY, Role.GROUP})

@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from mlworkflow.core.observation import Result
 from mlworkflow.core.values import ArtifactRef
 
 
@@ -41,7 +42,7 @@ class Task(Struct, frozen=True, omit_defaults=True):
     `attempt` is the number of the current or last attempt, -1 before the first. `failures` and `losses` count the attempts that
     failed by their own fault and by the infrastructure's. `not_before` holds a retry back. `since` is the first attempt that counts: what earlier
     ones left is not wanted any more, because a person asked to run the task again. `fingerprint` tells what it ran from what it would run now,
-    `items` the items that a step with `forEach` began with. `is_cached` says that its result is an earlier one's. `webhook` says what became of the webhook.
+    `items` the items that a step with `forEach` began with. `params` are a trial's parameters, once they are known. `is_cached` says that its result is an earlier one's. `webhook` says what became of the webhook.
     Times are seconds since the epoch.
     """
 
@@ -61,6 +62,7 @@ class Task(Struct, frozen=True, omit_defaults=True):
     parameters: Mapping[str, Any] = {}
     artifacts: Mapping[str, ArtifactRef] = {}
     metrics: Mapping[str, float] = {}
+    params: Mapping[str, Any] = {}
     webhook: str = ""
     is_cached: bool = False
 
@@ -97,7 +99,7 @@ class Run(Struct, frozen=True):
 PENDING = Task()
 
 
-def value_named(task: Task, name: str) -> float | None:
+def value_named(task: Task | Result, name: str) -> float | None:
     """A number that a task left: a metric it emitted, or an output parameter."""
     value: Any = task.metrics.get(name, task.parameters.get(name))
     return (

@@ -20,6 +20,7 @@ from mlworkflow.core.nodes import Node, Nodes
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import PENDING, Phase, Run, Task, Verdict, value_named
 from mlworkflow.core.status_fields import Condition, Ending, StatusFields, TaskStatus
+from mlworkflow.core.study import objectives_of
 from mlworkflow.core.values import Json
 
 LARGE = 8192
@@ -153,7 +154,7 @@ def moment(stamp: str) -> float | None:
 def _shown(name: str, task: Task, nodes: Nodes, progress: Mapping[str, str]) -> TaskStatus:
     large = [key for key, value in task.parameters.items() if _is_large(value)]
     node = nodes.get(name)
-    metric = node.owner.body["metric"]["name"] if node and node.trial is not None else None
+    metric = metric_of(node) if node else None
     return TaskStatus(
         name=name,
         phase=str(task.phase),
@@ -169,6 +170,7 @@ def _shown(name: str, task: Task, nodes: Nodes, progress: Mapping[str, str]) -> 
         since=task.since,
         items=task.items,
         progress=progress.get(name, ""),
+        params=task.params,
         value=None if metric is None else value_named(task, metric),
         outputs={key: value for key, value in task.parameters.items() if key not in large},
         large_outputs=large,
@@ -180,8 +182,8 @@ def _shown(name: str, task: Task, nodes: Nodes, progress: Mapping[str, str]) -> 
 
 def _task(status: TaskStatus, node: Node) -> Task:
     metrics = {}
-    if status.value is not None and node.trial is not None:
-        metrics = {node.owner.body["metric"]["name"]: status.value}
+    if status.value is not None and (metric := metric_of(node)):
+        metrics = {metric: status.value}
     return Task(
         phase=Phase(status.phase),
         reason=status.reason,
@@ -195,12 +197,20 @@ def _task(status: TaskStatus, node: Node) -> Task:
         started_at=moment(status.started_at),
         finished_at=moment(status.finished_at),
         handle=status.pod,
+        params=status.params,
         parameters=status.outputs,
         artifacts=status.artifacts,
         webhook=status.webhook,
         metrics=metrics,
         is_cached=status.cached,
     )
+
+
+def metric_of(node: Node) -> str | None:
+    """The name of the number that decides, of a trial; the first of several."""
+    if node.trial is None:
+        return None
+    return objectives_of(node.owner.body)[0].name
 
 
 def _is_large(value: Json) -> bool:

@@ -56,7 +56,10 @@ class TaskStatus(Status, frozen=True):
     progress: Annotated[
         str, Meta(description="Of a task that is made of others: how many of them have ended / are known.")
     ] = ""
-    value: Annotated[float | None, Meta(description="Of a trial: the number that decides.")] = None
+    params: Annotated[Mapping[str, Json], Meta(description="Of a trial: its parameters.")] = {}
+    value: Annotated[float | None, Meta(description="Of a trial: the number that decides, of several the first.")] = (
+        None
+    )
     outputs: Annotated[Mapping[str, Json], Meta(description="Output parameters.")] = {}
     large_outputs: Annotated[
         list[str],

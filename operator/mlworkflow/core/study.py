@@ -1,11 +1,14 @@
-"""The study of a tune step: its trials, how many and with which parameters. Trial `n` is a function of the step's body and `n` alone."""
+"""The study of a tune step: its body evaluated, the points of a grid, and which parameters may be tried. Pure.
+
+What the other algorithms choose is Optuna's, in a process of its own (`engine.sampling`, which goes by these functions too).
+"""
 
 from __future__ import annotations
 
 import itertools
 import math
-import random
-from collections.abc import Mapping
+import operator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -14,45 +17,81 @@ from msgspec import UNSET
 
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.expressions import render
-from mlworkflow.core.kinds.tune import Dimension, FloatRange, IntRange, Tune
+from mlworkflow.core.kinds._space import Dimension, in_order, is_active
+from mlworkflow.core.kinds.tune import Metric, Tune
 from mlworkflow.core.parsing import schema_problem
 from mlworkflow.core.step import Step
 from mlworkflow.core.values import Json
 
+AS_WRITTEN = ("step", "constraints")
+"""Fields whose expressions are evaluated for each trial."""
+COMBINATIONS = 1_000_000
+"""Combinations of a grid that are looked at for those which may be tried."""
+
 
 def study_of(step: Step, names: Mapping[str, Any]) -> Tune:
-    """The study with its expressions evaluated (the trial's own step apart). Raises ExpressionError."""
-    body = {field: render(value, names) if field != "step" else value for field, value in step.body.items()}
+    """The study with its expressions evaluated (the trial's own apart). Raises ExpressionError."""
+    body = {field: value if field in AS_WRITTEN else render(value, names) for field, value in step.body.items()}
     try:
         study = msgspec.convert(body, Tune)
     except msgspec.ValidationError as error:
         raise ExpressionError(f"evaluated, {schema_problem(error, 'tune')}") from None
-    for field in study.trials.__struct_fields__:
+    for field in ("max", "parallel", "max_failed"):
         if not isinstance(getattr(study.trials, field), int):  # text that looks like an expression passes the schema
             raise ExpressionError(f"evaluated, tune.trials.{field} is not a whole number")
+    if study.trials.goal is not UNSET and not isinstance(study.trials.goal, int | float):
+        raise ExpressionError("evaluated, tune.trials.goal is not a number")
     if problems := step.kind.check(study):
         raise ExpressionError(f"evaluated, tune.{problems[0][0]}: {problems[0][1]}")
     return study
 
 
-def trial_count(body: Tune) -> int:
-    """The number of trials: `trials.max`, or fewer where the grid is smaller."""
-    most = int(body.trials.max)
-    if body.algorithm.grid is UNSET:
-        return most
-    return min(most, math.prod(len(_points(dimension)) for dimension in body.space.values()))
+def objectives_of(body: Mapping[str, Any]) -> list[Metric]:
+    """What a study optimises, from its body as written: these fields hold no expressions."""
+    return msgspec.convert(body["metrics"] if "metrics" in body else [body["metric"]], list[Metric])
 
 
-def trial_params(body: Tune, number: int) -> Mapping[str, Json]:
-    """The parameters of trial `number` (from 0). The last dimension of a grid varies fastest."""
-    if body.algorithm.random is not UNSET:
-        draw = random.Random(f"{body.algorithm.random.seed}:{number}")
-        return {name: _draw(dimension, draw) for name, dimension in body.space.items()}
-    points = next(itertools.islice(itertools.product(*map(_points, body.space.values())), number, None))
-    return dict(zip(body.space, points, strict=True))
+def grid_points(study: Tune, names: Mapping[str, Any]) -> list[dict[str, Json]]:
+    """The parameters of a grid's trials, `trials.max` at most: the starting points, then every combination; the last parameter by name
+    varies fastest. Raises ExpressionError.
+    """
+    most = int(study.trials.max)
+    found: list[dict[str, Json]] = []
+    seen: set[bytes] = set()
+    may_repeat = bool(study.enqueue) or any(dimension.when for dimension in study.space.values())
+    for point in itertools.islice(_combinations(study), COMBINATIONS):
+        if len(found) == most:
+            break
+        if may_repeat:
+            known, before = msgspec.json.encode(point, order="sorted"), len(seen)
+            seen.add(known)
+            if len(seen) == before:
+                continue
+        if is_allowed(study, point, names):
+            found.append(point)
+    return found
 
 
-def _points(dimension: Dimension) -> list[Any]:
+def _combinations(study: Tune) -> Iterator[dict[str, Json]]:
+    order = in_order(study.space)
+    values = [points_of(study.space[name]) for name in order]
+    for start in study.enqueue:
+        kept = [[start[name]] if name in start else points for name, points in zip(order, values, strict=True)]
+        yield from _products(study, order, kept)
+    yield from _products(study, order, values)
+
+
+def _products(study: Tune, order: list[str], values: list[list[Any]]) -> Iterator[dict[str, Json]]:
+    for point in itertools.product(*values):
+        params: dict[str, Json] = {}
+        for name, value in zip(order, point, strict=True):
+            if is_active(study.space[name], params):
+                params[name] = value
+        yield params
+
+
+def points_of(dimension: Dimension) -> list[Any]:
+    """The values of a dimension that has so many, in their order."""
     if dimension.choice is not UNSET:
         return dimension.choice
     if dimension.int is not UNSET:
@@ -64,30 +103,50 @@ def _points(dimension: Dimension) -> list[Any]:
     return [float(low + step * index) for index in range(int((Decimal(str(span.max)) - low) / step) + 1)]
 
 
-def _draw(dimension: Dimension, draw: random.Random) -> Any:
-    if dimension.choice is not UNSET:
-        return draw.choice(dimension.choice)
-    if dimension.int is not UNSET:
-        return _draw_int(dimension.int, draw)
-    assert dimension.float is not UNSET
-    return _draw_float(dimension.float, draw)
+def is_allowed(study: Tune, params: Mapping[str, Json], names: Mapping[str, Any]) -> bool:
+    """Whether parameters keep every constraint. Raises ExpressionError, whose message begins with the field."""
+    scope = {"params": names.get("params", {}), "trial": {"params": {**study.fixed, **params}}}
+    for index, text in enumerate(study.constraints):
+        where = f"tune.constraints[{index}]"
+        try:
+            value = render(text, scope)
+        except ExpressionError as error:
+            raise ExpressionError(f"{where}: {error}") from None
+        if not isinstance(value, bool):
+            raise ExpressionError(f"{where}: '{text}' is {type(value).__name__}, not true or false")
+        if not value:
+            return False
+    return True
 
 
-def _draw_int(span: IntRange, draw: random.Random) -> int:
-    if span.log:
-        value = math.exp(draw.uniform(math.log(span.min - 0.5), math.log(span.max + 0.5)))
-        value = span.min + round((value - span.min) / span.step) * span.step
-        return min(max(int(value), span.min), span.max)
-    return draw.randrange(span.min, span.max + 1, span.step)
+def values_of(study: Tune, numbers: Mapping[str, float | None]) -> list[float] | None:
+    """What decides of a trial, in the order of the metrics; None where one is missing."""
+    values = [numbers.get(metric.name) for metric in study.objectives]
+    return None if any(value is None or not math.isfinite(value) for value in values) else values  # type: ignore[return-value]
 
 
-def _draw_float(span: FloatRange, draw: random.Random) -> float:
-    if span.log:
-        return math.exp(draw.uniform(math.log(span.min), math.log(span.max)))
-    if span.step is not UNSET:
-        return float(
-            Decimal(str(span.min))
-            + Decimal(str(span.step))
-            * draw.randint(0, int((Decimal(str(span.max)) - Decimal(str(span.min))) / Decimal(str(span.step))))
-        )
-    return draw.uniform(span.min, span.max)
+def best_of(study: Tune, values: Mapping[int, list[float]]) -> int:
+    """The trial that is best in the first metric; of equals the first."""
+    sign = _signs(study)[0]
+    return max(values, key=lambda number: (sign * values[number][0], -number))
+
+
+def pareto_of(study: Tune, values: Mapping[int, list[float]]) -> list[int]:
+    """The trials that no other beats: as good in every metric, and better in one."""
+    better = {number: [s * v for s, v in zip(_signs(study), each, strict=True)] for number, each in values.items()}
+    front: list[int] = []
+    for number in sorted(better, key=lambda number: better[number], reverse=True):  # who beats another comes before it
+        own = better[number]
+        if not any(better[o] != own and all(map(operator.ge, better[o], own)) for o in front):
+            front.append(number)
+    return sorted(front)
+
+
+def is_reached(study: Tune, value: float) -> bool:
+    """Whether a value is as good as `trials.goal` asks for."""
+    goal, sign = study.trials.goal, _signs(study)[0]
+    return goal is not UNSET and sign * value >= sign * float(goal)
+
+
+def _signs(study: Tune) -> list[int]:
+    return [1 if metric.goal == "maximize" else -1 for metric in study.objectives]

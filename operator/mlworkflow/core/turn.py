@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -145,6 +146,10 @@ class Turn:
         for other in list(self.tasks):
             if other.startswith(marks) and paths.is_below(other, name):
                 yield other
+
+    def note_params(self, name: str, params: Mapping[str, Any]) -> None:
+        """The parameters of a trial."""
+        self._set(name, replace(self.task(name), params=params))
 
     def wake(self, at: float) -> None:
         """Ask for a turn at `at`, whatever happens before."""

@@ -77,7 +77,7 @@ def _step(step: Step, place: _Place, path: str) -> Iterator[Problem]:
     yield from _references(step, place, path)
     if step.trial:
         yield from _expressions(step.trial, replace(place, roots=within | {"trial"}), f"{path}.tune.step")
-        tried = {**place.params, **step.params, **dict(step.body.get("space") or {})}
+        tried = {**place.params, **step.params, **step.body["space"], **step.body.get("fixed", {})}
         yield from _inside(step.trial, replace(place, roots=within | {"trial"}, params=tried), f"{path}.tune.step")
     yield from _inside(step, replace(place, roots=within), path)
 
@@ -180,7 +180,7 @@ def _expressions(step: Step, place: _Place, path: str) -> Iterator[Problem]:
     for where, expression in graph.expressions_of(step):
         if where.startswith("outputs.") and step.steps:
             continue  # over the group's own steps: see `_inside`
-        more = {"last"} if where.startswith("retry.") else set()
+        more = {"last"} if where.startswith("retry.") else {"trial"} if where.startswith("tune.constraints") else set()
         less = {"item", "index"} if where.startswith("forEach") else set()
         yield from _known_names(expression, replace(place, roots=(place.roots | more) - less), f"{path}.{where}")
 

@@ -14,10 +14,11 @@ from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.expressions import render
 from mlworkflow.core.fields import Input
 from mlworkflow.core.items import items_of
+from mlworkflow.core.kinds.tune import Tune
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.nodes import Node, Nodes
 from mlworkflow.core.state import PENDING, Phase, Task, Verdict
-from mlworkflow.core.study import study_of, trial_params
+from mlworkflow.core.study import grid_points, study_of
 from mlworkflow.core.values import ArtifactRef
 
 Names: TypeAlias = Mapping[str, Any]
@@ -65,6 +66,8 @@ class View:
     tasks: Mapping[str, Task]
     verdict: Verdict | None = None
     _items: dict[str, list[Any]] = field(default_factory=dict)
+    _studies: dict[str, Tune] = field(default_factory=dict)
+    _grids: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def names(self, node: Node) -> dict[str, Any]:
         """The names in the fields of a task's step."""
@@ -121,9 +124,28 @@ class View:
         return items[index]
 
     def trial_params(self, trial: Node) -> Mapping[str, Any]:
+        """The parameters of a trial: those of a grid's point, else what was chosen for it; none before that. Raises ExpressionError."""
         assert trial.above is not None
         assert trial.trial is not None
-        return trial_params(study_of(trial.owner, self.names(trial.above)), trial.trial)
+        study = self.study(trial.above)
+        if study.algorithm.grid is UNSET:
+            return self.tasks.get(trial.task, PENDING).params
+        points = self.grid(trial.above)
+        if trial.trial >= len(points):
+            raise ExpressionError(f"there is no trial {trial.trial} any more, the grid has {len(points)}")
+        return dict(sorted({**study.fixed, **points[trial.trial]}.items()))
+
+    def study(self, node: Node) -> Tune:
+        """The body of a tune step, evaluated. Raises ExpressionError."""
+        if node.task not in self._studies:
+            self._studies[node.task] = study_of(node.step, self.names(node))
+        return self._studies[node.task]
+
+    def grid(self, node: Node) -> list[dict[str, Any]]:
+        """The points of a grid's trials. Raises ExpressionError."""
+        if node.task not in self._grids:
+            self._grids[node.task] = grid_points(self.study(node), self.names(node))
+        return self._grids[node.task]
 
     def field(self, field: str, value: Any, names: Names) -> Any:
         """A field with its expressions evaluated. Raises ExpressionError that begins with the field."""

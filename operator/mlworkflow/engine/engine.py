@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from msgspec import structs
 
 from mlworkflow.core import rerun
-from mlworkflow.core.actions import Action, LookUp, Order, Probe, Publish, Start, Stop
+from mlworkflow.core.actions import Action, Choose, LookUp, Order, Probe, Publish, Start, Stop
 from mlworkflow.core.decide import decide
 from mlworkflow.core.names import Reason
 from mlworkflow.core.observation import AttemptId, Probed, Result, Seen
@@ -22,11 +22,13 @@ from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import PENDING, Run
 from mlworkflow.engine import records
 from mlworkflow.engine.cache import Cache
+from mlworkflow.engine.choosing import ChoiceFailed, Chooser
 from mlworkflow.engine.driver import Driver, NotNow, Refused
 from mlworkflow.engine.live import Live
 from mlworkflow.engine.sharing import NO_LIMITS, Limits, Sharing
 from mlworkflow.store import datasets
 from mlworkflow.store._protocol import ArtifactStore
+from mlworkflow.store.errors import StoreError
 
 _log = logging.getLogger(__name__)
 OVER = 10_000
@@ -61,12 +63,13 @@ class Engine:
         self.live: dict[str, Live] = {}
         self.sharing = Sharing(self.live, limits, is_known)
         self.cache = Cache(store, driver, clock)
+        self.chooser = Chooser()
 
     async def open(self, plan: Plan, run: Run) -> Live:
         """Take up a workflow: `run` is what its status says, the store's records say the rest."""
-        results, checkpoints = await records.load(self.store, plan.workflow.namespace, plan.workflow.uid)
-        run = rerun.with_fingerprints(run, results)
-        live = self.live[plan.workflow.uid] = Live(plan, run, results, checkpoints=checkpoints)
+        results, checkpoints, chosen = await records.load(self.store, plan.workflow.namespace, plan.workflow.uid)
+        run = rerun.with_records(run, results)
+        live = self.live[plan.workflow.uid] = Live(plan, run, results, checkpoints=checkpoints, chosen=chosen)
         return live
 
     def close(self, uid: str) -> None:
@@ -76,6 +79,8 @@ class Engine:
             del self._over[next(iter(self._over))]
         if live := self.live.pop(uid, None):
             live.changed.set()
+            for choosing in live.choosing.values():
+                choosing.cancel()
             self._wake_all(self.sharing.leave(live))
 
     def _wake_all(self, uids: list[str]) -> None:
@@ -195,6 +200,10 @@ class Engine:
             return await self._probe(live, (action.task, action.attempt), action.handle)
         if isinstance(action, LookUp):
             await self._look_up(live, action)
+        if isinstance(action, Choose):
+            if action.task not in live.choosing:
+                live.choosing[action.task] = asyncio.create_task(self._choose(live, action))
+            return False
         if isinstance(action, Publish):
             await self._publish(live, action)
         return True
@@ -214,6 +223,23 @@ class Engine:
         else:
             live.probed[attempt] = Probed(found.exists, records.tail(found.log))
         return True
+
+    async def _choose(self, live: Live, action: Choose) -> None:
+        """Have parameters chosen, and write them down; by the side, for it may take long. The turn after it knows of them."""
+        try:
+            chosen = await self.chooser.choose(action, live.chosen)
+            for task, one in chosen.items():
+                await records.keep_trial(self.store, live.key((task, 0)), one)
+                live.chosen[task] = one
+        except ChoiceFailed as failure:
+            live.unchosen[action.task] = str(failure)
+        except Exception as trouble:  # the store is away, or a bug: asked again
+            is_known = isinstance(trouble, StoreError)
+            _log.warning("%s %s: choosing: %s", live.workflow.name, action.task, trouble, exc_info=not is_known)
+            await asyncio.sleep(CREATE_AGAIN)
+        finally:
+            del live.choosing[action.task]
+            self.wake(live.workflow.uid)
 
     async def _publish(self, live: Live, action: Publish) -> None:
         attempt = (action.task, action.attempt)

@@ -16,13 +16,15 @@ from mlworkflow.core.values import ArtifactRef
 from mlworkflow.core.view import View
 from mlworkflow.engine.waits import Waits
 from mlworkflow.store.layout import AttemptKey
+from mlworkflow.store.records import Chosen
 
 
 @dataclass(slots=True)
 class Live:
     """`results` mirrors the records in the store; `creating` are attempts that were decided on and do not exist yet, `trouble` why not.
 
-    `missed` says why the cache had no result for an attempt that is under way. `checkpoints` holds the last checkpoint of each task, for its next attempt, `metrics` the last values that running tasks sent, `waits` what attempts say that they wait for. `usage` is what it
+    `missed` says why the cache had no result for an attempt that is under way. `checkpoints` holds the last checkpoint of each task, for its next attempt, `metrics` the last values that running tasks sent, `waits` what attempts say that they wait for.
+    `chosen` holds the parameters of trials that the store has, `choosing` the tune steps for which more are chosen at the moment, `unchosen` why that cannot be done. `usage` is what it
     took of what is shared after the last turn, `waiting_since` since when it waits for which locks. `probed` and `refused` are told to `decide`
     once. `is_settled` is false until the first turn after a start of the operator:
     before it, the state may not know of attempts that exist.
@@ -42,6 +44,9 @@ class Live:
     checkpoints: dict[str, ArtifactRef] = field(default_factory=dict)
     waits: Waits = field(default_factory=Waits)
     is_settled: bool = False
+    chosen: dict[str, Chosen] = field(default_factory=dict)
+    choosing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    unchosen: dict[str, str] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     waiting_since: dict[str, float] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -71,13 +76,26 @@ class Live:
             attempts.setdefault(attempt, seen)
         probed, self.probed = self.probed, {}
         refused, self.refused = self.refused, {}
+        chosen = {task: found.params for task, found in self.chosen.items()}
         stuck = f"waiting to create Pods: {self.trouble}" if self.creating and self.trouble else ""
         waits = self.waits.shown(now)
-        return Observations(attempts, self.results, probed, refused, waiting or stuck, room, waits)
+        return Observations(
+            attempts,
+            self.results,
+            probed,
+            refused,
+            waiting or stuck,
+            room,
+            waits,
+            chosen,
+            frozenset(self.choosing),
+            dict(self.unchosen),
+        )
 
     def restart(self, run: Run) -> None:
         """Go on from a state in which tasks run again: what was on its way for their earlier attempts is dropped."""
         self.run = run
+        self.unchosen.clear()
         for attempt in {*self.creating, *self.orders}:
             task = run.tasks.get(attempt[0], PENDING)
             if attempt[1] < task.since:

@@ -12,9 +12,11 @@ from mlworkflow.core.actions import Order, Publish
 from mlworkflow.core.observation import Attempt, AttemptId, Result
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.store._protocol import ArtifactStore
+from mlworkflow.store.errors import NotFound
 from mlworkflow.store.layout import AttemptKey, CheckpointKey, cas_key, checkpoint_key
 from mlworkflow.store.presence import is_present
 from mlworkflow.store.records import (
+    Chosen,
     Record,
     load_run,
     read_record,
@@ -22,17 +24,25 @@ from mlworkflow.store.records import (
     write_left,
     write_log,
     write_record,
+    write_trial,
 )
 
 TAIL_LINES, TAIL_BYTES = 10, 2048
+LOOKED_AT = 1 << 20
+"""Bytes at the end of a log in which a trial's metric is looked for."""
 
 
 async def load(
     store: ArtifactStore, namespace: str, uid: str
-) -> tuple[dict[AttemptId, Result], dict[str, ArtifactRef]]:
-    """Every committed result of a workflow, and the last checkpoint of each task that left one."""
+) -> tuple[dict[AttemptId, Result], dict[str, ArtifactRef], dict[str, Chosen]]:
+    """Every committed result of a workflow, the last checkpoint of each task that left one, and the parameters chosen for trials."""
     found = await asyncio.to_thread(load_run, store, namespace, uid)
-    return {(key.task, key.attempt): record for key, record in found.records.items()}, found.checkpoints
+    return {(key.task, key.attempt): record for key, record in found.records.items()}, found.checkpoints, found.trials
+
+
+async def keep_trial(store: ArtifactStore, key: AttemptKey, chosen: Chosen) -> None:
+    """Note the parameters of a trial."""
+    await asyncio.to_thread(write_trial, store, key.namespace, key.uid, key.task, chosen)
 
 
 async def commit(
@@ -112,6 +122,21 @@ async def put(store: ArtifactStore, namespace: str, data: bytes, type_: str = "f
     if not await asyncio.to_thread(is_present, store, key, len(data)):
         await asyncio.to_thread(store.write_bytes, key, data)
     return ArtifactRef(digest, len(data), type_)
+
+
+async def end_of(store: ArtifactStore, namespace: str, log: ArtifactRef) -> str:
+    """The last mebibyte of a log; nothing where it is not there any more."""
+
+    def read() -> bytes:
+        kept = b""
+        for chunk in store.read(cas_key(namespace, log.digest)):
+            kept = (kept + chunk)[-LOOKED_AT:]
+        return kept
+
+    try:
+        return (await asyncio.to_thread(read)).decode(errors="replace")
+    except NotFound:
+        return ""
 
 
 def spoken_for(attempt: Attempt, log: bytes, logs: ArtifactRef | None, now: float) -> Result:

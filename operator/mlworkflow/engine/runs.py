@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import math
 from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
@@ -11,10 +13,12 @@ from msgspec.structs import replace
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.names import Reason
 from mlworkflow.core.observation import Seen
-from mlworkflow.core.state import PENDING, Phase
+from mlworkflow.core.state import PENDING, Phase, value_named
+from mlworkflow.core.study import objectives_of
 from mlworkflow.core.turn import work
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.engine import records
+from mlworkflow.engine.choosing import ChoiceFailed
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.live import Live
 from mlworkflow.gateway.errors import Forbidden, NotReady, Superseded
@@ -22,6 +26,7 @@ from mlworkflow.gateway.runs import Caller, Ended, OutputSpec, Point, Task, Wait
 from mlworkflow.store.layout import AttemptKey
 from mlworkflow.store.records import Result
 
+_log = logging.getLogger(__name__)
 CAUSE = 5.0
 """Seconds that the result of an attempt which was told to end waits for the word of who ended it."""
 
@@ -88,6 +93,7 @@ class EngineRuns:
         if result.reason == Reason.TERMINATED:
             await self._cause_known(live, key)
             self._current(key)
+        result = await self._with_printed(live, key, result)
         record = await self._engine.commit(live, attempt, result)
         if record.is_success and order.step.is_cached:  # before anybody who waits for it may look
             is_awaited = self._engine.sharing.is_awaited(live, work(record.fingerprint))
@@ -111,6 +117,21 @@ class EngineRuns:
                     if seen is None or seen.leaving or seen.seen is Seen.ENDED:
                         return
                     await news.wait()
+
+    async def _with_printed(self, live: Live, key: AttemptKey, result: Result) -> Result:
+        """What a trial has printed of its metrics, where it says them in no other way."""
+        node = live.plan.nodes[key.task]
+        if node.trial is None or not result.is_success or result.logs is None:
+            return result
+        found = {}
+        for metric in objectives_of(node.owner.body):
+            if metric.pattern and value_named(result, metric.name) is None:
+                log = await records.end_of(self._engine.store, key.namespace, result.logs)
+                try:
+                    found[metric.name] = float(await self._engine.chooser.search(metric.pattern, log) or "nan")
+                except (ChoiceFailed, ValueError) as trouble:
+                    _log.warning("%s %s: '%s': %s", key.uid, key.task, metric.pattern, trouble)
+        return replace(result, metrics={**result.metrics, **{n: v for n, v in found.items() if math.isfinite(v)}})
 
     async def _with_log(self, live: Live, key: AttemptKey, result: Result) -> Result:
         """What no agent could keep of a container that none started: its log, read once now, and the words of who ran it."""

@@ -157,6 +157,7 @@ class LocalRunner:
             await asyncio.to_thread(attesting.attest_all, self._home, self.run)
         finally:
             driver.kill()
+            await engine.chooser.close()
             await webhooks.close()
             if lineage:
                 await lineage.close(lineage_sender.PATIENCE)

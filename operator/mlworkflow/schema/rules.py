@@ -16,9 +16,10 @@ from typing import Any
 from mlworkflow.core.expressions import OPEN
 from mlworkflow.core.fields import SOURCE, Input, Output
 from mlworkflow.core.kinds import KINDS
+from mlworkflow.core.kinds._space import VALUES, Dimension, FloatRange, IntRange
 from mlworkflow.core.kinds.evaluate import Bound
 from mlworkflow.core.kinds.prep import Source
-from mlworkflow.core.kinds.tune import Algorithm, Dimension, FloatRange, IntRange
+from mlworkflow.core.kinds.tune import Algorithm, Tune
 from mlworkflow.core.names import MAX_NAME
 from mlworkflow.core.origins import Import
 from mlworkflow.schema.resource import SPEC, STATUS, STEP
@@ -47,7 +48,8 @@ EXACTLY_ONE: Mapping[str, tuple[str, ...]] = {
     Import.__name__: ("http", "s3"),
     Source.__name__: tuple(name for name in Source.__struct_encode_fields__ if name != "format"),
     Algorithm.__name__: Algorithm.__struct_encode_fields__,
-    Dimension.__name__: Dimension.__struct_encode_fields__,
+    Dimension.__name__: VALUES,
+    Tune.__name__: ("metric", "metrics"),
 }
 """Objects of which exactly one of these fields must be given."""
 
@@ -65,7 +67,7 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
 
 COUNTS: Mapping[str, Mapping[str, int]] = {
     Bound.__name__: {"minProperties": 1},
-    Dimension.__name__: {"minProperties": 1, "maxProperties": 1},
+    Dimension.__name__: {"minProperties": 1, "maxProperties": 2},
 }
 """Objects that hold this many fields: CEL sees no field that may be of any type, so it could not tell which are there."""
 

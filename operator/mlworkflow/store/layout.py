@@ -6,6 +6,7 @@
     <namespace>/runs/<workflow uid>/<task>/<attempt>.left.json  which artifacts such an attempt left to be looked at
     <namespace>/runs/<workflow uid>/<task>/<attempt>.<artifact>.sig.json   the signature of a model that an attempt left
     <namespace>/runs/<workflow uid>/<task>/checkpoint.json      where the last checkpoint of a task is
+    <namespace>/runs/<workflow uid>/<task>/trial.json           the parameters that were chosen for a trial
     <namespace>/cache/results/<64 hex>.json            a result, named by the digest of the facts that it follows from
     <namespace>/cache/steps/<workflow>/<task>/last.json         the facts of the last result of a workflow's task
     <namespace>/cache/code/<64 hex>.json               what code an image carries, named by the digest of the image
@@ -41,7 +42,7 @@ _ATTEMPT = r"(?P<attempt>0|[1-9][0-9]{0,8})"
 _ARTIFACT = r"[A-Za-z_][-A-Za-z0-9_]*"
 _RUN_KEY = re.compile(
     rf"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/(?P<task>[^.]+)/"
-    rf"({_ATTEMPT}((?P<beside>\.log|\.left)|\.(?P<artifact>{_ARTIFACT})\.sig)?|checkpoint)\.json"
+    rf"({_ATTEMPT}((?P<beside>\.log|\.left)|\.(?P<artifact>{_ARTIFACT})\.sig)?|(?P<of_task>checkpoint|trial))\.json"
 )
 
 _RUN = re.compile(r"(?=.{1,80}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -76,6 +77,14 @@ class LeftKey(NamedTuple):
 
 class CheckpointKey(NamedTuple):
     """The task whose checkpoint it is."""
+
+    namespace: str
+    uid: str
+    task: str
+
+
+class TrialKey(NamedTuple):
+    """The trial whose parameters they are."""
 
     namespace: str
     uid: str
@@ -129,6 +138,11 @@ def left_key(namespace: str, uid: str, task: str, attempt: int) -> str:
 def checkpoint_key(namespace: str, uid: str, task: str) -> str:
     """The key of what says where a task's last checkpoint is."""
     return f"{_folder(namespace, uid, task)}checkpoint.json"
+
+
+def trial_key(namespace: str, uid: str, task: str) -> str:
+    """The key of the parameters that were chosen for a trial."""
+    return f"{_folder(namespace, uid, task)}trial.json"
 
 
 def signature_key(namespace: str, uid: str, task: str, attempt: int, artifact: str) -> str:
@@ -239,9 +253,11 @@ def digest_of(key: str) -> str | None:
     return f"sha256:{matched[1]}{matched[2]}" if matched else None
 
 
-def parse_run_key(key: str) -> AttemptKey | LogKey | LeftKey | CheckpointKey | SignatureKey | ProvenanceKey:
-    """What a key below `records_prefix` holds: an attempt's record, the place of its log, of what it left or of a task's checkpoint, a model's
-    signature, or the run's statement."""
+def parse_run_key(
+    key: str,
+) -> AttemptKey | LogKey | LeftKey | CheckpointKey | TrialKey | SignatureKey | ProvenanceKey:
+    """What a key below `records_prefix` holds: an attempt's record, the place of its log, of what it left or of a task's checkpoint, a trial's
+    parameters, a model's signature, or the run's statement."""
     if stated := _PROVENANCE.fullmatch(key):
         return ProvenanceKey(
             _checked(_NAMESPACE, "namespace", stated["namespace"]), _checked(_UID, "uid", stated["uid"])
@@ -255,7 +271,7 @@ def parse_run_key(key: str) -> AttemptKey | LogKey | LeftKey | CheckpointKey | S
         _checked(_TASK, "task", matched["task"].replace("/_", ".")),
     )
     if matched["attempt"] is None:
-        return where
+        return TrialKey(*where) if matched["of_task"] == "trial" else where
     attempt = AttemptKey(*where, int(matched["attempt"]))
     if matched["artifact"]:
         return SignatureKey(attempt, matched["artifact"])

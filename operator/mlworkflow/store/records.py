@@ -22,6 +22,7 @@ from mlworkflow.store.errors import InvalidKey, NotFound
 from mlworkflow.store.layout import (
     AttemptKey,
     CheckpointKey,
+    TrialKey,
     checkpoint_key,
     left_key,
     log_key,
@@ -29,6 +30,7 @@ from mlworkflow.store.layout import (
     record_key,
     records_prefix,
     runs_prefix,
+    trial_key,
 )
 
 READERS, BATCH = 8, 512
@@ -140,16 +142,30 @@ def read_left(store: ArtifactStore, key: AttemptKey) -> dict[str, ArtifactRef]:
         return {}
 
 
+class Chosen(msgspec.Struct, frozen=True):
+    """The parameters of a trial, and what the sampler noted with it: of the trial, and of the study from then on."""
+
+    params: dict[str, Any]
+    noted: dict[str, Any] = {}
+    study: dict[str, Any] = {}
+
+
+def write_trial(store: ArtifactStore, namespace: str, uid: str, task: str, chosen: Chosen) -> None:
+    """Notes what was chosen for a trial, before any attempt of it."""
+    store.write_bytes(trial_key(namespace, uid, task), encode(chosen))
+
+
 class Kept(NamedTuple):
-    """What an operator needs to know of a workflow's past: records by attempt, checkpoints by task."""
+    """What an operator needs to know of a workflow's past: records by attempt, checkpoints and parameters of trials by task."""
 
     records: dict[AttemptKey, Record]
     checkpoints: dict[str, ArtifactRef]
+    trials: dict[str, Chosen]
 
 
 def load_run(store: ArtifactStore, namespace: str, uid: str) -> Kept:
     """Everything kept of a workflow, by one listing; what was deleted meanwhile is left out."""
-    kept = Kept({}, {})
+    kept = Kept({}, {}, {})
     for key in store.list(records_prefix(namespace, uid)):
         with contextlib.suppress(InvalidKey):
             found = parse_run_key(key)
@@ -158,6 +174,9 @@ def load_run(store: ArtifactStore, namespace: str, uid: str) -> Kept:
                     kept.records[found] = record
             elif isinstance(found, CheckpointKey) and (checkpoint := _ref(store, key)):
                 kept.checkpoints[found.task] = checkpoint
+            elif isinstance(found, TrialKey):
+                with contextlib.suppress(NotFound):
+                    kept.trials[found.task] = msgspec.json.decode(store.read_bytes(key), type=Chosen)
     return kept
 
 

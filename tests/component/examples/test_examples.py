@@ -85,6 +85,7 @@ def test_the_readme_lists_every_example() -> None:
         ("validate", ("-p", "fault=broken"), 1, promises.validate_broken),
         ("validate", ("-p", "fault=leak"), 1, promises.validate_leak),
         ("validate", ("-p", "fault=drift"), 0, promises.validate_drift),
+        ("search", (), 0, promises.search),
     ],
 )
 def test_an_example_keeps_its_promise(

@@ -14,6 +14,7 @@ from mlworkflow.store.layout import (
     LogKey,
     ProvenanceKey,
     SignatureKey,
+    TrialKey,
     archive_prefix,
     cas_key,
     checkpoint_key,
@@ -26,6 +27,7 @@ from mlworkflow.store.layout import (
     record_key,
     records_prefix,
     signature_key,
+    trial_key,
     workflow_key,
 )
 
@@ -39,6 +41,7 @@ def test_the_layout_is_the_contract_s() -> None:
     assert record_key("ml", "uid", "fold~1/0.inner/2.train", 7) == "ml/runs/uid/fold~1/0/_inner/2/_train/7.json"
     assert log_key("ml", "uid", "train", 2) == "ml/runs/uid/train/2.log.json"
     assert checkpoint_key("ml", "uid", "fold/1.train") == "ml/runs/uid/fold/1/_train/checkpoint.json"
+    assert trial_key("ml", "uid", "tune/3") == "ml/runs/uid/tune/3/trial.json"
     assert signature_key("ml", "uid", "tune/3", 1, "model") == "ml/runs/uid/tune/3/1.model.sig.json"
     assert provenance_key("ml", "uid") == "ml/runs/uid/provenance.json"
     assert workflow_key("ml", "uid") == "ml/runs/uid/workflow.json"
@@ -69,6 +72,7 @@ def test_every_key_is_read_back(task: str, attempt: int) -> None:
     assert parse_run_key(log_key(*key)) == LogKey(key)
     assert parse_run_key(signature_key(*key, "log")) == SignatureKey(key, "log")
     assert parse_run_key(checkpoint_key(*where)) == where
+    assert parse_run_key(trial_key(*where)) == TrialKey(*where)
     folders = record_key(*key).split("/")[:-1]
     assert not any("." in folder for folder in folders)
     assert all(0 < len(folder) < 128 for folder in folders)

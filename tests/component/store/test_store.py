@@ -12,6 +12,7 @@ from mlworkflow.store.errors import NotFound
 from mlworkflow.store.layout import AttemptKey, CheckpointKey
 from mlworkflow.store.records import (
     ArtifactRef,
+    Chosen,
     Kept,
     Record,
     load_run,
@@ -21,6 +22,7 @@ from mlworkflow.store.records import (
     write_checkpoint,
     write_log,
     write_record,
+    write_trial,
 )
 
 
@@ -99,8 +101,14 @@ def test_a_record_is_written_once(store: ArtifactStore, folder: str) -> None:
     assert not write_record(store, key, msgspec.structs.replace(record, exit_code=1))
     assert read_record(store, key) == record
     store.write_bytes(f"{folder}/runs/uid-1/not-ours.txt", b"")
-    assert load_run(store, folder, "uid-1") == Kept({key: record}, {})
-    assert load_run(store, folder, "uid-2") == Kept({}, {})
+    assert load_run(store, folder, "uid-1") == Kept({key: record}, {}, {})
+    assert load_run(store, folder, "uid-2") == Kept({}, {}, {})
+
+
+def test_the_parameters_of_a_trial_are_found_with_the_records(store: ArtifactStore, folder: str) -> None:
+    chosen = Chosen({"x": 0.1, "y": None, "z": [1, True]}, {"generation": 1}, {"seen": 2})
+    write_trial(store, folder, "uid-3", "fold/1.tune/3", chosen)
+    assert load_run(store, folder, "uid-3") == Kept({}, {}, {"fold/1.tune/3": chosen})
 
 
 def test_one_listing_tells_records_and_checkpoints_of_nested_tasks_apart(store: ArtifactStore, folder: str) -> None:

@@ -214,6 +214,7 @@ def _tune(drawing: _Drawing, builder: WorkflowBuilder, name: str, fields: dict[s
         metric="n",
         goal=goal,
         trials=budget,
+        algorithm=draw(st.sampled_from([{"grid": {}}, {"tpe": {}}])),
         trial=trial,
         trial_outputs="n:number? model",
         **fields,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from mlworkflow.core import rerun, status
-from mlworkflow.core.actions import Action, LookUp, Order, Probe, Publish, Start, Stop
+from mlworkflow.core.actions import Action, Choose, LookUp, Order, Probe, Publish, Start, Stop
 from mlworkflow.core.decide import Decision, decide
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Room, Seen
@@ -15,7 +15,7 @@ from mlworkflow.core.state import PENDING, Phase, Run, Task
 
 from tests.builders import WorkflowBuilder, artifact
 
-T = TypeVar("T", Start, Stop, Probe, Publish, LookUp)
+T = TypeVar("T", Start, Stop, Probe, Publish, LookUp, Choose)
 
 
 class Play:
@@ -29,6 +29,8 @@ class Play:
         self.results: dict[AttemptId, Result] = {}
         self.probed: dict[AttemptId, Probed] = {}
         self.refused: dict[AttemptId, str] = {}
+        self.chosen: dict[str, dict[str, Any]] = {}
+        self.unchosen: dict[str, str] = {}
         self.waiting = ""
         self.room = Room()
         self.stale: tuple[str, ...] = ()
@@ -39,7 +41,16 @@ class Play:
     def turn(self, after: float = 0.0) -> Play:
         """`after` seconds later, one turn; what it starts is shown as being created from then on."""
         self.now += after
-        seen = Observations(dict(self.attempts), dict(self.results), self.probed, self.refused, self.waiting, self.room)
+        seen = Observations(
+            dict(self.attempts),
+            dict(self.results),
+            self.probed,
+            self.refused,
+            self.waiting,
+            self.room,
+            chosen=dict(self.chosen),
+            unchosen=self.unchosen,
+        )
         self.probed, self.refused = {}, {}
         self.decision = decide(self.plan, self.run, seen, self.now)
         self.run = self.decision.run
@@ -115,6 +126,13 @@ class Play:
         key = self._key(task, attempt)
         self.results[key] = Result(1, reason, message, started_at=self.now, finished_at=self.now, **(left or {}))
         self.attempts.pop(key, None)
+        return self
+
+    def chooses(self, *params: dict[str, Any]) -> Play:
+        """Parameters are chosen for the next trials, as many as are asked for, and written down."""
+        for action in self.asked(Choose):
+            for index, one in enumerate(params[: action.count]):
+                self.chosen[f"{action.task}/{len(action.told) + index}"] = {**action.study.fixed, **one}
         return self
 
     def publishes(self) -> Play:

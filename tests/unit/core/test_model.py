@@ -142,6 +142,7 @@ def test_a_mistake_in_a_step_names_its_field(step: dict[str, Any], path: str, wo
 
 def _tune(**fields: Any) -> dict[str, Any]:
     body = {"metric": {"name": "acc"}, "space": {"p": {"choice": [1]}}, "step": {"container": {}}, **fields}
+    body = {key: value for key, value in body.items() if value is not UNSET}
     return _OK.raw({"name": "t", "tune": body}).resource()
 
 
@@ -185,6 +186,103 @@ def _tune(**fields: Any) -> dict[str, Any]:
             id="an order of a trial",
         ),
         pytest.param({"step": {}}, "step", "exactly one of", id="a trial without a kind"),
+        pytest.param(
+            {"algorithm": {"tpe": {"n_startup": 3}}},
+            "algorithm.tpe",
+            "unknown field `n_startup`",
+            id="no setting of Optuna's",
+        ),
+        pytest.param(
+            {"algorithm": {"tpe": {"multivariate": 3}}},
+            "algorithm.tpe.multivariate",
+            "Expected",
+            id="a setting of another type",
+        ),
+        pytest.param(
+            {"algorithm": {"nsga2": {"crossover": "None"}}},
+            "algorithm.nsga2.crossover",
+            "Invalid enum",
+            id="no crossover",
+        ),
+        pytest.param(
+            {"metrics": [{"name": "a"}, {"name": "b"}]},
+            "metric",
+            "exactly one of: metric, metrics",
+            id="one metric and several",
+        ),
+        pytest.param({"metric": UNSET}, "metric", "exactly one of: metric, metrics", id="no metric"),
+        pytest.param(
+            {"metric": UNSET, "metrics": [{"name": "a"}, {"name": "a"}]},
+            "metrics[1].name",
+            "there twice",
+            id="a metric twice",
+        ),
+        pytest.param(
+            {"metric": UNSET, "metrics": [{"name": "a"}, {"name": "b"}], "algorithm": {"cmaes": {}}},
+            "algorithm.cmaes",
+            "for several take one of",
+            id="several metrics for an algorithm of one",
+        ),
+        pytest.param(
+            {"metric": {"name": "a", "pattern": "("}}, "metric.pattern", "is no regular expression", id="no pattern"
+        ),
+        pytest.param(
+            {"metric": {"name": "a", "pattern": "a=.*"}},
+            "metric.pattern",
+            "has 0 groups",
+            id="a pattern without a group",
+        ),
+        pytest.param(
+            {"metric": {"name": "a", "pattern": "(.*)"}, "step": {"steps": [{"name": "x", "container": {}}]}},
+            "metric.pattern",
+            "a group prints nothing",
+            id="a pattern for a group",
+        ),
+        pytest.param(
+            {"space": {"p": {"int": {"min": 1, "max": 9, "step": 2, "log": True}}}, "algorithm": {"tpe": {}}},
+            "space.p",
+            "has no step",
+            id="a logarithm with steps",
+        ),
+        pytest.param(
+            {"space": {"p": {"choice": [1], "when": {"q": 1}}}},
+            "space.p.when.q",
+            "no parameter 'q'",
+            id="a condition on nothing",
+        ),
+        pytest.param(
+            {"space": {"p": {"choice": [1], "when": {"q": [1, 3]}}, "q": {"choice": [1, 2]}}},
+            "space.p.when.q",
+            "3 is no value of 'q'",
+            id="a condition that never holds",
+        ),
+        pytest.param(
+            {"space": {"p": {"choice": [1], "when": {"q": 1}}, "q": {"choice": [1], "when": {"p": 1}}}},
+            "space.p.when",
+            "in a circle",
+            id="conditions in a circle",
+        ),
+        pytest.param({"fixed": {"p": 1}}, "fixed.p", "of the space too", id="fixed and searched"),
+        pytest.param(
+            {"enqueue": [{"p": 1}, {"x": 1}]}, "enqueue[1].x", "no parameter 'x'", id="a starting point elsewhere"
+        ),
+        pytest.param({"enqueue": [{"p": True}]}, "enqueue[0].p", "True is no value", id="a starting point outside"),
+        pytest.param(
+            {"constraints": ["trial.params.p > 0"]}, "constraints[0]", "one whole expression", id="no constraint"
+        ),
+        pytest.param(
+            {"constraints": ["${{ steps.a.outputs.n > 0 }}"]},
+            "constraints[0]",
+            "only trial.params",
+            id="a constraint on steps",
+        ),
+        pytest.param({"trials": {"timeout": "soon"}}, "trials.timeout", "Expected", id="no time"),
+        pytest.param(
+            {"trials": {"goal": 1.0}, "metric": UNSET, "metrics": [{"name": "a"}, {"name": "b"}]},
+            "trials.goal",
+            "one `metric`",
+            id="a goal for several metrics",
+        ),
     ],
 )
 def test_a_mistake_in_a_tune_step_names_its_field(fields: dict[str, Any], path: str, words: str) -> None:
@@ -254,4 +352,4 @@ def test_without_retry_a_step_is_tried_once_and_waits_ten_minutes() -> None:
 
 def test_a_tune_step_leaves_what_its_trials_leave_and_its_own() -> None:
     outputs = a_workflow().tune("t", {"p": [1]}).parsed().steps["t"].outputs
-    assert {"trials", "best", "trial_count", "failed_count", "acc", "model"} == set(outputs)
+    assert {"trials", "best", "pareto", "trial_count", "failed_count", "acc", "model"} == set(outputs)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from operator import ge
+from random import Random
 from typing import Any
 
 import msgspec
 import pytest
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.kinds.tune import Tune
-from mlworkflow.core.study import study_of, trial_count, trial_params
+from mlworkflow.core.study import best_of, grid_points, pareto_of, study_of
 
 from tests.builders import a_workflow
 
 
-def study(space: dict[str, Any], algorithm: dict[str, Any] | None = None, most: int = 1000) -> Tune:
-    body = {"metric": {"name": "acc"}, "space": space, "step": {}, "trials": {"max": most}}
-    return msgspec.convert({**body, **({"algorithm": algorithm} if algorithm else {})}, Tune)
+def study(space: dict[str, Any], most: int = 1000, **fields: Any) -> Tune:
+    metric = {} if "metrics" in fields else {"metric": {"name": "acc"}}
+    return msgspec.convert({**metric, "space": space, "step": {}, "trials": {"max": most}, **fields}, Tune)
 
 
 def drawn(body: Tune) -> list[dict[str, Any]]:
-    return [dict(trial_params(body, number)) for number in range(trial_count(body))]
+    return grid_points(body, {})
 
 
 @pytest.mark.parametrize(
@@ -59,45 +61,56 @@ def test_a_grid_has_no_more_trials_than_may() -> None:
     assert [point["a"] for point in drawn(study({"a": {"choice": [1, 2, 3]}}, most=2))] == [1, 2]
 
 
-_RANDOM = {
-    "i": {"int": {"min": 1, "max": 10, "step": 3}},
-    "f": {"float": {"min": 0.0, "max": 1.0}},
-    "c": {"choice": ["a", "b"]},
-}
+_TREE = {"kind": {"choice": ["tree", "svm"]}, "depth": {"choice": [1, 2], "when": {"kind": "tree"}}}
 
 
-def test_a_trial_depends_on_the_seed_and_its_number_alone() -> None:
-    few, many = (
-        drawn(study(_RANDOM, {"random": {"seed": 7}}, most=5)),
-        drawn(study(_RANDOM, {"random": {"seed": 7}}, most=50)),
+def test_a_grid_has_a_parameter_only_where_its_condition_holds() -> None:
+    assert drawn(study(_TREE)) == [{"kind": "tree", "depth": 1}, {"kind": "tree", "depth": 2}, {"kind": "svm"}]
+
+
+def test_the_order_of_the_file_makes_no_difference_for_a_cluster_does_not_keep_it() -> None:
+    assert drawn(study({"b": {"choice": [1, 2]}, "a": {"choice": [3]}})) == drawn(
+        study({"a": {"choice": [3]}, "b": {"choice": [1, 2]}})
     )
-    assert many[:5] == few
-    assert drawn(study(_RANDOM, {"random": {"seed": 8}}, most=5)) != few
 
 
-def test_random_draws_stay_in_their_ranges_and_on_their_steps() -> None:
-    points = drawn(study(_RANDOM, {"random": {}}, most=300))
-    assert {point["i"] for point in points} == {1, 4, 7, 10}
-    assert all(0 <= point["f"] <= 1 for point in points)
-    assert {point["c"] for point in points} == {"a", "b"}
+def test_a_grid_begins_with_the_starting_points_and_tries_nothing_twice() -> None:
+    body = study({"a": {"choice": [1, 2]}, "b": {"choice": [1, 2]}}, enqueue=[{"a": 2}])
+    assert [(point["a"], point["b"]) for point in drawn(body)] == [(2, 1), (2, 2), (1, 1), (1, 2)]
 
 
-def test_a_float_with_a_step_is_drawn_on_its_steps_as_written() -> None:
-    points = drawn(study({"f": {"float": {"min": 0.1, "max": 0.3, "step": 0.1}}}, {"random": {}}, most=100))
-    assert {point["f"] for point in points} == {0.1, 0.2, 0.3}
+def test_a_grid_leaves_out_what_breaks_a_constraint() -> None:
+    body = study(
+        {"a": {"choice": [1, 2, 3]}},
+        constraints=["${{ trial.params.a * trial.params.k < params.most }}"],
+        fixed={"k": 2},
+    )
+    assert grid_points(body, {"params": {"most": 5}}) == [{"a": 1}, {"a": 2}]
 
 
-def test_a_logarithmic_range_is_drawn_evenly_in_the_logarithm() -> None:
-    space = {"f": {"float": {"min": 1e-4, "max": 1.0, "log": True}}, "i": {"int": {"min": 1, "max": 1000, "log": True}}}
-    points = drawn(study(space, {"random": {}}, most=400))
-    assert all(1e-4 <= point["f"] <= 1 and 1 <= point["i"] <= 1000 for point in points)
-    assert 140 < sum(point["f"] < 1e-2 for point in points) < 260
-    assert 120 < sum(point["i"] < 32 for point in points) < 280
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("${{ trial.params.a }}", "is int, not true or false"), ("${{ trial.params.x > 1 }}", "no such key|x")],
+)
+def test_a_constraint_that_cannot_be_told_names_its_field(text: str, words: str) -> None:
+    with pytest.raises(ExpressionError, match=rf"tune\.constraints\[0\].*({words})"):
+        grid_points(study({"a": {"choice": [1]}}, constraints=[text]), {})
 
 
-def test_a_logarithmic_integer_stays_on_its_steps_up_to_the_end() -> None:
-    space = {"i": {"int": {"min": 1, "max": 10, "step": 4, "log": True}}}
-    assert {point["i"] for point in drawn(study(space, {"random": {}}, most=200))} == {1, 5, 9}
+def test_what_no_other_trial_beats_is_the_pareto_set() -> None:
+    body = study({"a": {"choice": [1]}}, metrics=[{"name": "x"}, {"name": "y", "goal": "minimize"}])
+    values = {0: [1.0, 1.0], 1: [2.0, 2.0], 2: [1.0, 2.0], 3: [2.0, 2.0], 4: [0.0, 0.5], 5: [0.0, 0.6]}
+    assert pareto_of(body, values) == [0, 1, 3, 4]
+    assert best_of(body, values) == 1
+
+
+def test_the_pareto_set_is_what_its_definition_says() -> None:
+    body = study({"a": {"choice": [1]}}, metrics=[{"name": "x"}, {"name": "y", "goal": "minimize"}, {"name": "z"}])
+    random = Random(1)
+    values = {number: [float(random.randrange(5)) for _ in range(3)] for number in range(200)}
+    better = {number: (x, -y, z) for number, (x, y, z) in values.items()}
+    beaten = {n for n, own in better.items() for o in better.values() if o != own and all(map(ge, o, own))}
+    assert pareto_of(body, values) == [number for number in values if number not in beaten]
 
 
 def test_expressions_of_a_study_are_evaluated() -> None:

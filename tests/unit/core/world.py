@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import Any
 
 from mlworkflow.core import paths, status
-from mlworkflow.core.actions import Order, Probe, Publish, Start, Stop
+from mlworkflow.core.actions import Choose, Order, Probe, Publish, Start, Stop
 from mlworkflow.core.decide import Decision, decide
 from mlworkflow.core.graph import Need
 from mlworkflow.core.model import Workflow
@@ -156,6 +156,7 @@ class World:
         self.cache: dict[AttemptId, Attempt] = {}
         self.creating: dict[AttemptId, Order] = {}
         self.probed: dict[AttemptId, Probed] = {}
+        self.chosen: dict[str, dict[str, int]] = {}
         self.refused: dict[AttemptId, str] = {}
         self.wake_at: float | None = None
         self.is_settled = False
@@ -406,7 +407,7 @@ class World:
         attempts = dict(self.cache)
         for task, number in self.creating:
             attempts.setdefault((task, number), Attempt(task, number, "", Seen.WAITING, self.now, reason="Creating"))
-        return Observations(attempts, dict(self.records), self.probed, self.refused)
+        return Observations(attempts, dict(self.records), self.probed, self.refused, chosen=dict(self.chosen))
 
     def _turn(self) -> None:
         """What the engine does in a turn; it may be killed between any two effects."""
@@ -458,7 +459,18 @@ class World:
             )  # a new attempt's own news comes when it starts
         return True
 
-    def _carry_out(self, action: Stop | Probe | Publish) -> None:
+    def _choose(self, action: Choose) -> None:
+        for index in range(action.count):
+            number = len(action.told) + index
+            name = f"{action.task}/{number}"
+            assert name not in self.chosen, self.story(f"the parameters of {name} are chosen twice")
+            self.chosen[name] = {"p": number}
+        self.is_dirty = True
+
+    def _carry_out(self, action: Stop | Probe | Publish | Choose) -> None:
+        if isinstance(action, Choose):
+            self._choose(action)
+            return
         key = (action.task, action.attempt)
         self._note(f"{type(action).__name__} {key}")
         match action:

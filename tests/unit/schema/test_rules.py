@@ -51,6 +51,6 @@ def _problems_with_nothing_chosen(kind: str) -> list[tuple[str, str]]:
     bodies: dict[str, Any] = {
         "import": {},
         "prep": {"source": {}, "target": "y"},
-        "tune": {"metric": {"name": "m"}, "algorithm": {}, "space": {"a": {}}, "step": {}},
+        "tune": {"algorithm": {}, "space": {"a": {}}, "step": {}},
     }
     return list(KINDS[kind].check(msgspec.convert(bodies[kind], KINDS[kind].body))) if kind in bodies else []

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from mlworkflow.core.expressions import OPEN
+from mlworkflow.core.errors import ExpressionError
+from mlworkflow.core.expressions import OPEN, Expression, split
 from mlworkflow.core.kinds._kind import Kind, exactly_one
-from mlworkflow.core.values import Fields, Integer, Json
+from mlworkflow.core.kinds._samplers import CmaEs, Gp, Nsga2, Qmc, Random, Settings, Tpe
+from mlworkflow.core.kinds._space import Dimension, point_problems, space_problems
+from mlworkflow.core.values import Duration, Fields, Integer, Json, Number
 
 
 class Metric(Fields, frozen=True):
@@ -18,68 +23,59 @@ class Metric(Fields, frozen=True):
         str, Meta(min_length=1, description="A metric that the trial emits, or one of its output parameters.")
     ]
     goal: Annotated[Literal["maximize", "minimize"], Meta(description="Which way is better.")] = "maximize"
+    pattern: Annotated[
+        str,
+        Meta(
+            max_length=1024,
+            description="A regular expression with one group, looked for in what the trial has printed: the last match is the number. "
+            "Taken where the trial neither emits the metric nor leaves it.",
+        ),
+    ] = ""
 
 
 class Grid(Fields, frozen=True):
     """Every combination of the space, in order. Floats need a `step`."""
 
 
-class Random(Fields, frozen=True):
-    """Independent draws from the space."""
-
-    seed: Annotated[Integer, Meta(description="Same seed, same trials.")] = 0
-
-
 class Algorithm(Fields, frozen=True):
-    """How the next parameters are chosen: exactly one of these."""
+    """How the next parameters are chosen: exactly one of these. All but `grid` are Optuna's, and so are the names of their settings."""
 
     grid: Annotated[Grid | UnsetType, Meta(description="Every combination.")] = UNSET
     random: Annotated[Random | UnsetType, Meta(description="Independent draws.")] = UNSET
+    tpe: Annotated[Tpe | UnsetType, Meta(description="Tree-structured Parzen estimator.")] = UNSET
+    gp: Annotated[Gp | UnsetType, Meta(description="Gaussian process.")] = UNSET
+    cmaes: Annotated[CmaEs | UnsetType, Meta(description="CMA-ES.")] = UNSET
+    qmc: Annotated[Qmc | UnsetType, Meta(description="Quasi-random points.")] = UNSET
+    nsga2: Annotated[Nsga2 | UnsetType, Meta(description="NSGA-II.")] = UNSET
 
-
-class IntRange(Fields, frozen=True):
-    """Whole numbers from `min` to `max`, both included."""
-
-    min: Annotated[int, Meta(description="The lowest value.")]
-    max: Annotated[int, Meta(description="The highest value.")]
-    step: Annotated[int, Meta(ge=1, description="Distance between neighbours.")] = 1
-    log: Annotated[bool, Meta(description="Draw evenly in the logarithm (needs min > 0).")] = False
-
-
-class FloatRange(Fields, frozen=True):
-    """Real numbers from `min` to `max`."""
-
-    min: Annotated[float, Meta(description="The lowest value.")]
-    max: Annotated[float, Meta(description="The highest value.")]
-    step: Annotated[
-        Annotated[float, Meta(gt=0)] | UnsetType, Meta(description="Distance between neighbours; a grid needs it.")
-    ] = UNSET
-    log: Annotated[bool, Meta(description="Draw evenly in the logarithm (needs min > 0).")] = False
-
-
-class Dimension(Fields, frozen=True):
-    """The values of one parameter: exactly one of these."""
-
-    choice: Annotated[
-        Annotated[list[Json], Meta(min_length=1)] | UnsetType,
-        Meta(description="One of these values, of any JSON type."),
-    ] = UNSET
-    int: Annotated[IntRange | UnsetType, Meta(description="A whole number.")] = UNSET
-    float: Annotated[FloatRange | UnsetType, Meta(description="A real number.")] = UNSET
+    @property
+    def settings(self) -> tuple[str, Settings] | None:
+        """The algorithm of Optuna that is named, with its settings; None for a grid."""
+        named = ((name, getattr(self, name)) for name in self.__struct_fields__)
+        return next(((name, given) for name, given in named if isinstance(given, Settings)), None)
 
 
 class Trials(Fields, frozen=True):
-    """How many trials, and how many at once."""
+    """How many trials, how many at once, and what ends the search early."""
 
     max: Annotated[Integer, Meta(description="At most this many trials; a grid may be smaller.")] = 20
     parallel: Annotated[Integer, Meta(description="Trials at once.")] = 4
     max_failed: Annotated[Integer, Meta(description="With more failed trials than this the step fails.")] = 0
+    goal: Annotated[
+        Number | UnsetType,
+        Meta(description="The search is over once a trial has this value or a better one; the others are stopped."),
+    ] = UNSET
+    timeout: Annotated[
+        Duration | UnsetType,
+        Meta(
+            description="The search is over this long after its start: what runs is stopped, the best so far is the result. The step's own `timeout` fails it."
+        ),
+    ] = UNSET
 
 
 class Tune(Fields, frozen=True):
     """Searches for the best parameters of a step."""
 
-    metric: Annotated[Metric, Meta(description="What is optimised.")]
     space: Annotated[
         dict[str, Dimension], Meta(min_length=1, max_length=64, description="The parameters and their values.")
     ]
@@ -91,38 +87,106 @@ class Tune(Fields, frozen=True):
             "are names in its expressions."
         ),
     ]
+    metric: Annotated[Metric | UnsetType, Meta(description="What is optimised.")] = UNSET
+    metrics: Annotated[
+        Annotated[list[Metric], Meta(min_length=2, max_length=8)] | UnsetType,
+        Meta(
+            description="Several numbers at once, instead of `metric`: the output `pareto` has every trial that no other beats in all of them."
+        ),
+    ] = UNSET
+    fixed: Annotated[
+        dict[str, Json], Meta(max_length=64, description="Parameters that are the same in every trial.")
+    ] = {}
+    enqueue: Annotated[
+        list[dict[str, Json]],
+        Meta(
+            max_length=1000,
+            description="Starting points: what the first trials try. What a point leaves out is chosen.",
+        ),
+    ] = []
+    constraints: Annotated[
+        list[str],
+        Meta(
+            max_length=32,
+            description="Expressions over `trial.params` (and `params`) that must be true: what breaks one is never tried.",
+        ),
+    ] = []
     algorithm: Annotated[Algorithm, Meta(description="How parameters are chosen. Default: grid.")] = Algorithm(
         grid=Grid()
     )
     trials: Annotated[Trials, Meta(description="The budget.")] = Trials()
 
+    @property
+    def objectives(self) -> list[Metric]:
+        """What is optimised, the first first."""
+        return self.metrics if self.metrics is not UNSET else [] if self.metric is UNSET else [self.metric]
+
+
+_MANY = ("grid", "random", "tpe", "gp", "qmc", "nsga2")
+"""The algorithms that can have several metrics."""
+
 
 def _check(body: Tune) -> list[tuple[str, str]]:
-    problems = exactly_one(body.algorithm, "algorithm", ("grid", "random"))
+    is_grid = body.algorithm.grid is not UNSET
+    return [
+        *exactly_one(body, "metric", ("metric", "metrics")),
+        *exactly_one(body.algorithm, "algorithm", Algorithm.__struct_fields__),
+        *_budget(body),
+        *_metrics(body),
+        *space_problems(body.space, is_grid=is_grid),
+        *((f"fixed.{name}", "is a parameter of the space too") for name in body.fixed if name in body.space),
+        *(
+            found
+            for index, point in enumerate(body.enqueue)
+            for found in point_problems(body.space, point, f"enqueue[{index}]")
+        ),
+        *_constraints(body),
+    ]
+
+
+def _budget(body: Tune) -> Iterator[tuple[str, str]]:
     for field, least in {"max": 1, "parallel": 1, "max_failed": 0}.items():
         value = getattr(body.trials, field)
         if isinstance(value, int) and value < least:
-            problems.append((f"trials.{field.replace('_f', 'F')}", f"is at least {least}, not {value}"))
-    if OPEN in body.metric.name:
-        problems.append(("metric.name", "cannot be an expression: the status and the trials' table go by this name"))
-    is_grid = body.algorithm.grid is not UNSET
-    for name, dimension in body.space.items():
-        path = f"space.{name}"
-        problems += exactly_one(dimension, path, ("choice", "int", "float"))
-        values = dimension.int if dimension.int is not UNSET else dimension.float
-        if isinstance(values, IntRange | FloatRange):
-            if values.min > values.max:
-                problems.append((path, f"min {values.min} is above max {values.max}"))
-            if values.log and values.min <= 0:
-                problems.append((path, "a logarithmic range needs min > 0"))
-        if isinstance(values, FloatRange) and values.step is UNSET and is_grid:
-            problems.append(
-                (
-                    f"{path}.float.step",
-                    "a grid needs the step of a float: give `step`, or list the values with `choice`",
-                )
-            )
-    return problems
+            yield f"trials.{field.replace('_f', 'F')}", f"is at least {least}, not {value}"
+    if body.trials.goal is not UNSET and body.metrics is not UNSET:
+        yield "trials.goal", "belongs to a search with one `metric`"
+
+
+def _metrics(body: Tune) -> Iterator[tuple[str, str]]:
+    for index, metric in enumerate(body.objectives):
+        path = "metric" if body.metrics is UNSET else f"metrics[{index}]"
+        if OPEN in metric.name:
+            yield f"{path}.name", "cannot be an expression: the status and the trials' table go by this name"
+        if OPEN in metric.pattern:
+            yield f"{path}.pattern", "cannot be an expression"
+        if any(metric.name == other.name for other in body.objectives[:index]):
+            yield f"{path}.name", f"'{metric.name}' is there twice"
+        if metric.pattern and "steps" in body.step:
+            yield f"{path}.pattern", "a group prints nothing itself: let it pass on an output of this name"
+        try:
+            groups = re.compile(metric.pattern).groups if metric.pattern else 1
+        except re.error as error:
+            yield f"{path}.pattern", f"is no regular expression: {error}"
+        else:
+            if groups != 1:
+                yield f"{path}.pattern", f"has {groups} groups: put the number, and nothing else, in ( )"
+    named = body.algorithm.settings
+    if body.metrics is not UNSET and named and named[0] not in _MANY:
+        yield f"algorithm.{named[0]}", f"has one metric; for several take one of: {', '.join(_MANY)}"
+
+
+def _constraints(body: Tune) -> Iterator[tuple[str, str]]:
+    for index, text in enumerate(body.constraints):
+        path = f"constraints[{index}]"
+        try:
+            parts = split(text)
+        except ExpressionError:
+            continue  # said where every expression is looked at
+        if len(parts) != 1 or not isinstance(parts[0], Expression):
+            yield path, f"is one whole expression: write ${{{{ {text} }}}}"
+        elif unknown := sorted(parts[0].roots - {"trial", "params"}):
+            yield path, f"'{parts[0].source}': only trial.params and params are known here, not '{unknown[0]}'"
 
 
 _EXAMPLE = """\
@@ -130,10 +194,11 @@ name: tune
 inputs: {train: {from: prep.train}}
 tune:
   metric: {name: cv_accuracy, goal: maximize}
-  algorithm: {random: {seed: 7}}
+  algorithm: {tpe: {seed: 7, multivariate: true}}
   space:
     max_depth: {int: {min: 2, max: 12}}
     max_features: {choice: [sqrt, log2, null]}
+  enqueue: [{max_depth: 5}]
   trials: {max: 20, parallel: 4}
   step:
     train: {estimator: sklearn.ensemble.RandomForestClassifier, cv: 3}
@@ -145,7 +210,14 @@ KIND = Kind(
     summary="search for the best parameters, a Pod per trial",
     body=Tune,
     has_pod=False,
-    outputs={"trials": "file", "best": "json", "trial_count": "integer", "failed_count": "integer"},
+    outputs={
+        "trials": "file",
+        "best": "json",
+        "pareto": "json",
+        "trial_count": "integer",
+        "failed_count": "integer",
+    },
+    optional_outputs=frozenset({"pareto"}),
     check=_check,
     example=_EXAMPLE,
 )

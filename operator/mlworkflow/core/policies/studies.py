@@ -1,4 +1,4 @@
-"""Tune steps: start trials within their budget, settle the step when they are done."""
+"""Tune steps: choose parameters and start trials within their budget, settle the step when they are done."""
 
 from __future__ import annotations
 
@@ -6,89 +6,216 @@ import csv
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import UNSET
 
 from mlworkflow.core import paths
-from mlworkflow.core.actions import Publish
+from mlworkflow.core.actions import Choose, Publish, Told
+from mlworkflow.core.duration import seconds
 from mlworkflow.core.errors import ExpressionError
+from mlworkflow.core.expressions import as_text
 from mlworkflow.core.fingerprint import of_composed
 from mlworkflow.core.kinds.tune import Tune
 from mlworkflow.core.names import Reason
 from mlworkflow.core.nodes import Node
 from mlworkflow.core.policies.starting import start
 from mlworkflow.core.state import Phase, Task, value_named
-from mlworkflow.core.study import study_of, trial_count, trial_params
-from mlworkflow.core.turn import CarryOn, Turn
+from mlworkflow.core.study import best_of, is_reached, pareto_of, values_of
+from mlworkflow.core.turn import MESSAGE, CarryOn, Turn
 
 
 def run_study(turn: Turn, node: Node, carry_on: CarryOn) -> None:
     """One turn of a tune step that is under way."""
     try:
-        _run(turn, node, study_of(node.step, turn.view.names(node)), carry_on)
+        study = turn.view.study(node)
+        is_grid = study.algorithm.grid is not UNSET
+        total = len(turn.view.grid(node)) if is_grid else int(study.trials.max)
+        _run(_Search(turn, node, study, is_grid=is_grid, total=total), carry_on)
     except ExpressionError as error:
         turn.stop_task(node.task, Phase.FAILED, Reason.EXPRESSION_ERROR, str(error))
 
 
-def _run(turn: Turn, node: Node, study: Tune, carry_on: CarryOn) -> None:
-    total = trial_count(study)
-    for number in range(total):
-        name, task = _trial(turn, node, number)
-        if task.phase is Phase.SUCCEEDED and value_of(task, study) is None:
-            wanted = study.metric.name
-            message = f"the trial emitted no metric and left no output parameter '{wanted}'"
-            turn.finish(name, Phase.FAILED, Reason.METRIC_MISSING, message)
-    if _too_many_failed(turn, node, study, total):
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """A tune step in a turn; `total` is how many trials it may have."""
+
+    turn: Turn
+    node: Node
+    study: Tune
+    is_grid: bool
+    total: int
+
+    def name(self, number: int) -> str:
+        return paths.numbered(self.node.task, number)
+
+    def task(self, number: int) -> Task:
+        return self.turn.task(self.name(number))
+
+    def is_chosen(self, number: int) -> bool:
+        """Whether a trial's parameters are known."""
+        return self.is_grid or bool(self.task(number).params)
+
+    def trials(self) -> dict[int, Task]:
+        """The trials that there are so far."""
+        return {number: self.task(number) for number in range(self.total) if self.is_chosen(number)}
+
+    def values(self, task: Task) -> list[float] | None:
+        """What decides of a trial that succeeded."""
+        if task.phase is not Phase.SUCCEEDED:
+            return None
+        return values_of(self.study, {metric.name: value_named(task, metric.name) for metric in self.study.objectives})
+
+
+def _run(search: _Search, carry_on: CarryOn) -> None:
+    _note_chosen(search)
+    _find_metrics(search)
+    if _too_many_failed(search):
         return
-    trials = [_trial(turn, node, number) for number in range(total)]
-    under_way = sum(task.phase is Phase.RUNNING for _, task in trials)
-    for name, task in trials:
-        if task.phase is Phase.PENDING and under_way < int(study.trials.parallel):
-            under_way += start(turn, turn.node(name))
-        carry_on(turn, turn.node(name))
-    found = {number: _trial(turn, node, number)[1] for number in range(total)}
-    if not _too_many_failed(turn, node, study, total) and all(task.is_finished for task in found.values()):
-        _settle(turn, node, study, found)
+    if reason := _is_over(search):
+        _stop(search, *reason)
+    else:
+        _start(search, carry_on)
+    if _too_many_failed(search):
+        return
+    trials = search.trials()
+    is_whole = bool(reason) or len(trials) == search.total
+    if is_whole and all(task.is_finished for task in trials.values()):
+        none = "" if search.total else ": no combination of the grid keeps tune.constraints"
+        _settle(search, trials, f": {reason[1]}" if reason else none)
+    elif not reason:
+        _choose(search, len(trials))
+    _tell(search, trials)
 
 
-def _trial(turn: Turn, node: Node, number: int) -> tuple[str, Task]:
-    name = paths.numbered(node.task, number)
-    return name, turn.task(name)
+def _note_chosen(search: _Search) -> None:
+    """What was chosen for the trials, as far as it is known."""
+    turn = search.turn
+    for number in range(search.total):
+        name = search.name(number)
+        if not turn.task(name).params and (params := turn.seen.chosen.get(name)):
+            turn.note_params(name, params)
 
 
-def _too_many_failed(turn: Turn, node: Node, study: Tune, total: int) -> bool:
+def _find_metrics(search: _Search) -> None:
+    """A trial that succeeded and left no number has failed."""
+    for number, task in search.trials().items():
+        if task.phase is Phase.SUCCEEDED and search.values(task) is None:
+            search.turn.finish(search.name(number), Phase.FAILED, Reason.METRIC_MISSING, _missing(search.study, task))
+
+
+def _missing(study: Tune, task: Task) -> str:
+    metric = next(metric for metric in study.objectives if value_named(task, metric.name) is None)
+    left = ", ".join(sorted({*task.metrics, *task.parameters})) or "nothing"
+    pattern = f", and nothing that it printed matches '{metric.pattern}'" if metric.pattern else ""
+    return f"the trial emitted no metric and left no output parameter '{metric.name}' that is a number{pattern}; it left {left}"
+
+
+def _too_many_failed(search: _Search) -> bool:
     """Fails the step, and stops its trials, once more have failed than may."""
-    trials = [_trial(turn, node, number)[1] for number in range(total)]
-    failed = [number for number, task in enumerate(trials) if task.phase is Phase.FAILED]
+    study, trials = search.study, search.trials()
+    failed = [number for number, task in trials.items() if task.phase is Phase.FAILED]
     if len(failed) <= int(study.trials.max_failed):
         return False
     first = trials[failed[0]]
-    message = f"{len(failed)} of {total} trials failed, {study.trials.max_failed} may; trial {failed[0]}: {first.reason}: {first.message}"
-    turn.stop_task(node.task, Phase.FAILED, Reason.TRIALS_FAILED, message)
+    message = f"{len(failed)} of {search.total} trials failed, {study.trials.max_failed} may; trial {failed[0]}: {first.reason}: {first.message}"
+    search.turn.stop_task(search.node.task, Phase.FAILED, Reason.TRIALS_FAILED, message)
     return True
 
 
-def _settle(turn: Turn, node: Node, study: Tune, trials: Mapping[int, Task]) -> None:
-    values = {
-        number: value
-        for number, task in trials.items()
-        if task.phase is Phase.SUCCEEDED and (value := value_of(task, study)) is not None
-    }
-    if not values:
-        turn.finish(node.task, Phase.FAILED, Reason.NO_TRIALS, "no trial succeeded")
+def _is_over(search: _Search) -> tuple[Reason, str] | None:
+    """Why the search ends before it has had all its trials."""
+    study, turn = search.study, search.turn
+    if study.trials.goal is not UNSET:
+        for number, task in search.trials().items():
+            if (values := search.values(task)) and is_reached(study, values[0]):
+                return Reason.GOAL_REACHED, f"trial {number} reached {values[0]}, the goal is {study.trials.goal}"
+    began = turn.task(search.node.task).started_at
+    if study.trials.timeout is not UNSET and began is not None:
+        until = began + seconds(study.trials.timeout)
+        if turn.now >= until:
+            return Reason.BUDGET_SPENT, f"trials.timeout: {study.trials.timeout} are over"
+        turn.wake(until)
+    return None
+
+
+def _stop(search: _Search, reason: Reason, message: str) -> None:
+    for number, task in search.trials().items():
+        if not task.is_finished:
+            search.turn.stop_task(search.name(number), Phase.CANCELLED, reason, message)
+
+
+def _start(search: _Search, carry_on: CarryOn) -> None:
+    turn, trials = search.turn, search.trials()
+    under_way = sum(task.phase is Phase.RUNNING for task in trials.values())
+    for number, task in trials.items():
+        node = turn.node(search.name(number))
+        if task.phase is Phase.PENDING and under_way < int(search.study.trials.parallel):
+            under_way += start(turn, node)
+        carry_on(turn, node)
+
+
+def _choose(search: _Search, first: int) -> None:
+    """Ask for the parameters of as many trials as may start now: those which are chosen later know of more results."""
+    turn, task = search.turn, search.node.task
+    if message := turn.seen.unchosen.get(task):
+        turn.stop_task(task, Phase.FAILED, Reason.CHOICE_FAILED, message)
         return
-    sign = 1 if study.metric.goal == "maximize" else -1
-    best = max(values, key=lambda number: (sign * values[number], -number))
+    trials, parallel = search.trials(), int(search.study.trials.parallel)
+    count = min(parallel - sum(not trial.is_finished for trial in trials.values()), search.total - first)
+    if count <= 0 or task in turn.seen.choosing or turn.workflow.suspend:
+        return
+    told = tuple(Told(trial.params, search.values(trial), trial.is_finished) for trial in trials.values())
+    names = {"params": turn.view.names(search.node)["params"]}
+    turn.actions.append(Choose(task, count, search.study, names, told))
+
+
+def _tell(search: _Search, trials: Mapping[int, Task]) -> None:
+    """The best trial so far, for whoever looks at the step while it runs."""
+    values = _values(search, trials)
+    if values and search.turn.task(search.node.task).phase is Phase.RUNNING:
+        best = _shown(search, best_of(search.study, values), values)
+        params = ", ".join(f"{name}={as_text(value)}" for name, value in best["params"].items())
+        search.turn.say(
+            search.node.task, f"the best so far is {best['value']}, of trial {best['trial']}: {params}"[:MESSAGE]
+        )
+
+
+def _values(search: _Search, trials: Mapping[int, Task]) -> dict[int, list[float]]:
+    return {number: found for number, task in trials.items() if (found := search.values(task)) is not None}
+
+
+def _shown(search: _Search, number: int, values: Mapping[int, list[float]]) -> dict[str, Any]:
+    """A trial as an output tells it."""
+    params = dict(search.turn.view.trial_params(search.turn.node(search.name(number))))
+    shown = {"params": params, "value": values[number][0], "trial": number}
+    if search.study.metrics is not UNSET:
+        shown["values"] = {m.name: value for m, value in zip(search.study.metrics, values[number], strict=True)}
+    return shown
+
+
+def _settle(search: _Search, trials: Mapping[int, Task], why: str) -> None:
+    turn, node, study = search.turn, search.node, search.study
+    values = _values(search, trials)
+    if not values:
+        turn.finish(node.task, Phase.FAILED, Reason.NO_TRIALS, f"no trial succeeded{why}")
+        return
+    best = best_of(study, values)
     parameters = {
-        "best": {"params": dict(trial_params(study, best)), "value": values[best], "trial": best},
+        "best": _shown(search, best, values),
         "trial_count": len(trials),
-        "failed_count": len(trials) - len(values),
+        "failed_count": sum(task.phase is Phase.FAILED for task in trials.values()),
     }
+    if study.metrics is not UNSET:
+        parameters["pareto"] = [_shown(search, number, values) for number in pareto_of(study, values)]
     turn.actions.append(
         Publish(
             node.step,
             node.task,
             turn.task(node.task).attempt,
             parameters,
-            files={"trials": _table(study, trials)},
+            files={"trials": _table(search, trials)},
             reuse=trials[best].artifacts,
             inputs=turn.view.inputs(node),
             fingerprint=of_composed(turn.view, node),
@@ -96,19 +223,20 @@ def _settle(turn: Turn, node: Node, study: Tune, trials: Mapping[int, Task]) -> 
     )
 
 
-def value_of(task: Task, study: Tune) -> float | None:
-    """The number that decides, of a finished trial: a metric it emitted, or an output parameter."""
-    return value_named(task, study.metric.name)
-
-
-def _table(study: Tune, trials: Mapping[int, Task]) -> bytes:
-    """The trials as CSV: number, phase, value, reason, and a column per parameter. No times: same trials, same bytes."""
-    text = io.StringIO()
+def _table(search: _Search, trials: Mapping[int, Task]) -> bytes:
+    """The trials as CSV: number, phase, values, reason, and a column per parameter. No times: same trials, same bytes."""
+    study, text = search.study, io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["trial", "phase", study.metric.name, "reason", *study.space])
+    names = [*sorted(study.space), *sorted(study.fixed)]
+    writer.writerow(["trial", "phase", *(metric.name for metric in study.objectives), "reason", *names])
     for number, task in trials.items():
-        params = trial_params(study, number)
-        cells = [value if isinstance(value, str) else json.dumps(value) for value in params.values()]
-        value = value_of(task, study)
-        writer.writerow([number, task.phase, "" if value is None else json.dumps(value), task.reason, *cells])
+        params = search.turn.view.trial_params(search.turn.node(search.name(number)))
+        numbers = [value_named(task, metric.name) for metric in study.objectives]
+        values = ["" if value is None else json.dumps(value) for value in numbers]
+        writer.writerow([number, task.phase, *values, task.reason, *(_cell(params, name) for name in names)])
     return text.getvalue().encode()
+
+
+def _cell(params: Mapping[str, Any], name: str) -> str:
+    value = params.get(name, "")
+    return value if isinstance(value, str) else json.dumps(value)

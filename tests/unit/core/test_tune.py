@@ -1,0 +1,207 @@
+"""Tune steps whose parameters are chosen one after the other: when that is asked for, and what ends a search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from mlworkflow.core.actions import Choose, Publish, Told
+from mlworkflow.core.state import Phase
+
+from tests.builders import WorkflowBuilder, a_workflow
+
+from .play import Play
+
+SPACE = {"x": {"float": {"min": 0, "max": 1}}}
+
+
+def a_search(max: int = 3, parallel: int = 1, **fields: Any) -> WorkflowBuilder:
+    trials = {"max": max, "parallel": parallel, **fields.pop("trials", {})}
+    return a_workflow().tune("t", SPACE, algorithm={"tpe": {"seed": 7}}, trials=trials, **fields)
+
+
+def with_body(builder: WorkflowBuilder, **fields: Any) -> WorkflowBuilder:
+    """The tune step with more fields of its kind."""
+    (step,) = builder.steps
+    return a_workflow().raw({**step, "tune": {**step["tune"], **fields}})
+
+
+def asked(play: Play) -> Choose:
+    (choose,) = play.asked(Choose)
+    return choose
+
+
+def test_nothing_starts_before_its_parameters_are_written_down() -> None:
+    play = Play(a_search()).turn()
+    assert (asked(play).count, asked(play).told, play.started) == (1, (), [])
+    play.chooses({"x": 0.5}).turn()
+    assert play.started == ["t/0"]
+    assert play.orders[0].params == {"x": 0.5}
+    assert play.asked(Choose) == []
+
+
+def test_a_choice_knows_every_trial_before_it() -> None:
+    play = Play(a_search(max=5, parallel=2, trials={"maxFailed": 1})).turn().chooses({"x": 0.1}, {"x": 0.2}).turn()
+    assert play.started == ["t/0", "t/1"]
+    play.succeeds("t/1", acc=0.75).turn()
+    assert asked(play).told == (Told({"x": 0.1}, None, is_finished=False), Told({"x": 0.2}, [0.75]))
+    play.chooses({"x": 0.3}).fails("t/0").turn()
+    assert asked(play).told[0] == Told({"x": 0.1}, None)
+    assert [told.params["x"] for told in asked(play).told] == [0.1, 0.2, 0.3]
+
+
+def test_as_many_are_chosen_as_may_run_and_no_more_than_there_may_be() -> None:
+    play = Play(a_search(max=3, parallel=2)).turn()
+    assert asked(play).count == 2
+    play.chooses({"x": 0.1}, {"x": 0.2}).turn().succeeds("t/0", acc=0.1).succeeds("t/1", acc=0.2).turn()
+    assert asked(play).count == 1
+    play.chooses({"x": 0.3}).turn().succeeds("t/2", acc=0.15).turn()
+    assert play.asked(Publish)[0].parameters == {
+        "best": {"params": {"x": 0.2}, "value": 0.2, "trial": 1},
+        "trial_count": 3,
+        "failed_count": 0,
+    }
+
+
+def test_a_suspended_search_chooses_nothing() -> None:
+    play = Play(a_search()).change(suspend=True).turn()
+    assert play.asked(Choose) == []
+
+
+def test_a_restart_asks_nothing_twice() -> None:
+    play = Play(a_search()).turn().chooses({"x": 0.5}).turn().succeeds("t/0", acc=0.1).turn().chooses({"x": 0.6})
+    play.restarts().turn()
+    assert play.started == ["t/1"]
+    assert (play.task("t/0").params, play.task("t/1").params) == ({"x": 0.5}, {"x": 0.6})
+    play.chosen = {}  # what the status shows is as good
+    assert play.restarts().turn().asked(Choose) == []
+    assert play.task("t/1").params == {"x": 0.6}
+
+
+def test_an_attempt_that_is_lost_is_repeated_with_the_same_parameters() -> None:
+    play = Play(a_search()).turn().chooses({"x": 0.5}).turn().runs("t/0").ends("t/0", None, lost=True).turn()
+    play.answers("t/0", exists=False).turn()
+    assert (play.started, play.orders[0].params) == (["t/0#1"], {"x": 0.5})
+
+
+def test_what_cannot_be_chosen_fails_the_step() -> None:
+    play = Play(a_search()).turn()
+    play.unchosen = {"t": "tune.algorithm.gp needs the package 'torch'"}
+    play.turn()
+    assert play.is_("t", Phase.FAILED, "ChoiceFailed")
+    assert "torch" in play.task("t").message
+
+
+def test_a_trial_that_reaches_the_goal_ends_the_search_and_stops_the_others() -> None:
+    play = Play(a_search(max=9, parallel=2, trials={"goal": 0.9})).turn().chooses({"x": 0.1}, {"x": 0.2}).turn()
+    play.runs("t/0").runs("t/1").succeeds("t/1", acc=0.9).turn()
+    assert (play.stopped, play.asked(Choose)) == (["t/0"], [])
+    assert play.is_("t/0", Phase.CANCELLED, "GoalReached")
+    (publish,) = play.asked(Publish)
+    assert publish.parameters == {
+        "best": {"params": {"x": 0.2}, "value": 0.9, "trial": 1},
+        "trial_count": 2,
+        "failed_count": 0,
+    }
+    assert publish.files["trials"] == b"trial,phase,acc,reason,x\n0,Cancelled,,GoalReached,0.1\n1,Succeeded,0.9,,0.2\n"
+    assert play.publishes().turn().run.phase is Phase.SUCCEEDED
+
+
+def test_a_goal_of_what_is_minimised_is_reached_from_above() -> None:
+    play = Play(a_search(goal="minimize", trials={"goal": 0.1})).turn().chooses({"x": 0.1}).turn()
+    assert play.succeeds("t/0", acc=0.2).turn().asked(Publish) == []
+    assert play.chooses({"x": 0.2}).turn().succeeds("t/1", acc=0.05).turn().asked(Publish)
+
+
+def test_when_its_time_is_over_the_best_so_far_is_the_result() -> None:
+    play = Play(a_search(max=9, trials={"timeout": "60s"})).turn().chooses({"x": 0.1}).turn()
+    play.succeeds("t/0", acc=0.5).turn(20).chooses({"x": 0.2}).turn().runs("t/1")
+    assert play.turn().wake_at == 1060.0
+    play.turn(41)
+    assert play.is_("t/1", Phase.CANCELLED, "BudgetSpent")
+    assert play.asked(Publish)[0].parameters["best"]["trial"] == 0
+
+
+def test_a_time_in_which_nothing_succeeded_fails_the_step() -> None:
+    play = Play(a_search(trials={"timeout": "60s"})).turn().chooses({"x": 0.1}).turn().turn(60)
+    assert play.is_("t", Phase.FAILED, "NoTrials")
+    assert "trials.timeout: 60s are over" in play.task("t").message
+
+
+def test_a_grid_whose_constraints_leave_nothing_says_so() -> None:
+    builder = with_body(a_workflow().tune("t", {"p": [1, 2]}), constraints=["${{ trial.params.p > 2 }}"])
+    play = Play(builder).turn()
+    assert play.is_("t", Phase.FAILED, "NoTrials")
+    assert "no combination of the grid keeps tune.constraints" in play.task("t").message
+
+
+def test_the_missing_metric_is_named_with_what_the_trial_left_instead() -> None:
+    builder = with_body(a_search(trials={"maxFailed": 1}), metric={"name": "acc", "pattern": "acc=(.*)"})
+    play = Play(builder).turn().chooses({"x": 0.1}).turn().succeeds("t/0", metrics={"loss": 1.0}, seconds=3).turn()
+    assert play.is_("t/0", Phase.FAILED, "MetricMissing")
+    message = play.task("t/0").message
+    assert "'acc'" in message
+    assert "nothing that it printed matches 'acc=(.*)'" in message
+    assert message.endswith("it left loss, seconds")
+
+
+def test_of_several_metrics_the_pareto_set_is_an_output() -> None:
+    metrics = [{"name": "acc"}, {"name": "size", "goal": "minimize"}]
+    (step,) = a_search(max=3, parallel=3).steps
+    body = {key: value for key, value in step["tune"].items() if key != "metric"} | {
+        "metrics": metrics,
+        "fixed": {"k": 1},
+    }
+    play = Play(a_workflow().raw({**step, "tune": body})).turn().chooses({"x": 0.1}, {"x": 0.2}, {"x": 0.3}).turn()
+    for number, (acc, size) in enumerate([(0.5, 10), (0.9, 20), (0.4, 30)]):
+        play.succeeds(f"t/{number}", acc=acc, size=size)
+    (publish,) = play.restarts().turn().asked(Publish)
+    first = {"params": {"k": 1, "x": 0.1}, "value": 0.5, "trial": 0, "values": {"acc": 0.5, "size": 10.0}}
+    second = {"params": {"k": 1, "x": 0.2}, "value": 0.9, "trial": 1, "values": {"acc": 0.9, "size": 20.0}}
+    assert (publish.parameters["best"], publish.parameters["pareto"]) == (second, [first, second])
+    assert publish.files["trials"].splitlines()[:2] == [
+        b"trial,phase,acc,size,reason,x,k",
+        b"0,Succeeded,0.5,10.0,,0.1,1",
+    ]
+
+
+def test_while_it_runs_the_step_tells_the_best_so_far() -> None:
+    play = Play(a_search(max=5)).turn().chooses({"x": 0.1}).turn().succeeds("t/0", acc=0.5).turn()
+    assert play.task("t").message == "the best so far is 0.5, of trial 0: x=0.1"
+
+
+def test_more_trials_for_a_search_that_has_ended_run_the_difference_only() -> None:
+    play = Play(a_search(max=1)).turn().chooses({"x": 0.1}).turn().succeeds("t/0", acc=0.5).turn().publishes().turn()
+    assert play.run.phase is Phase.SUCCEEDED
+    play.plan = a_search(max=2).plan()
+    play.asks_again().turn()
+    assert (play.started, play.task("t/0").phase) == ([], Phase.SUCCEEDED)
+    assert asked(play).told == (Told({"x": 0.1}, [0.5]),)
+    play.chooses({"x": 0.2}).turn()
+    assert play.started == ["t/1"]
+    (publish,) = play.succeeds("t/1", acc=0.7).turn().asked(Publish)
+    assert (publish.attempt, publish.parameters["best"]["trial"]) == (1, 1)
+
+
+def test_a_whole_group_is_a_trial_and_its_output_is_the_metric() -> None:
+    steps = [
+        {"name": "s", "container": {"image": "i", "command": ["${{ params.x }}"]}, "outputs": {"n": {"type": "number"}}}
+    ]
+    outputs = {"acc": {"value": "${{ steps.s.outputs.n * 2.0 }}"}}
+    play = (
+        Play(a_search(max=1, trial={"steps": steps, "outputs": outputs}, trial_outputs=""))
+        .turn()
+        .chooses({"x": 0.5})
+        .turn()
+    )
+    assert (play.started, play.orders[0].command) == (["t/0.s"], ("0.5",))
+    play.succeeds("t/0.s", n=0.25).turn().publishes().turn()
+    assert play.asked(Publish)[0].parameters["best"] == {"params": {"x": 0.5}, "value": 0.5, "trial": 0}
+
+
+@pytest.mark.parametrize(("goal", "most", "field"), [("high", 3, "goal"), ("${{ 1 }}", 3, "goal"), (0.5, 2.5, "max")])
+def test_a_budget_that_turns_out_wrong_fails_the_step(goal: object, most: object, field: str) -> None:
+    trials = {"goal": "${{ params.goal }}", "max": "${{ params.most }}"}
+    play = Play(a_search(trials=trials).param("goal", goal).param("most", most)).turn()
+    assert play.is_("t", Phase.FAILED, "ExpressionError")
+    assert f"tune.trials.{field}" in play.task("t").message
