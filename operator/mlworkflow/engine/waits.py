@@ -52,10 +52,11 @@ class Waits:
             self.forget(attempt)
             return before is not None
         since, until = now - waiting.since, now + waiting.left
-        if before and before.noun == waiting.noun and abs(before.since - since) < _SAME:
+        noun, words = _plain(waiting.noun), _plain(waiting.words)
+        if before and before.noun == noun and abs(before.since - since) < _SAME:
             since = before.since
             until = before.until if abs(before.until - until) < _SAME else until
-        wait = self._waits[attempt] = _Wait(_plain(waiting.noun), _plain(waiting.words), since, until, now)
+        wait = self._waits[attempt] = _Wait(noun, words, since, until, now)
         return before is None or str(before) != str(wait)
 
     def forget(self, attempt: AttemptId) -> None:

@@ -71,6 +71,10 @@ def test_the_environment_by_default(render):
     }
 
 
+def test_how_long_steps_wait_for_the_store_reaches_the_operator(render):
+    assert environment(render({"store": {"patience": "2d"}}))["MLWF_STORE_PATIENCE"] == "2d"
+
+
 def test_the_limits_on_pods_reach_the_operator(render):
     limits = {"total": 50, "namespace": 10, "namespaces": {"team-a": 20, "team-b": 5}}
     found = environment(render({"parallelism": limits}))

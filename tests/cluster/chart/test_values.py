@@ -62,6 +62,7 @@ def test_every_object_of_the_schema_is_closed(chart):
         ({"store": {"server": "ceph"}}, "store.*server"),
         ({"store": {"pathStyle": "maybe"}}, "store.*pathStyle"),
         ({"store": {"bucket": "Bucket_"}}, "store.*bucket"),
+        ({"store": {"patience": "a day"}}, "store.*patience"),
         ({"store": {"minio": {"image": {"pullPolicy": "never"}}}}, "pullPolicy"),
         ({"store": {"persistence": {"size": "much"}}}, "store.*persistence.*size"),
         ({"operator": {"logLevel": "loud"}}, "operator.*logLevel"),
