@@ -32,6 +32,7 @@ from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.engine.watch import watch_store
 from mlworkflow.engine.webhook_sender import WebhookSender
 from mlworkflow.gateway._auth import ClusterKeys, PodTokens, ReaderTokens
+from mlworkflow.gateway._rates import Rates
 from mlworkflow.gateway.app import make_app, make_runner
 from mlworkflow.gateway.errors import NotReady, Superseded
 from mlworkflow.kube.client import KubeClient
@@ -117,6 +118,7 @@ async def run(settings: Settings) -> None:
             garbage=None if settings.gc_interval is None else partial(_garbage, collector),
             purge=partial(_purge, collector),
             public_keys=lambda: published(signing_key) if signing_key else "",
+            rates=Rates(settings.gateway_rate, settings.gateway_burst) if settings.gateway_rate else None,
         )
         probes = health.make_app(driver.age, lambda: driver.is_synced)
         runners = [await serve(probes, settings.health_port)]

@@ -23,6 +23,7 @@ class Settings:
     `openlineage` is where the operator tells what runs, if anywhere.
     `registries` says whether registries are asked what tags mean, and which of them speak http; `registry_secrets` that the `imagePullSecrets` of steps
     are read for it.
+    `gateway_rate` is how many calls a second the gateway takes from one Pod for ever (0: any number), `gateway_burst` how many at once.
     `limits` bound the Pods of all workflows, and of those of one namespace. `gc_interval` are the seconds between two garbage collections; None: there are
     none.
     """
@@ -31,6 +32,8 @@ class Settings:
     workers: int
     log_level: str
     gateway_port: int
+    gateway_rate: int
+    gateway_burst: int
     health_port: int
     store_url: str
     store_bucket: str
@@ -84,6 +87,8 @@ class Settings:
             workers=number("MLWF_WORKERS", 16),
             log_level=environ.get("MLWF_LOG_LEVEL", "INFO").upper(),
             gateway_port=number("MLWF_GATEWAY_PORT", 8080),
+            gateway_rate=number("MLWF_GATEWAY_RATE", 100),
+            gateway_burst=number("MLWF_GATEWAY_BURST", 2000),
             health_port=number("MLWF_HEALTH_PORT", 8081),
             store_url=needed("MLWF_STORE_URL"),
             store_bucket=needed("MLWF_STORE_BUCKET"),

@@ -26,6 +26,8 @@ def test_what_is_not_said_is_assumed() -> None:
         workers=16,
         log_level="INFO",
         gateway_port=8080,
+        gateway_rate=100,
+        gateway_burst=2000,
         health_port=8081,
         store_url="http://store:9000",
         store_bucket="bucket",
