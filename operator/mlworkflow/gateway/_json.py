@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from mlworkflow.gateway.errors import Absent, GatewayError, Invalid, TooLarge, TooSlow, Unauthorized
+from mlworkflow.gateway.errors import Absent, GatewayError, Invalid, TooLarge, TooMany, TooSlow, Unauthorized
 from mlworkflow.store.errors import (
     InvalidKey,
     KeysRefused,
@@ -86,6 +87,10 @@ async def errors_as_answers(request: web.Request, handler: _Handler) -> web.Stre
         return await handler(request)
     except Absent as error:
         return _refusal(request, error.status, str(error), missing=error.names)
+    except TooMany as error:
+        refusal = _refusal(request, error.status, str(error), level=logging.WARNING if error.is_news else logging.DEBUG)
+        refusal.headers["Retry-After"] = str(math.ceil(error.after))
+        return refusal
     except GatewayError as error:
         return _refusal(request, error.status, str(error))
     except StoreError as error:
@@ -99,8 +104,8 @@ async def errors_as_answers(request: web.Request, handler: _Handler) -> web.Stre
         return answer({"error": "the gateway has a bug; its log says more"}, 500)
 
 
-def _refusal(request: web.Request, status: int, words: str, **more: Any) -> web.Response:
-    _log.warning("refused status=%d method=%s route=%s path=%r caller=%s peer=%s error=%s",
+def _refusal(request: web.Request, status: int, words: str, level: int = logging.WARNING, **more: Any) -> web.Response:
+    _log.log(level, "refused status=%d method=%s route=%s path=%r caller=%s peer=%s error=%s",
                  status, request.method, _route(request), _path(request), CALLER.get(), request.remote, words)  # fmt: skip
     refusal = answer({"error": words, **more}, status)
     if not request.content.is_eof():

@@ -19,6 +19,7 @@ from mlworkflow.core.values import ArtifactRef
 from mlworkflow.gateway._auth import Authenticator
 from mlworkflow.gateway._collections import Closures
 from mlworkflow.gateway._json import CALLER, answer, bearer, body
+from mlworkflow.gateway._rates import Rates
 from mlworkflow.gateway._results import check_result, check_stored
 from mlworkflow.gateway.errors import Forbidden, Invalid, Unknown
 from mlworkflow.gateway.runs import OutputSpec, Point, Runs, Waiting
@@ -55,11 +56,20 @@ class _Left(msgspec.Struct, frozen=True):
 class Steps:
     """The handlers; `routes` lists them."""
 
-    def __init__(self, *, runs: Runs, store: ArtifactStore, authenticator: Authenticator, sign_expires: float) -> None:
+    def __init__(
+        self,
+        *,
+        runs: Runs,
+        store: ArtifactStore,
+        authenticator: Authenticator,
+        sign_expires: float,
+        rates: Rates | None = None,
+    ) -> None:
         self._runs = runs
         self._store = store
         self._authenticator = authenticator
         self._sign_expires = sign_expires
+        self._rates = rates
         self._closures = Closures(store)
 
     def routes(self) -> list[web.RouteDef]:
@@ -208,6 +218,8 @@ class Steps:
     async def _attempt(self, request: web.Request) -> AttemptKey:
         caller = await self._authenticator.authenticate(bearer(request))
         CALLER.set(f"{caller.namespace}/{caller.pod or (caller.attempt and caller.attempt.task)}")
+        if self._rates is not None:
+            self._rates.take(caller.pod_uid)
         key = caller.attempt or self._runs.attempt_of(caller)
         if key.namespace != caller.namespace:
             raise Forbidden("the step is of another namespace")

@@ -12,6 +12,7 @@ from mlworkflow.gateway._blobs import Blobs
 from mlworkflow.gateway._datasets import Datasets
 from mlworkflow.gateway._json import BODY_SECONDS, BODY_TIME, MAX_BODY, RefusalsOfHttp, answer, errors_as_answers
 from mlworkflow.gateway._people import Garbage, People, Purge
+from mlworkflow.gateway._rates import Rates
 from mlworkflow.gateway._steps import Steps
 from mlworkflow.gateway.runs import Runs
 from mlworkflow.store._protocol import ArtifactStore
@@ -31,17 +32,19 @@ def make_app(
     sign_expires: float = 900.0,
     public_keys: Callable[[], str] = lambda: "",
     body_seconds: float = BODY_SECONDS,
+    rates: Rates | None = None,
 ) -> web.Application:
     """An application to serve with `make_runner`.
 
     `authenticator` knows steps (`PodTokens` or `LocalTokens`); `readers` knows people and turns the API for people
     on, who get `public_keys` (PEM) to verify statements with, and what `garbage` says of a namespace, and have `purge`
     remove what is kept of a run; `blobs` turns the blob API on, for a
-    `DirectoryStore` that was made with the same signer.
+    `DirectoryStore` that was made with the same signer; `rates` bounds the calls of each Pod, where callers are Pods.
     """
     app = web.Application(middlewares=[errors_as_answers], client_max_size=MAX_BODY)
     app[BODY_TIME] = body_seconds
-    app.add_routes(Steps(runs=runs, store=store, authenticator=authenticator, sign_expires=sign_expires).routes())
+    steps = Steps(runs=runs, store=store, authenticator=authenticator, sign_expires=sign_expires, rates=rates)
+    app.add_routes(steps.routes())
     if readers is not None:
         app.add_routes(People(store, readers, public_keys, garbage, purge).routes())
         app.add_routes(Datasets(store, readers).routes())

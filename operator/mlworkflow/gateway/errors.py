@@ -9,6 +9,7 @@
     ├── TooLarge     413
     ├── Invalid      422      the body is wrong, and will be wrong again
     │   └── Absent            but for this: what it names is not in the store
+    ├── TooMany      429      this caller asks more often than it may
     └── NotReady     503      not yet or not now: ask again
 
 Messages go to the caller: one sentence, never a token or a signed URL.
@@ -74,6 +75,17 @@ class Absent(Invalid):
     def __init__(self, message: str, names: Sequence[str]) -> None:
         super().__init__(message)
         self.names = list(names)
+
+
+class TooMany(GatewayError):
+    """The caller asks more often than it may, and may again in `after` seconds; `is_news` once for each time that it does."""
+
+    status = 429
+
+    def __init__(self, after: float, is_news: bool) -> None:
+        super().__init__("too many calls: the gateway takes fewer from one Pod")
+        self.after = after
+        self.is_news = is_news
 
 
 class NotReady(GatewayError):

@@ -97,7 +97,7 @@ class UrlSigner:
 
 
 class ScopedKeys:
-    """Keys of one namespace's artifacts alone, from the store's STS, kept until half of their time is over.
+    """Keys of one namespace's artifacts alone, from the store's STS, kept until half of their time is over, or our own keys are others.
 
     A URL shows the id of the key that signed it, and MinIO's last open release takes uploads from whoever knows an
     id (CVE-2026-41145): what the id may do must be no more than what the holder of the URL may.
@@ -119,21 +119,21 @@ class ScopedKeys:
         self._pool = pool
         self._clock = clock
         self._lock = threading.Lock()
-        self._kept: dict[str, tuple[float, Credentials]] = {}
+        self._kept: dict[str, tuple[float, Credentials, Credentials]] = {}
 
     def for_namespace(self, namespace: str) -> Credentials:
         """Keys that can read and write ``<namespace>/cas/`` and nothing else; I/O twice a day. Raises what the
         `minio` client does.
         """
         with self._lock:
-            until, credentials = self._kept.get(namespace, (0.0, None))
-            if credentials is None or until < self._clock():
-                credentials = self._assume(namespace)
-                self._kept[namespace] = (self._clock() + _SCOPED_SECONDS / 2, credentials)
-            return credentials
+            own = self._provider.retrieve()
+            kept = self._kept.get(namespace)
+            if kept is None or kept[0] < self._clock() or kept[1] != own:  # theirs end with ours
+                kept = (self._clock() + _SCOPED_SECONDS / 2, own, self._assume(namespace, own))
+                self._kept[namespace] = kept
+            return kept[2]
 
-    def _assume(self, namespace: str) -> Credentials:
-        own = self._provider.retrieve()
+    def _assume(self, namespace: str, own: Credentials) -> Credentials:
         resource = f"arn:aws:s3:::{self._bucket}/{namespace}/cas/*"
         statement = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": [resource]}
         return AssumeRoleProvider(

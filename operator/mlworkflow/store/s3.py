@@ -54,6 +54,9 @@ _UNTIMELY_WORDS = ("not valid yet", "has expired")
 """A refusal for the time of day passes once the clocks agree: theirs, or ours."""
 _MISSING = frozenset({"NoSuchKey", "NotFound", "ResourceNotFound"})
 _log = logging.getLogger(__name__)
+# Their warnings of a connection that broke, and all that they say below them, quote URLs: signed ones, and the token that an identity is proven with.
+for _name in ("urllib3.connectionpool", "urllib3.util.retry"):
+    logging.getLogger(_name).addFilter(lambda record: record.levelno >= logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,10 +309,7 @@ class S3Store:
             return self._scoped.for_namespace(key.partition("/")[0])
 
     def _keys(self) -> Credentials:
-        try:
-            return self._settings.keys.retrieve()
-        except (OSError, ValueError, HTTPError) as error:
-            raise StoreUnavailable(f"the store's keys cannot be had: {type(error).__name__}") from error
+        return self._settings.keys.retrieve()
 
     def _signer(self, endpoint: str, clock: Callable[[], float]) -> UrlSigner:
         settings = self._settings

@@ -46,6 +46,8 @@ def test_the_environment_by_default(render):
     assert environment(render()) == {
         "MLWF_NAMESPACES": "",
         "MLWF_GATEWAY_URL": "http://rel-mlworkflow-gateway.ml.svc:8080",
+        "MLWF_GATEWAY_RATE": "100",
+        "MLWF_GATEWAY_BURST": "2000",
         "MLWF_STORE_URL": "http://rel-mlworkflow-minio.ml.svc:9000",
         "MLWF_STORE_BUCKET": "mlworkflow",
         "MLWF_STORE_REGION": "us-east-1",
