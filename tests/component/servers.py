@@ -11,6 +11,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from mlworkflow.store.errors import StoreUnavailable
+from mlworkflow.store.s3 import S3Store
+
 from tests.node.families import FAMILIES, build
 from tests.node.pypi import program
 
@@ -59,6 +62,19 @@ def seaweedfs(folder: Path) -> Iterator[str]:
     ]  # fmt: skip
     with _running(command, folder, dict(os.environ), ports):
         yield f"http://127.0.0.1:{s3}"
+
+
+def checked(store: S3Store) -> S3Store:
+    """`store` once it is usable: a server that has just opened its port may not be yet."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            store.check()
+            return store
+        except StoreUnavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def _weed_port() -> int:

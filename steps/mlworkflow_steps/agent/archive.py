@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 CHUNK = 1 << 20
 BLOCK = 512
@@ -20,21 +20,24 @@ MAGIC = b"ustar  \0"
 LONGEST = 100
 """Bytes of a name in a header; a longer one has an entry of its own before."""
 _LARGEST_OCTAL = 8**11
-_NO_SUM = sum(b" " * 8)
 
 
 def pack(root: str, keeps: Callable[[str], bool] | None = None) -> Iterator[bytes]:
     """The tar of the directory `root`, in chunks of about 1 MiB, without the entries to whose names `keeps` says no; raises `ValueError` for
     what cannot be kept, `OSError` for what cannot be read.
     """
+    top = os.fsencode(root)
+    paths, kinds = _walked(top, keeps)
     pieces: list[bytes] = []
     held = 0
-    for piece in _pieces(os.fsencode(root), keeps):
-        pieces.append(piece)
-        held += len(piece)
-        if held >= CHUNK:
-            yield b"".join(pieces)
-            pieces, held = [], 0
+    for path in paths:
+        kind = kinds.get(path, FILE)
+        for piece in _file(top, path) if kind == FILE else [_other(top, path, kind)]:
+            pieces.append(piece)
+            held += len(piece)
+            if held >= CHUNK:
+                yield b"".join(pieces)
+                pieces, held = [], 0
     pieces.append(bytes(2 * BLOCK))
     yield b"".join(pieces)
 
@@ -47,21 +50,15 @@ def check_link(root: str, path: str, target: str) -> None:
         raise ValueError(f"the link {os.path.relpath(path, root)!r} leads outside")
 
 
-def _pieces(root: bytes, keeps: Callable[[str], bool] | None) -> Iterator[bytes]:
-    paths, kinds = _walked(root, keeps)
-    for path in paths:
-        full = root + b"/" + path
-        kind = kinds.get(path, FILE)
-        if kind == FILE:
-            yield from _file(path, full)
-        elif kind == DIRECTORY:
-            yield _entry(path + b"/", DIRECTORY, _permissions(os.lstat(full)))
-        elif kind == SYMLINK:
-            target = os.readlink(full)
-            check_link(os.fsdecode(root), os.fsdecode(full), os.fsdecode(target))
-            yield _entry(path, SYMLINK, 0o777, link=target)
-        else:
-            raise ValueError(f"{os.fsdecode(path)!r} is neither a file, a directory nor a symlink")
+def _other(root: bytes, path: bytes, kind: bytes) -> bytes:
+    full = root + b"/" + path
+    if kind == DIRECTORY:
+        return _entry(path + b"/", DIRECTORY, os.lstat(full).st_mode & 0o777)
+    if kind == SYMLINK:
+        target = os.readlink(full)
+        check_link(os.fsdecode(root), os.fsdecode(full), os.fsdecode(target))
+        return _entry(path, SYMLINK, 0o777, link=target)
+    raise ValueError(f"{os.fsdecode(path)!r} is neither a file, a directory nor a symlink")
 
 
 def _walked(root: bytes, keeps: Callable[[str], bool] | None) -> tuple[list[bytes], dict[bytes, bytes]]:
@@ -89,29 +86,44 @@ def _walked(root: bytes, keeps: Callable[[str], bool] | None) -> tuple[list[byte
     return paths, kinds
 
 
-def _file(path: bytes, full: bytes) -> Iterator[bytes]:
+def _file(root: bytes, path: bytes) -> Iterable[bytes]:
     """A file's header, content and padding; of the size that it has when it is opened."""
-    descriptor = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(root + b"/" + path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    is_big = False
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ValueError(f"{os.fsdecode(path)!r} is neither a file, a directory nor a symlink")
-        left = status.st_size
-        yield _entry(path, FILE, _permissions(status), left)
+        size = status.st_size
+        header = _entry(path, FILE, status.st_mode & 0o777, size)
+        is_big = size > CHUNK
+        if is_big:
+            return _big(descriptor, path, header, size)
+        content = os.read(descriptor, size)
+    finally:
+        if not is_big:
+            os.close(descriptor)
+    if len(content) != size:
+        raise _shorter(path)
+    return header, content, bytes(-size % BLOCK)
+
+
+def _big(descriptor: int, path: bytes, header: bytes, size: int) -> Iterator[bytes]:
+    """The same of a file that is open already, and closed afterwards."""
+    with open(descriptor, "rb", buffering=0) as file:
+        yield header
+        left = size
         while left:
-            chunk = os.read(descriptor, min(left, CHUNK))
+            chunk = file.read(min(left, CHUNK))
             if not chunk:
-                raise ValueError(f"{os.fsdecode(path)!r} became shorter while it was read")
+                raise _shorter(path)
             left -= len(chunk)
             yield chunk
-    finally:
-        os.close(descriptor)
-    if padding := -status.st_size % BLOCK:
-        yield bytes(padding)
+    yield bytes(-size % BLOCK)
 
 
-def _permissions(status: os.stat_result) -> int:
-    return status.st_mode & 0o777
+def _shorter(path: bytes) -> ValueError:
+    return ValueError(f"{os.fsdecode(path)!r} became shorter while it was read")
 
 
 def _entry(name: bytes, kind: bytes, mode: int, size: int = 0, link: bytes = b"") -> bytes:
@@ -132,5 +144,14 @@ def _header(name: bytes, kind: bytes, mode: int, size: int, link: bytes) -> byte
     length = b"%011o\0" % size if size < _LARGEST_OCTAL else b"\x80" + size.to_bytes(11, "big")
     owner, time = b"0000000\0" * 2, b"00000000000\0"
     before = b"%s%07o\0%s%s%s" % (name[:LONGEST].ljust(LONGEST, b"\0"), mode, owner, length, time)
+    after, after_sum = _PLAIN if kind == FILE else _after(kind, link)
+    return b"%s%06o\0 %s" % (before, sum(before) + after_sum, after)
+
+
+def _after(kind: bytes, link: bytes) -> tuple[bytes, int]:
+    """What follows the checksum, and what it and the blanks in its place add to it."""
     after = (kind + link[:LONGEST].ljust(LONGEST, b"\0") + MAGIC).ljust(BLOCK - 156, b"\0")
-    return b"%s%06o\0 %s" % (before, sum(before) + _NO_SUM + sum(after), after)
+    return after, sum(after) + sum(b" " * 8)
+
+
+_PLAIN = _after(FILE, b"")

@@ -44,7 +44,7 @@ class Source:
         self.patience = patience
 
 
-def stream(source: Source, artifact: dict[str, Any]) -> Iterator[bytes]:
+def stream(source: Source, artifact: dict[str, Any]) -> Iterator[bytes | bytearray]:
     """All bytes, in order; raises `WrongBytes` after the last of them, or earlier, if they are not the artifact's. To be closed.
 
     Raises besides `StepFailure` (`ArtifactMissing`, `StoreRefused`, `StoreFull`), `GaveUp` and what the gateway raises.
@@ -87,19 +87,23 @@ def fill(source: Source, artifact: dict[str, Any], file: IO[bytes]) -> None:
         raise WrongBytes(source.noun, artifact["digest"])
 
 
-def _chunks(source: Source, artifact: dict[str, Any]) -> Iterator[bytes]:
+def _chunks(source: Source, artifact: dict[str, Any]) -> Iterator[bytes | bytearray]:
     if artifact["size"] <= 2 * RANGE:
         yield from _part(source, artifact, range(artifact["size"]), source.url)
         return
     from mlworkflow_steps.agent.parallel import in_order
 
     ranges = _Ranges(source, artifact)
-    arrived = in_order(lambda number: list(ranges.bytes(ranges.of(number))), ranges.count, _PARALLEL, _PARALLEL)
-    try:
-        for chunks in arrived:
-            yield from chunks
-    finally:
-        arrived.close()  # type: ignore[attr-defined]
+
+    def hold(number: int) -> bytearray:
+        where, at = ranges.of(number), 0
+        held = bytearray(len(where))
+        for chunk in ranges.bytes(where):
+            held[at : at + len(chunk)] = chunk
+            at += len(chunk)
+        return held
+
+    yield from in_order(hold, ranges.count, _PARALLEL, _PARALLEL)
 
 
 class _Ranges:

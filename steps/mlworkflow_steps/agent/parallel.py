@@ -1,6 +1,6 @@
-"""Work done by a few threads whose results come in the order of their numbers.
+"""Work done by a few threads: results in the order of their numbers, or none at all.
 
-Callers: `incoming`, for the ranges of a big artifact.
+Callers: `incoming`, for the ranges of a big artifact; `unarchive`, for small files.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 TYPE_CHECKING = False  # importing typing would cost more than all of this
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     _T = TypeVar("_T")
 
@@ -63,3 +63,42 @@ def in_order(work: Callable[[int], _T], count: int, threads: int, ahead: int) ->
             changed.notify_all()
         for worker in workers:
             worker.join()
+
+
+class Aside:
+    """A thread that does `work` with what is `put`, in that order; what it raises is raised to who puts more, or finishes."""
+
+    def __init__(self, work: Callable[[Any], None]) -> None:
+        from queue import Queue
+        from threading import Thread
+
+        self._queue: Queue[Any] = Queue(4)
+        self._work = work
+        self._failures: list[BaseException] = []
+        self._thread = Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def put(self, item: Any) -> None:
+        """Waits while there is much to do."""
+        if self._failures:
+            raise self._failures[0]
+        self._queue.put(item)
+
+    def finish(self) -> None:
+        """Returns when all is done."""
+        self.close()
+        if self._failures:
+            raise self._failures[0]
+
+    def close(self) -> None:
+        """Ends the thread."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (item := self._queue.get()) is not None:
+            if not self._failures:  # else what has been put is taken all the same, so that nobody waits for us
+                try:
+                    self._work(item)
+                except BaseException as error:
+                    self._failures.append(error)

@@ -8,6 +8,7 @@ it says when it refuses is passed on, the URL never.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import stat
@@ -25,9 +26,22 @@ TYPE_CHECKING = False  # importing typing would cost more than all of this
 if TYPE_CHECKING:
     from typing import IO, Any, TypeAlias
 
-    Pack: TypeAlias = Callable[[str], Iterator[bytes]]
+    from mlworkflow_steps.agent.patience import Patience
 
+    Pack: TypeAlias = Callable[[str], Iterator[bytes]]
+    Opened: TypeAlias = Callable[[], contextlib.AbstractContextManager[Any]]
+
+LEAST_PART = 5 << 20
+"""Bytes of a part at least: what the S3 API asks for."""
+_SETTING = os.environ.get("MLWF_PART_SIZE", "")
+PART = max(LEAST_PART, int(_SETTING)) if _SETTING.isdigit() else 16 << 20
+WHOLE = 4 * PART
+"""Bytes up to which an artifact is stored in one piece."""
 _CHUNK = 1 << 20
+
+
+class NoSuchUpload(Exception):
+    """The upload that a part was sent for is over."""
 
 
 def fetch(source: Source, artifact: dict[str, Any], target: str, *, readable: bool = False) -> None:
@@ -73,7 +87,7 @@ def downloaded(source: Source, artifact: dict[str, Any], path: str) -> Iterator[
             os.unlink(path)
 
 
-def unpack(noun: str, chunks: Iterable[bytes], target: str, *, readable: bool) -> None:
+def unpack(noun: str, chunks: Iterable[bytes | bytearray], target: str, *, readable: bool) -> None:
     """Makes the directory `target`, which does not exist, from the bytes of its tar; raises `StepFailure` (`InputInvalid`)."""
     from mlworkflow_steps.agent import unarchive
 
@@ -100,25 +114,15 @@ def publish(gateway: Gateway, name: str, path: str, pack: Pack | None = None) ->
     Raises `StepFailure` (`OutputInvalid`, `StoreRefused`, `StoreFull`), `GaveUp` and what the gateway raises.
     """
     is_directory = os.path.isdir(path)
+    opened = functools.partial(_opened, path, is_directory, pack)
     try:
-        artifact = _measured(path, is_directory, pack)
-        tries = gateway.patience.tries(f"upload of {name!r}")
-        refusals = Refusals(f"output {name!r}", gateway.patience.clock)
-        while (place := gateway.output_place(name, artifact)) is not None:
-            after = None
-            try:
-                with (
-                    _opened(path, is_directory, pack) as body,
-                    wire.request("PUT", place[0], place[1], body, artifact["size"]) as answer,
-                ):
-                    if answer.status < 300:
-                        tries.reset()
-                        return artifact
-                    words, after = refusals.heard(answer), retry_after(answer.headers)
-            except OSError as error:
-                words = f"{type(error).__name__}: {error}"
-            if not tries.again(words, after):
-                raise GaveUp(f"upload of {name!r}: {words}")
+        artifact, part_digests = _measured(opened, is_directory)
+        if part_digests:
+            from mlworkflow_steps.agent import parts
+
+            if parts.publish(gateway, name, artifact, part_digests, opened):
+                return artifact
+        deliver(name, gateway.patience, lambda: gateway.output_place(name, artifact), opened, artifact["size"])
     except GatewayRefused as error:
         raise StepFailure(
             "StoreRefused" if error.status == 403 else "OutputInvalid", f"output {name!r}: {error}"
@@ -128,13 +132,56 @@ def publish(gateway: Gateway, name: str, path: str, pack: Pack | None = None) ->
     return artifact
 
 
-def _measured(path: str, is_directory: bool, pack: Pack | None) -> dict[str, Any]:
-    digest, size = hashlib.sha256(), 0
-    with _opened(path, is_directory, pack) as body:
-        for chunk in body if is_directory else iter(lambda: body.read(_CHUNK), b""):
-            digest.update(chunk)
-            size += len(chunk)
-    return {"digest": f"sha256:{digest.hexdigest()}", "size": size, "type": "directory" if is_directory else "file"}
+def deliver(
+    name: str,
+    patience: Patience,
+    place: Callable[[], tuple[str, dict[str, str]] | None],
+    opened: Opened,
+    size: int,
+) -> None:
+    """PUTs the `size` bytes of what `opened` gives to a place that is asked for anew for each try, and may be None: nothing is to be sent.
+
+    Raises `NoSuchUpload`, `StepFailure` (`StoreRefused`, `StoreFull`), `GaveUp` and what the others raise.
+    """
+    tries = patience.tries(f"upload of {name!r}")
+    refusals = Refusals(f"output {name!r}", patience.clock)
+    while (where := place()) is not None:
+        after = None
+        try:
+            with opened() as body, wire.request("PUT", where[0], where[1], body, size) as answer:
+                if answer.status < 300:
+                    tries.reset()
+                    return
+                words, after = refusals.heard(answer), retry_after(answer.headers)
+                if "NoSuchUpload" in words:
+                    raise NoSuchUpload(words)
+        except OSError as error:
+            words = f"{type(error).__name__}: {error}"
+        if not tries.again(words, after):
+            raise GaveUp(f"upload of {name!r}: {words}")
+
+
+def _measured(opened: Opened, is_directory: bool) -> tuple[dict[str, Any], list[str]]:
+    """What a file or directory is as an artifact; if it is big, also the digests of its parts."""
+    part_digests: list[str] = []
+    with opened() as body:
+        known = 0 if is_directory else os.fstat(body.fileno()).st_size
+        if not is_directory and known <= WHOLE:
+            digest, size = hashlib.sha256(), 0
+            for chunk in chunks_of(body):
+                digest.update(chunk)
+                size += len(chunk)
+    if is_directory or known > WHOLE:
+        from mlworkflow_steps.agent import parts
+
+        digest, size, part_digests = parts.measured(opened, known)
+    kind = "directory" if is_directory else "file"
+    return {"digest": f"sha256:{digest.hexdigest()}", "size": size, "type": kind}, part_digests
+
+
+def chunks_of(body: Any) -> Iterator[bytes]:
+    """What `Opened` gives, as chunks."""
+    return iter(lambda: body.read(_CHUNK), b"") if hasattr(body, "fileno") else body
 
 
 @contextlib.contextmanager
