@@ -11,6 +11,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from mlworkflow.store.errors import StoreUnavailable
+from mlworkflow.store.s3 import S3Store
+
 from tests.node.families import FAMILIES, build
 from tests.node.families import program as program_of
 from tests.node.pypi import program
@@ -69,6 +72,19 @@ def registry(folder: Path) -> Iterator[str]:
     port = free_port()
     with _running([program_of("registry"), f"127.0.0.1:{port}"], folder, dict(os.environ), [port]):
         yield f"127.0.0.1:{port}"
+
+
+def checked(store: S3Store) -> S3Store:
+    """`store` once it is usable: a server that has just opened its port may not be yet."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            store.check()
+            return store
+        except StoreUnavailable:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def _weed_port() -> int:

@@ -23,7 +23,7 @@ MAIN, FETCH, PUBLISH = "step", "fetch", "publish"
 ROOT = "/mlworkflow"
 TOKEN_FILE = "/var/run/mlworkflow/token"
 TOKEN_SECONDS = 3600
-FOR_PUBLISH = frozenset({"MLWF_CHECKPOINT_EVERY"})
+FOR_PUBLISH = frozenset({"MLWF_CHECKPOINT_EVERY", "MLWF_PART_SIZE"})
 """Variables of a step that its `publish` container has too."""
 LEAST_PATIENCE = 60.0
 """Seconds that an agent waits at least for the store and the gateway: an upgrade takes as long."""

@@ -9,28 +9,38 @@ from collections.abc import Iterator
 
 from mlworkflow.core.observation import Result
 from mlworkflow.core.values import ArtifactRef
+from mlworkflow.gateway._deposits import Deposits
 from mlworkflow.gateway.errors import Absent, Invalid
 from mlworkflow.gateway.runs import Task
 from mlworkflow.store._protocol import ArtifactStore
-from mlworkflow.store.layout import cas_key
+from mlworkflow.store.layout import AttemptKey, cas_key
 from mlworkflow.store.presence import renewed
 
 
-async def check_result(store: ArtifactStore, namespace: str, task: Task, result: Result) -> None:
-    """Raises `Invalid` with all that is wrong; `StoreError` passes through."""
+async def check_result(store: ArtifactStore, deposits: Deposits, key: AttemptKey, task: Task, result: Result) -> None:
+    """Raises `Invalid` with all that is wrong, `NotReady` while that is being found out; `StoreError` passes through."""
     problems = list(_undeclared(task, result))
     if result.is_success:
         problems += _missing(task, result)
     if problems:
         raise Invalid("; ".join(problems[:20]))
-    if absent := await asyncio.to_thread(lambda: dict(_absent(store, namespace, result))):
+    absent = await asyncio.to_thread(lambda: dict(_absent(store, key.namespace, result)))
+    for name, artifact in _named(result):
+        if name not in absent and not await deposits.is_sound(key, artifact):
+            absent[name] = f"output {name!r} is not in the store"
+    if absent:
         raise Absent("; ".join(list(absent.values())[:20]), sorted(absent))
 
 
-async def check_stored(store: ArtifactStore, namespace: str, name: str, artifact: ArtifactRef) -> None:
-    """Raises `Invalid` unless an artifact is in the store as it is said to be; `StoreError` passes through."""
-    if problem := await asyncio.to_thread(_problem, store, namespace, name, artifact):
-        raise Invalid(problem)
+async def check_stored(
+    store: ArtifactStore, deposits: Deposits, key: AttemptKey, name: str, artifact: ArtifactRef
+) -> None:
+    """Raises `Invalid` unless an artifact is in the store as it is said to be, `NotReady` while that is being found out; `StoreError`
+    passes through.
+    """
+    problem = await asyncio.to_thread(_problem, store, key.namespace, name, artifact)
+    if problem or not await deposits.is_sound(key, artifact):
+        raise Invalid(problem or f"output {name!r} is not in the store")
 
 
 def _undeclared(task: Task, result: Result) -> Iterator[str]:
@@ -52,11 +62,12 @@ def _missing(task: Task, result: Result) -> Iterator[str]:
             yield f"output {name!r} is missing"
 
 
+def _named(result: Result) -> list[tuple[str, ArtifactRef]]:
+    return [*result.outputs.items(), *([("logs", result.logs)] if result.logs is not None else [])]
+
+
 def _absent(store: ArtifactStore, namespace: str, result: Result) -> Iterator[tuple[str, str]]:
-    named: list[tuple[str, ArtifactRef]] = [*result.outputs.items()]
-    if result.logs is not None:
-        named.append(("logs", result.logs))
-    for name, artifact in named:
+    for name, artifact in _named(result):
         if problem := _problem(store, namespace, name, artifact):
             yield name, problem
 

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -18,6 +18,7 @@ from mlworkflow.core.observation import Result
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.gateway._auth import Authenticator
 from mlworkflow.gateway._collections import Closures
+from mlworkflow.gateway._deposits import Deposits, Plan, Wanted
 from mlworkflow.gateway._json import CALLER, answer, bearer, body
 from mlworkflow.gateway._rates import Rates
 from mlworkflow.gateway._results import check_result, check_stored
@@ -25,7 +26,6 @@ from mlworkflow.gateway.errors import Forbidden, Invalid, Unknown
 from mlworkflow.gateway.runs import OutputSpec, Point, Runs, Waiting
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.layout import AttemptKey, cas_key
-from mlworkflow.store.presence import is_present
 
 LOGS, CHECKPOINT = "logs", "checkpoint"
 MEMBERS = 500
@@ -34,6 +34,7 @@ _OWN = {LOGS: "file", CHECKPOINT: "directory"}
 """What every step may store beside its outputs, and as what."""
 _LONGEST_WAIT = 60.0
 _NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
+_Artifact = TypeVar("_Artifact", bound=ArtifactRef)
 _log = logging.getLogger("mlworkflow.gateway")
 
 
@@ -71,6 +72,7 @@ class Steps:
         self._sign_expires = sign_expires
         self._rates = rates
         self._closures = Closures(store)
+        self._deposits = Deposits(store, sign_expires)
 
     def routes(self) -> list[web.RouteDef]:
         """All routes of this API."""
@@ -81,12 +83,18 @@ class Steps:
             web.get("/v1/checkpoint", self.last_checkpoint, allow_head=False),
             web.post("/v1/checkpoint", self.checkpoint),
             web.post("/v1/outputs/{name}", self.output),
+            web.post("/v1/outputs/{name}/parts", self.parts),
+            web.post("/v1/outputs/{name}/parts/urls", self.part_urls),
+            web.post("/v1/outputs/{name}/parts/complete", self.complete),
             web.post("/v1/metrics", self.metrics),
             web.post("/v1/waiting", self.waiting),
             web.get("/v1/ended", self.ended),
             web.post("/v1/commit", self.commit),
             web.post("/v1/logs", self.logs),
             web.post("/v1/left/{name}", self.left_place),
+            web.post("/v1/left/{name}/parts", self.left_parts),
+            web.post("/v1/left/{name}/parts/urls", self.left_part_urls),
+            web.post("/v1/left/{name}/parts/complete", self.complete_left),
             web.post("/v1/left", self.left),
         ]
 
@@ -135,7 +143,7 @@ class Steps:
         artifact = await body(request, ArtifactRef)
         if artifact.type != "directory":
             raise Invalid("a checkpoint is a directory")
-        await check_stored(self._store, key.namespace, CHECKPOINT, artifact)
+        await check_stored(self._store, self._deposits, key, CHECKPOINT, artifact)
         await self._runs.checkpoint(key, artifact)
         _log.info("checkpoint saved namespace=%s uid=%s task=%s attempt=%d size=%d", *key, artifact.size)
         return answer({"saved": True})
@@ -146,16 +154,25 @@ class Steps:
         artifact = await body(request, ArtifactRef)
         if artifact.type != "file":
             raise Invalid("logs are a file")
-        await check_stored(self._store, key.namespace, LOGS, artifact)
+        await check_stored(self._store, self._deposits, key, LOGS, artifact)
         await self._runs.log(key, artifact)
         return answer({"kept": True})
 
     async def left_place(self, request: web.Request) -> web.Response:
         """Permission to store an artifact of an attempt that may not commit any more, as `output` gives it to one that may."""
-        key, name = await self._attempt(request), request.match_info["name"]
-        artifact = await body(request, ArtifactRef)
-        _check_left({name: artifact})
-        return answer(await asyncio.to_thread(self._place, cas_key(key.namespace, artifact.digest), artifact))
+        return answer(await self._deposits.place(*await self._to_leave(request, ArtifactRef)))
+
+    async def left_parts(self, request: web.Request) -> web.Response:
+        """As `parts`."""
+        return answer(await self._deposits.begin(*await self._to_leave(request, Plan)))
+
+    async def left_part_urls(self, request: web.Request) -> web.Response:
+        """As `part_urls`."""
+        return answer(await self._deposits.urls(*await self._to_leave(request, Wanted)))
+
+    async def complete_left(self, request: web.Request) -> web.Response:
+        """As `complete`."""
+        return answer(await self._deposits.complete(*await self._to_leave(request, Wanted)))
 
     async def left(self, request: web.Request) -> web.Response:
         """Notes what an attempt left that may not commit any more, to be looked at."""
@@ -163,24 +180,39 @@ class Steps:
         outputs = (await body(request, _Left)).outputs
         _check_left(outputs)
         for name, artifact in outputs.items():
-            await check_stored(self._store, key.namespace, name, artifact)
+            await check_stored(self._store, self._deposits, key, name, artifact)
         await self._runs.leave(key, outputs)
         return answer({"kept": True})
 
     async def output(self, request: web.Request) -> web.Response:
         """Permission to store one declared output (or the logs), or the news that it is there already."""
+        return answer(await self._deposits.place(*await self._to_store(request, ArtifactRef)))
+
+    async def parts(self, request: web.Request) -> web.Response:
+        """Begins to store such an artifact in parts, or goes on with it."""
+        return answer(await self._deposits.begin(*await self._to_store(request, Plan)))
+
+    async def part_urls(self, request: web.Request) -> web.Response:
+        """Permission to send some of the parts."""
+        return answer(await self._deposits.urls(*await self._to_store(request, Wanted)))
+
+    async def complete(self, request: web.Request) -> web.Response:
+        """Makes the artifact of its parts, once all of them have arrived."""
+        return answer(await self._deposits.complete(*await self._to_store(request, Wanted)))
+
+    async def _to_store(self, request: web.Request, kind: type[_Artifact]) -> tuple[AttemptKey, _Artifact]:
         key, name = await self._attempt(request), request.match_info["name"]
         # What an attempt that was told to end leaves last is kept: `checkpoint` and `logs` say of which.
         declared = {} if name in (LOGS, CHECKPOINT) else self._runs.task(key).outputs
-        artifact = await body(request, ArtifactRef)
+        artifact = await body(request, kind)
         _check_declared(declared, name, artifact)
-        return answer(await asyncio.to_thread(self._place, cas_key(key.namespace, artifact.digest), artifact))
+        return key, artifact
 
-    def _place(self, at: str, artifact: ArtifactRef) -> dict[str, Any]:
-        if is_present(self._store, at, artifact.size):
-            return {"exists": True}
-        signed = self._store.sign_put(at, artifact.digest, artifact.size, self._sign_expires)
-        return {"url": signed.url, "headers": signed.headers}
+    async def _to_leave(self, request: web.Request, kind: type[_Artifact]) -> tuple[AttemptKey, _Artifact]:
+        key, name = await self._attempt(request), request.match_info["name"]
+        artifact = await body(request, kind)
+        _check_left({name: artifact})
+        return key, artifact
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Takes metrics and says whether to stop."""
@@ -209,7 +241,7 @@ class Steps:
         key = await self._attempt(request)
         task = self._runs.task(key)
         result = await body(request, Result)
-        await check_result(self._store, key.namespace, task, result)
+        await check_result(self._store, self._deposits, key, task, result)
         await self._runs.commit(key, result)
         _log.info("committed namespace=%s uid=%s task=%s attempt=%d exit=%d reason=%s outputs=%d",
                   *key, result.exit_code, result.reason or "-", len(result.outputs))  # fmt: skip

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from mlworkflow.store.parts import InParts
 
 
 class SignedPut(NamedTuple):
@@ -74,6 +77,10 @@ class ArtifactStore(Protocol):
         """Permission to write exactly the `size` bytes that have this digest; no I/O. The URL may be relative, as in
         `sign_get`.
         """
+
+    @property
+    def in_parts(self) -> InParts | None:
+        """How the store takes big objects in parts; None where it takes them whole only. Known after `check`."""
 
     def check(self) -> None:
         """Returns if the store is usable, having created what it may; else raises with the store's own words."""

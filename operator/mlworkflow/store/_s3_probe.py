@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 
 from mlworkflow.store._protocol import SignedPut
 from mlworkflow.store._s3_urls import Form
+from mlworkflow.store.parts import InParts
 
 _HONEST = b"mlworkflow honest probe"
 _HOSTILE = b"mlworkflow hostile prob"
+_SECONDS = 300.0
 _EMPTY_CRC32 = "AAAAAA=="
 
 Put = Callable[[str, Mapping[str, str], bytes], int]
@@ -36,6 +38,19 @@ def find_form(sign: Callable[[Form, str, str, int], SignedPut], put: Put, copy_s
         if attempt(_HONEST, {}) and not attempt(_HOSTILE, {}) and not attempt(_HONEST, copy):
             return form
     return None
+
+
+def parts_are_bound(parts: InParts, key: str, upload: str, put: Put, copy_source: str) -> bool:
+    """Whether the parts of an upload are bound to their digests as whole objects are."""
+
+    def attempt(number: int, body: bytes, headers: Mapping[str, str]) -> bool:
+        digest = "sha256:" + hashlib.sha256(_HONEST).hexdigest()
+        signed = parts.sign(key, upload, number, digest, len(_HONEST), _SECONDS)
+        return put(signed.url, {**signed.headers, **headers}, body) < 300
+
+    copy = {"x-amz-copy-source": copy_source}
+    is_bound = attempt(1, _HONEST, {}) and not attempt(2, _HOSTILE, {}) and not attempt(3, _HONEST, copy)
+    return is_bound and [part.number for part in parts.arrived(key, upload)] == [1]
 
 
 def is_forgeable(sign: Callable[[str], str], put: Put, folder: str) -> bool:

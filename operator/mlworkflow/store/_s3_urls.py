@@ -17,7 +17,7 @@ import enum
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
@@ -77,15 +77,26 @@ class UrlSigner:
             payload=payload,
         )
 
-    def put(self, form: Form, key: str, digest: str, size: int, expires: float, credentials: Credentials) -> SignedPut:
-        """Permission to PUT exactly the bytes of this digest (``sha256:<hex>``) and size."""
+    def put(
+        self,
+        form: Form,
+        key: str,
+        digest: str,
+        size: int,
+        expires: float,
+        credentials: Credentials,
+        part: Mapping[str, str] | None = None,
+    ) -> SignedPut:
+        """Permission to PUT exactly the bytes of this digest (``sha256:<hex>``) and size; `part` is the query that names a part of an object."""
+        part = part or {}
         hexadecimal = digest.removeprefix("sha256:")
         length = {"content-length": str(size)}
         if form is Form.CHECKSUM:
             checksum = {"x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(hexadecimal)).decode()}
-            return SignedPut(self.url("PUT", key, expires, credentials, headers={**length, **checksum}), checksum)
+            headers = {**length, **checksum}
+            return SignedPut(self.url("PUT", key, expires, credentials, headers=headers, query=dict(part)), checksum)
         copy = {"x-amz-copy-source": ""}
-        query = {**copy, "X-Amz-Content-Sha256": hexadecimal}
+        query = {**part, **copy, "X-Amz-Content-Sha256": hexadecimal}
         headers = {**length, **copy}
         return SignedPut(
             self.url("PUT", key, expires, credentials, headers=headers, query=query, payload=hexadecimal), {}

@@ -149,6 +149,11 @@ class DirectoryStore:
     def sign_put(self, key: str, digest: str, size: int, expires: float) -> SignedPut:
         return SignedPut(f"/blob/{self._signer.sign('PUT', key, expires, digest=digest, size=size)}", {})
 
+    @property
+    def in_parts(self) -> None:
+        """A local gateway is not far away: what breaks is sent again."""
+        return None
+
     def check(self) -> None:
         probe = f"check/{uuid.uuid4().hex}"
         self.write_bytes(probe, b"")

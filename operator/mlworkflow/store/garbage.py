@@ -21,6 +21,7 @@ from mlworkflow.store._protocol import ArtifactStore, Entry
 from mlworkflow.store.errors import InvalidKey, NotFound
 from mlworkflow.store.marks import Marks
 from mlworkflow.store.references import References, references
+from mlworkflow.store.uploads import read_upload
 
 DAY = 86400.0
 BATCH = 50_000
@@ -116,6 +117,7 @@ class _Collection:
             layout.runs_prefix(namespace),
             layout.cache_prefix(namespace),
             layout.archive_prefix(namespace),
+            layout.uploads_prefix(namespace),
         }
         self._marks = Marks()
         self._followed = Marks()
@@ -126,6 +128,8 @@ class _Collection:
         self._bytes: Counter[tuple[str, str]] = Counter()
 
     def report(self) -> Report:
+        if not self._dry_run:
+            self._abort_uploads()
         self._mark()
         kept, size = self._sweep()
         owners = sorted({*self._records, *self._objects})
@@ -284,6 +288,23 @@ class _Collection:
             )
         except NotFound:
             return False
+
+    # ── what nobody goes on with ───────────────────────────────────────────────────────────────────────────────────
+
+    def _abort_uploads(self) -> None:
+        """Parts of uploads that were never completed are paid for and seen by nobody. Who goes on with one writes its document anew."""
+        parts, before = self._store.in_parts, self._now - self._retention.grace
+        for entry in self._store.entries(layout.uploads_prefix(self._namespace)):
+            key = layout.cas_key_of_upload(entry.key)
+            if parts is None or key is None or entry.modified >= before:
+                continue
+            self._check()
+            begun = read_upload(self._store, entry.key)
+            uploads = [begun.upload] if begun and begun.upload else [id_ for id_, at in parts.begun(key) if at < before]
+            for upload in uploads:
+                parts.abort(key, upload)
+            if self._store.discard(entry.key, before):
+                _log.info("upload aborted key=%s", key)
 
     # ── what is not ────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -12,6 +12,7 @@
     <namespace>/cache/code/<64 hex>.json               what code an image carries, named by the digest of the image
     <namespace>/runs/<workflow uid>/gone.json                   since when the workflow is gone (the object's time says it)
     <namespace>/datasets/<name>/<64 hex>.json           a version of a named dataset, named by the digest of its artifact
+    <namespace>/uploads/<2 hex>/<62 hex>/<64 hex>.json  an upload in parts that is under way: of which artifact, and of which parts
     <namespace>/models/…json                           what refers to artifacts beside runs and the cache: models that were promoted
     <namespace>/runs/<workflow uid>/provenance.json             the signed statement of how the run came to its artifacts
     <namespace>/runs/<workflow uid>/workflow.json               the run that has ended as its resource told it: spec and last status
@@ -51,6 +52,7 @@ _LINE_KEY = re.compile(
     r"[^/]+/archive/(?P<run>[^.]+)/(?P<ended>0|[1-9][0-9]{0,15})/(?P<uid>[^/.]+)/(?P<phase>[A-Z][a-z]+)\.json"
 )
 _WORKFLOW_KEY = re.compile(r"[^/]+/runs/[^/]+/workflow\.json")
+_UPLOAD_KEY = re.compile(r"(?P<namespace>[^/]+)/uploads/([0-9a-f]{2})/([0-9a-f]{62})/[0-9a-f]{64}\.json")
 _PROVENANCE = re.compile(r"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/provenance\.json")
 
 
@@ -240,6 +242,23 @@ def cas_prefix(namespace: str) -> str:
 def cache_prefix(namespace: str) -> str:
     """What the keys of everything that the cache remembers begin with; ends in ``/``."""
     return f"{_checked(_NAMESPACE, 'namespace', namespace)}/cache/"
+
+
+def uploads_prefix(namespace: str) -> str:
+    """What the keys of every upload that is under way begin with; ends in ``/``."""
+    return f"{_checked(_NAMESPACE, 'namespace', namespace)}/uploads/"
+
+
+def upload_key(namespace: str, digest: str, parts: str) -> str:
+    """The key of what is known of an upload of the artifact with this digest, whose list of parts has the digest `parts`."""
+    name = _hex(digest)
+    return f"{uploads_prefix(namespace)}{name[:2]}/{name[2:]}/{_hex(parts)}.json"
+
+
+def cas_key_of_upload(key: str) -> str | None:
+    """The key of the artifact that an upload is to become; None for a key of something else."""
+    matched = _UPLOAD_KEY.fullmatch(key)
+    return cas_key(matched["namespace"], f"sha256:{matched[2]}{matched[3]}") if matched else None
 
 
 def is_namespace(text: str) -> bool:

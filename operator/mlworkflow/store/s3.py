@@ -27,7 +27,8 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
 
 from mlworkflow.store._protocol import Entry, SignedPut
-from mlworkflow.store._s3_probe import find_form, is_forgeable
+from mlworkflow.store._s3_parts import WORD, S3Parts
+from mlworkflow.store._s3_probe import find_form, is_forgeable, parts_are_bound
 from mlworkflow.store._s3_urls import Form, ScopedKeys, UrlSigner
 from mlworkflow.store.errors import KeysRefused, NotFound, StoreFull, StoreRefused, StoreUnavailable
 
@@ -52,7 +53,8 @@ _KEYS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken"
 _UNTIMELY = frozenset({"RequestTimeTooSkewed", "RequestExpired", "ExpiredToken"})
 _UNTIMELY_WORDS = ("not valid yet", "has expired")
 """A refusal for the time of day passes once the clocks agree: theirs, or ours."""
-_MISSING = frozenset({"NoSuchKey", "NotFound", "ResourceNotFound"})
+_MISSING = frozenset({"NoSuchKey", "NotFound", "ResourceNotFound", "NoSuchUpload"})
+_Metadata = dict[str, str | list[str] | tuple[str]]
 _log = logging.getLogger(__name__)
 # Their warnings of a connection that broke, and all that they say below them, quote URLs: signed ones, and the token that an identity is proven with.
 for _name in ("urllib3.connectionpool", "urllib3.util.retry"):
@@ -82,7 +84,7 @@ class S3Store:
         parts = urlsplit(settings.endpoint)
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
             raise StoreRefused(f"not an endpoint (http[s]://host[:port]): {settings.endpoint!r}")
-        self._settings = settings
+        self.settings = settings
         self._pool = urllib3.PoolManager(
             maxsize=32,
             timeout=urllib3.Timeout(connect=5, read=30),
@@ -109,6 +111,7 @@ class S3Store:
         self._locks = [threading.Lock() for _ in range(64)]
         self._form = Form.CHECKSUM
         self._is_probed = False
+        self._parts: S3Parts | None = None
         self.weaknesses: tuple[str, ...] = ()
 
     def stat(self, key: str) -> int | None:
@@ -120,7 +123,7 @@ class S3Store:
 
     def read(self, key: str) -> Iterator[bytes]:
         with self._translated():
-            response = self._client.get_object(self._settings.bucket, key)
+            response = self._client.get_object(self.settings.bucket, key)
 
         def chunks() -> Iterator[bytes]:
             try:
@@ -155,19 +158,19 @@ class S3Store:
 
     def list(self, prefix: str) -> Iterator[str]:
         with self._translated():
-            for found in self._client.list_objects(self._settings.bucket, prefix=prefix, recursive=True):
+            for found in self._client.list_objects(self.settings.bucket, prefix=prefix, recursive=True):
                 if found.object_name:
                     yield found.object_name
 
     def entries(self, prefix: str) -> Iterator[Entry]:
         with self._translated():
-            for found in self._client.list_objects(self._settings.bucket, prefix=prefix, recursive=True):
+            for found in self._client.list_objects(self.settings.bucket, prefix=prefix, recursive=True):
                 if found.object_name and not found.is_dir and found.last_modified:
                     yield Entry(found.object_name, found.size or 0, found.last_modified.timestamp())
 
     def folders(self, prefix: str) -> Iterator[str]:
         with self._translated():
-            for found in self._client.list_objects(self._settings.bucket, prefix=prefix):
+            for found in self._client.list_objects(self.settings.bucket, prefix=prefix):
                 if found.object_name and found.is_dir:
                     yield found.object_name.removeprefix(prefix).strip("/")
 
@@ -182,19 +185,46 @@ class S3Store:
         with self._alone(key), contextlib.suppress(NotFound), self._translated():
             size, modified = self._looked_at(key)
             if modified < before:
-                bucket = self._settings.bucket
-                self._client.copy_object(
-                    bucket, key, CopySource(bucket, key), metadata={"refreshed": "1"}, metadata_directive=REPLACE
-                )
+                word = self._metadata(key).get(WORD)
+                self._rewrite(key, {"refreshed": "1", **({WORD: word} if word else {})})
             return size
         return None
+
+    def _rewrite(self, key: str, metadata: _Metadata) -> None:
+        bucket = self.settings.bucket
+        self._client.copy_object(bucket, key, CopySource(bucket, key), metadata=metadata, metadata_directive=REPLACE)
 
     def discard(self, key: str, before: float) -> bool:
         with self._alone(key), contextlib.suppress(NotFound), self._translated():
             if self._looked_at(key)[1] < before:
-                self._client.remove_object(self._settings.bucket, key)
+                self._client.remove_object(self.settings.bucket, key)
                 return True
         return False
+
+    def _metadata(self, key: str) -> dict[str, str]:
+        """What an object was given by who wrote it."""
+        with self._translated():
+            found = self._client.stat_object(self.settings.bucket, key).metadata or {}
+        prefix = "x-amz-meta-"
+        return {k.lower().removeprefix(prefix): v for k, v in found.items() if k.lower().startswith(prefix)}
+
+    def _send(
+        self, method: str, key: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes = b""
+    ) -> bytes:
+        url = self._own.url(method, key, _OWN_REQUEST_SECONDS, self._keys(), headers=dict(headers), query=dict(query))
+        with self._translated():
+            response = self._pool.request(
+                method, url, body=body or None, headers=dict(headers), redirect=False, timeout=_OWN_REQUEST_SECONDS
+            )
+        self._raise_for(response)
+        return response.data
+
+    def _sign_part(self, key: str, digest: str, size: int, expires: float, part: Mapping[str, str]) -> SignedPut:
+        return self._steps.put(self._form, key, digest, size, expires, self._step_keys(key), part)
+
+    def _believe(self, key: str) -> None:
+        with self._alone(key), self._translated():
+            self._rewrite(key, {"verified": "1"})
 
     def _looked_at(self, key: str) -> tuple[int, float]:
         found = self._head(key)
@@ -204,10 +234,10 @@ class S3Store:
     def _head(self, key: str) -> Object:
         """What is known of an object. A HEAD has no body: why it was refused is what a GET is told."""
         try:
-            return self._client.stat_object(self._settings.bucket, key)
+            return self._client.stat_object(self.settings.bucket, key)
         except S3Error as error:
             if error.response.status == 403:
-                self._client.get_object(self._settings.bucket, key, length=1).close()
+                self._client.get_object(self.settings.bucket, key, length=1).close()
             raise
 
     def _alone(self, key: str) -> threading.Lock:
@@ -216,7 +246,7 @@ class S3Store:
 
     def delete(self, key: str) -> None:
         with contextlib.suppress(NotFound), self._translated():
-            self._client.remove_object(self._settings.bucket, key)
+            self._client.remove_object(self.settings.bucket, key)
 
     def sign_get(self, key: str, expires: float) -> str:
         return self._steps.url("GET", key, expires, self._step_keys(key))
@@ -224,12 +254,16 @@ class S3Store:
     def sign_put(self, key: str, digest: str, size: int, expires: float) -> SignedPut:
         return self._steps.put(self._form, key, digest, size, expires, self._step_keys(key))
 
+    @property
+    def in_parts(self) -> S3Parts | None:
+        return self._parts
+
     def check(self) -> None:
         with self._translated():
             self._learn_the_time()
             if not self._has_bucket():
-                if not self._settings.create_bucket:
-                    raise StoreRefused(f"bucket {self._settings.bucket!r} does not exist, and may not be created")
+                if not self.settings.create_bucket:
+                    raise StoreRefused(f"bucket {self.settings.bucket!r} does not exist, and may not be created")
                 self._create_bucket()
         if not self._is_probed:  # once is enough: it writes objects, and servers do not change their ways under way
             self._find_what_is_enforced()
@@ -241,7 +275,7 @@ class S3Store:
 
     def _learn_the_time(self) -> None:
         """By the `Date` of any answer; seconds do not matter, for a signature counts for minutes."""
-        date = self._pool.request("HEAD", self._settings.endpoint, redirect=False).headers.get("Date")
+        date = self._pool.request("HEAD", self.settings.endpoint, redirect=False).headers.get("Date")
         with contextlib.suppress(TypeError, ValueError):
             ahead = parsedate_to_datetime(date or "").timestamp() - self._clock()
             if abs(ahead - self._ahead) > _SECONDS_THAT_MATTER:
@@ -251,15 +285,15 @@ class S3Store:
     def _has_bucket(self) -> bool:
         """As in `_head`, a refusal is asked for its words."""
         try:
-            return self._client.bucket_exists(self._settings.bucket)
+            return self._client.bucket_exists(self.settings.bucket)
         except S3Error as error:
             if error.response.status == 403:
-                next(iter(self._client.list_objects(self._settings.bucket, prefix="check/")), None)
+                next(iter(self._client.list_objects(self.settings.bucket, prefix="check/")), None)
             raise
 
     def _create_bucket(self) -> None:
         try:
-            self._client.make_bucket(self._settings.bucket, self._settings.region)
+            self._client.make_bucket(self.settings.bucket, self.settings.region)
         except S3Error as error:
             if error.code not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
                 raise
@@ -287,12 +321,36 @@ class S3Store:
                 "this store does not bind a signed upload to its digest: a step could store anything under any digest"
             )
         self._form = form
+        self._parts = self._probed_parts(form, folder)
         self._is_scoped = forgeable and self._can_scope()
         if forgeable:
             reach = "its own namespace's artifacts" if self._is_scoped else "every object of the bucket"
             forged = "the store takes uploads with a forged signature (CVE-2026-41145)"
             self.weaknesses = (f"{forged}: a hostile step can spoil {reach}",)
             _log.warning("store weakness=%s", self.weaknesses[0])
+
+    def _probed_parts(self, form: Form, folder: str) -> S3Parts | None:
+        """A store that has uploads in parts, and binds each part to its digest."""
+        parts = S3Parts(form, self._send, self._sign_part, self._metadata, self._believe)
+        own = S3Parts(form, self._send, self._own_part, self._metadata, self._believe)
+        key = f"{folder}parts"
+        try:
+            upload = own.begin(key, "probe")
+            try:
+                is_good = parts_are_bound(
+                    own, key, upload, self._status_of_put, self._own.copy_source(f"{folder}source")
+                )
+            finally:
+                own.abort(key, upload)
+        except (StoreRefused, NotFound) as error:
+            _log.warning("store parts=refused error=%s", error)
+            return None
+        if not is_good:
+            _log.warning("store parts=unbound")
+        return parts if is_good else None
+
+    def _own_part(self, key: str, digest: str, size: int, expires: float, part: Mapping[str, str]) -> SignedPut:
+        return self._own.put(self._form, key, digest, size, expires, self._keys(), part)
 
     def _can_scope(self) -> bool:
         try:
@@ -309,10 +367,10 @@ class S3Store:
             return self._scoped.for_namespace(key.partition("/")[0])
 
     def _keys(self) -> Credentials:
-        return self._settings.keys.retrieve()
+        return self.settings.keys.retrieve()
 
     def _signer(self, endpoint: str, clock: Callable[[], float]) -> UrlSigner:
-        settings = self._settings
+        settings = self.settings
         return UrlSigner(endpoint, settings.bucket, settings.region, path_style=settings.path_style, clock=clock)
 
     def _status_of_put(self, url: str, headers: Mapping[str, str], data: bytes) -> int:
@@ -354,11 +412,11 @@ class S3Store:
             kind = StoreUnavailable if status >= 500 or status == 429 else StoreRefused
             raise kind(f"the store answered {status} without saying why") from None
         except (ValueError, SyntaxError) as error:
-            raise StoreUnavailable(f"{self._settings.endpoint} does not speak S3: {type(error).__name__}") from None
+            raise StoreUnavailable(f"{self.settings.endpoint} does not speak S3: {type(error).__name__}") from None
         except (HTTPError, OSError) as error:
             reason = error.reason if isinstance(error, MaxRetryError) else error
             if isinstance(reason, SSLError):
                 raise StoreUnavailable(
-                    f"{self._settings.endpoint}: {reason}"
+                    f"{self.settings.endpoint}: {reason}"
                 ) from None  # a certificate can be put right
-            raise StoreUnavailable(f"{self._settings.endpoint} cannot be reached: {type(reason).__name__}") from None
+            raise StoreUnavailable(f"{self.settings.endpoint} cannot be reached: {type(reason).__name__}") from None

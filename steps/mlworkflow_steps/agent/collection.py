@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PARALLEL = 8
 BATCH = 500
 INDEX = "index.json"
+_CHUNK = 1 << 20
 
 
 class _Member:
@@ -146,11 +147,14 @@ def _fetch(gateway: Gateway, name: str, member: _Member, line: wire.Line, readab
 
     source = transfer.Source(member.noun, url, gateway.patience, line)
     first, *others = member.targets
+    if not others:
+        transfer.fetch(source, member.artifact, first, readable=readable)
+        return
     with transfer.downloaded(source, member.artifact, f"{first}.part") as file:
         if member.artifact["type"] == "directory":
             for target in member.targets:
                 file.seek(0)
-                transfer.unpack(member.noun, file, target, readable=readable)
+                transfer.unpack(member.noun, iter(lambda: file.read(_CHUNK), b""), target, readable=readable)
             return
         os.fchmod(file.fileno(), 0o644)
         for target in others:  # copies: a step may write to one of its inputs by mistake

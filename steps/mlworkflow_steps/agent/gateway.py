@@ -72,6 +72,24 @@ class Gateway:
         place = self._call("POST", f"/v1/{self._outputs}/{_quoted(name)}", artifact)
         return None if place.get("exists") else (self._absolute(place["url"]), place.get("headers") or {})
 
+    def begin_parts(self, name: str, plan: dict[str, Any]) -> dict[str, Any] | None:
+        """Begins to store an artifact in parts, or goes on with it; None where it must be stored whole."""
+        try:
+            return self._call("POST", f"/v1/{self._outputs}/{_quoted(name)}/parts", plan)
+        except GatewayRefused as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def part_places(self, name: str, wanted: dict[str, Any]) -> list[tuple[str, dict[str, str]]]:
+        """Where and with which headers to PUT some parts of an upload, at most 200."""
+        places = self._call("POST", f"/v1/{self._outputs}/{_quoted(name)}/parts/urls", wanted)["parts"]
+        return [(self._absolute(place["url"]), place.get("headers") or {}) for place in places]
+
+    def complete_parts(self, name: str, wanted: dict[str, Any]) -> None:
+        """Makes the artifact of its parts; returns once it is there."""
+        self._call("POST", f"/v1/{self._outputs}/{_quoted(name)}/parts/complete", wanted)
+
     def metrics(self, points: list[dict[str, Any]]) -> bool:
         """Sends metrics, in one try; True asks to stop. Raises `OSError` when the gateway is away."""
         status, _, data = self._try("POST", "/v1/metrics", {"metrics": points}, timeout=10.0)

@@ -1,5 +1,5 @@
-"""Artifacts over the wire: every byte is hashed on its way, memory stays flat, and a broken transfer goes on where
-it broke.
+"""Artifacts between a step's folders and the store: every byte is hashed on its way, memory stays flat, and a broken
+transfer goes on where it broke.
 
 A signed URL is asked for anew for each try, so one that has expired costs nothing. The store answers directly; what
 it says when it refuses is passed on, the URL never.
@@ -8,38 +8,40 @@ it says when it refuses is passed on, the URL never.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from mlworkflow_steps.agent import wire
 from mlworkflow_steps.agent.errors import GatewayRefused, GaveUp, StepFailure
 from mlworkflow_steps.agent.folders import remove
 from mlworkflow_steps.agent.gateway import Gateway, retry_after
-from mlworkflow_steps.agent.patience import Patience
+from mlworkflow_steps.agent.incoming import Source as Source
+from mlworkflow_steps.agent.incoming import WrongBytes, fill, stream
 from mlworkflow_steps.agent.refusals import Refusals
 
 TYPE_CHECKING = False  # importing typing would cost more than all of this
 if TYPE_CHECKING:
-    from hashlib import _Hash
     from typing import IO, Any, TypeAlias
 
-    Pack: TypeAlias = Callable[[str], Iterator[bytes]]
+    from mlworkflow_steps.agent.patience import Patience
 
+    Pack: TypeAlias = Callable[[str], Iterator[bytes]]
+    Opened: TypeAlias = Callable[[], contextlib.AbstractContextManager[Any]]
+
+LEAST_PART = 5 << 20
+"""Bytes of a part at least: what the S3 API asks for."""
+_SETTING = os.environ.get("MLWF_PART_SIZE", "")
+PART = max(LEAST_PART, int(_SETTING)) if _SETTING.isdigit() else 16 << 20
+WHOLE = 4 * PART
+"""Bytes up to which an artifact is stored in one piece."""
 _CHUNK = 1 << 20
 
 
-class Source:
-    """Where bytes come from: `url` gives a fresh URL for each try, `noun` is what they are called in a failure, `line` a
-    connection to keep for more.
-    """
-
-    def __init__(self, noun: str, url: Callable[[], str], patience: Patience, line: wire.Line | None = None) -> None:
-        self.line = line
-        self.noun = noun
-        self.url = url
-        self.patience = patience
+class NoSuchUpload(Exception):
+    """The upload that a part was sent for is over."""
 
 
 def fetch(source: Source, artifact: dict[str, Any], target: str, *, readable: bool = False) -> None:
@@ -47,13 +49,23 @@ def fetch(source: Source, artifact: dict[str, Any], target: str, *, readable: bo
 
     Raises `StepFailure` (`InputInvalid`, `ArtifactMissing`, `StoreRefused`, `StoreFull`), `GaveUp` and what the gateway raises.
     """
-    remove(target)
-    with downloaded(source, artifact, f"{target}.part") as file:
-        if artifact["type"] == "directory":
-            unpack(source.noun, file, target, readable=readable)
-        else:
+    if artifact["type"] != "directory":
+        remove(target)
+        with downloaded(source, artifact, f"{target}.part") as file:
             os.fchmod(file.fileno(), 0o644)
             os.rename(file.name, target)
+        return
+
+    def make() -> None:
+        remove(target)
+        with contextlib.closing(stream(source, artifact)) as chunks:  # type: ignore[type-var]
+            unpack(source.noun, chunks, target, readable=readable)
+
+    try:
+        _twice(make)
+    except BaseException:
+        remove(target)
+        raise
 
 
 @contextlib.contextmanager
@@ -61,7 +73,13 @@ def downloaded(source: Source, artifact: dict[str, Any], path: str) -> Iterator[
     """An artifact's verified bytes in a file at `path`, which is gone afterwards unless it has been renamed."""
     try:
         with open(path, "wb+", buffering=0) as file:
-            _download(source, artifact, file)
+
+            def make() -> None:
+                file.seek(0)
+                file.truncate()
+                fill(source, artifact, file)
+
+            _twice(make)
             file.seek(0)
             yield file
     finally:
@@ -69,14 +87,24 @@ def downloaded(source: Source, artifact: dict[str, Any], path: str) -> Iterator[
             os.unlink(path)
 
 
-def unpack(noun: str, file: IO[bytes], target: str, *, readable: bool) -> None:
-    """Makes the directory `target` from its tar; raises `StepFailure` (`InputInvalid`)."""
-    from mlworkflow_steps.agent import archive
+def unpack(noun: str, chunks: Iterable[bytes | bytearray], target: str, *, readable: bool) -> None:
+    """Makes the directory `target`, which does not exist, from the bytes of its tar; raises `StepFailure` (`InputInvalid`)."""
+    from mlworkflow_steps.agent import unarchive
 
     try:
-        archive.unpack(file, target, readable=readable)
+        unarchive.unpack(chunks, target, readable=readable)
     except ValueError as error:
+        for _ in chunks:  # which says so if these are not the artifact's bytes at all
+            pass
         raise StepFailure("InputInvalid", f"{noun}: {error}") from error
+
+
+def _twice(make: Callable[[], None]) -> None:
+    """Wrong bytes may have become wrong on their way: they are read once more."""
+    try:
+        make()
+    except WrongBytes:
+        make()
 
 
 def publish(gateway: Gateway, name: str, path: str, pack: Pack | None = None) -> dict[str, Any]:
@@ -86,25 +114,15 @@ def publish(gateway: Gateway, name: str, path: str, pack: Pack | None = None) ->
     Raises `StepFailure` (`OutputInvalid`, `StoreRefused`, `StoreFull`), `GaveUp` and what the gateway raises.
     """
     is_directory = os.path.isdir(path)
+    opened = functools.partial(_opened, path, is_directory, pack)
     try:
-        artifact = _measured(path, is_directory, pack)
-        tries = gateway.patience.tries(f"upload of {name!r}")
-        refusals = Refusals(f"output {name!r}", gateway.patience.clock)
-        while (place := gateway.output_place(name, artifact)) is not None:
-            after = None
-            try:
-                with (
-                    _opened(path, is_directory, pack) as body,
-                    wire.request("PUT", place[0], place[1], body, artifact["size"]) as answer,
-                ):
-                    if answer.status < 300:
-                        tries.reset()
-                        return artifact
-                    words, after = refusals.heard(answer), retry_after(answer.headers)
-            except OSError as error:
-                words = f"{type(error).__name__}: {error}"
-            if not tries.again(words, after):
-                raise GaveUp(f"upload of {name!r}: {words}")
+        artifact, part_digests = _measured(opened, is_directory)
+        if part_digests:
+            from mlworkflow_steps.agent import parts
+
+            if parts.publish(gateway, name, artifact, part_digests, opened):
+                return artifact
+        deliver(name, gateway.patience, lambda: gateway.output_place(name, artifact), opened, artifact["size"])
     except GatewayRefused as error:
         raise StepFailure(
             "StoreRefused" if error.status == 403 else "OutputInvalid", f"output {name!r}: {error}"
@@ -114,66 +132,56 @@ def publish(gateway: Gateway, name: str, path: str, pack: Pack | None = None) ->
     return artifact
 
 
-def _download(source: Source, artifact: dict[str, Any], file: IO[bytes]) -> None:
-    """Fills `file`, going on after a break with a range; a wrong digest is tried once more from the start."""
-    noun, tries = source.noun, source.patience.tries(source.noun)
-    refusals = Refusals(noun, source.patience.clock)
-    digest, done, wrong = hashlib.sha256(), 0, 0
-    while True:
+def deliver(
+    name: str,
+    patience: Patience,
+    place: Callable[[], tuple[str, dict[str, str]] | None],
+    opened: Opened,
+    size: int,
+) -> None:
+    """PUTs the `size` bytes of what `opened` gives to a place that is asked for anew for each try, and may be None: nothing is to be sent.
+
+    Raises `NoSuchUpload`, `StepFailure` (`StoreRefused`, `StoreFull`), `GaveUp` and what the others raise.
+    """
+    tries = patience.tries(f"upload of {name!r}")
+    refusals = Refusals(f"output {name!r}", patience.clock)
+    while (where := place()) is not None:
         after = None
         try:
-            with _answer(source, done) as answer:
-                if answer.status == 200 and done:
-                    digest, done = _restarted(file)
-                if answer.status in (200, 206):
-                    for chunk in answer.chunks():
-                        file.write(chunk)
-                        digest.update(chunk)
-                        done += len(chunk)
-                        tries.reset()
-                        refusals.forget()
-                    if done == artifact["size"] and f"sha256:{digest.hexdigest()}" == artifact["digest"]:
-                        return
-                    wrong += 1
-                    words = f"the store's bytes do not have the digest {artifact['digest']}"
-                    if wrong == 2:
-                        raise StepFailure("InputInvalid", f"{noun}: {words}")
-                    digest, done = _restarted(file)
-                elif answer.status == 404:
-                    raise StepFailure("ArtifactMissing", f"{noun} is not in the store any more")
-                elif answer.status == 416:
-                    digest, done = _restarted(file)
-                    words = "the store has fewer bytes than were read before"
-                else:
-                    words, after = refusals.heard(answer), retry_after(answer.headers)
+            with opened() as body, wire.request("PUT", where[0], where[1], body, size) as answer:
+                if answer.status < 300:
+                    tries.reset()
+                    return
+                words, after = refusals.heard(answer), retry_after(answer.headers)
+                if "NoSuchUpload" in words:
+                    raise NoSuchUpload(words)
         except OSError as error:
             words = f"{type(error).__name__}: {error}"
         if not tries.again(words, after):
-            raise GaveUp(f"{noun}: {words}")
+            raise GaveUp(f"upload of {name!r}: {words}")
 
 
-def _answer(source: Source, done: int) -> wire.Answer:
-    try:
-        url = source.url()
-    except GatewayRefused as error:
-        raise StepFailure("StoreRefused", f"{source.noun}: {error}") from error
-    headers = {"Range": f"bytes={done}-"} if done else {}
-    return wire.get(url, headers, source.line) if source.line is not None else wire.request("GET", url, headers)
+def _measured(opened: Opened, is_directory: bool) -> tuple[dict[str, Any], list[str]]:
+    """What a file or directory is as an artifact; if it is big, also the digests of its parts."""
+    part_digests: list[str] = []
+    with opened() as body:
+        known = 0 if is_directory else os.fstat(body.fileno()).st_size
+        if not is_directory and known <= WHOLE:
+            digest, size = hashlib.sha256(), 0
+            for chunk in chunks_of(body):
+                digest.update(chunk)
+                size += len(chunk)
+    if is_directory or known > WHOLE:
+        from mlworkflow_steps.agent import parts
+
+        digest, size, part_digests = parts.measured(opened, known)
+    kind = "directory" if is_directory else "file"
+    return {"digest": f"sha256:{digest.hexdigest()}", "size": size, "type": kind}, part_digests
 
 
-def _restarted(file: IO[bytes]) -> tuple[_Hash, int]:
-    file.seek(0)
-    file.truncate()
-    return hashlib.sha256(), 0
-
-
-def _measured(path: str, is_directory: bool, pack: Pack | None) -> dict[str, Any]:
-    digest, size = hashlib.sha256(), 0
-    with _opened(path, is_directory, pack) as body:
-        for chunk in body if is_directory else iter(lambda: body.read(_CHUNK), b""):
-            digest.update(chunk)
-            size += len(chunk)
-    return {"digest": f"sha256:{digest.hexdigest()}", "size": size, "type": "directory" if is_directory else "file"}
+def chunks_of(body: Any) -> Iterator[bytes]:
+    """What `Opened` gives, as chunks."""
+    return iter(lambda: body.read(_CHUNK), b"") if hasattr(body, "fileno") else body
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 120.0
 _CHUNK = 1 << 18
 _LONGEST_LINE = 1 << 16
+_SHORTER = "the file became shorter while it was sent"
 
 
 class BrokenAnswer(OSError):
@@ -244,11 +245,23 @@ def _send(connection: socket.socket, head: bytes, body: bytes | Iterator[bytes] 
     connection.sendall(head)
     if hasattr(body, "fileno"):
         file: IO[bytes] = body  # type: ignore[assignment]
-        if size and connection.sendfile(file, file.tell(), size) != size:
-            raise Unreadable("the file became shorter while it was sent")
-        return
+        if hasattr(connection, "selected_alpn_protocol"):  # TLS, where sendfile is a loop over 8 KiB
+            body = _read(file, size)
+        elif not size or connection.sendfile(file, file.tell(), size) == size:
+            return
+        else:
+            raise Unreadable(_SHORTER)
     for chunk in body:
         connection.sendall(chunk)
+
+
+def _read(file: IO[bytes], size: int) -> Iterator[bytes]:
+    while size:
+        chunk = file.read(min(size, _CHUNK))
+        if not chunk:
+            raise Unreadable(_SHORTER)
+        size -= len(chunk)
+        yield chunk
 
 
 def readable(chunks: Iterator[bytes]) -> Iterator[bytes]:

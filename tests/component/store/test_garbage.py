@@ -18,11 +18,12 @@ from mlworkflow.store._protocol import ArtifactStore, Entry
 from mlworkflow.store.directory import DirectoryStore
 from mlworkflow.store.errors import StoreUnavailable
 from mlworkflow.store.garbage import DAY, Known, Report, Retention, collect
-from mlworkflow.store.layout import AttemptKey, CheckpointKey, cas_key, gone_key, record_key
+from mlworkflow.store.layout import AttemptKey, CheckpointKey, cas_key, gone_key, record_key, upload_key
 from mlworkflow.store.presence import is_present
 from mlworkflow.store.records import Record, write_checkpoint, write_left, write_log, write_record
 from mlworkflow.store.s3 import S3Store
 from mlworkflow.store.signing import BlobSigner
+from mlworkflow.store.uploads import Upload, write_upload
 
 NOBODY = Known((), ())
 AT_ONCE = Retention(runs=0, cache=0, grace=0)
@@ -269,3 +270,37 @@ def test_a_store_that_does_not_tell_everything_loses_nothing(torn: Place, clock:
     with pytest.raises(StoreUnavailable):
         torn.collect(Known({"u1"}, ()), Retention())
     assert len(list(torn.store.list(f"{torn.namespace}/cas/"))) == 2
+
+
+def test_parts_of_an_upload_that_nobody_completed_go_when_they_are_old(s3_store: S3Store) -> None:
+    place = Place(s3_store)
+    data = b"x" * 1000
+    upload = Upload("sha256:" + hashlib.sha256(data).hexdigest(), 1000, 5 << 20, ["sha256:" + "0" * 64])
+    key = cas_key(place.namespace, upload.digest)
+    parts = s3_store.in_parts
+    assert parts is not None
+    known, unknown = parts.begin(key, "uid/task"), parts.begin(key, "uid/task")
+    noted = upload_key(place.namespace, upload.digest, upload.name)
+    write_upload(s3_store, noted, msgspec.structs.replace(upload, upload=known))
+    later(s3_store)
+    place.collect(retention=Retention(grace=60))
+    place.collect(dry_run=True)
+    assert {id_ for id_, _ in parts.begun(key)} == {known, unknown}
+    assert s3_store.stat(noted) is not None
+    place.collect()
+    assert {id_ for id_, _ in parts.begun(key)} == {unknown}
+    assert s3_store.stat(noted) is None
+    write_upload(s3_store, noted, upload)  # as it is before the store has said its id
+    later(s3_store)
+    place.collect()
+    assert list(parts.begun(key)) == []
+    assert list(s3_store.list(f"{place.namespace}/")) == []
+
+
+def test_an_upload_keeps_no_artifact(place: Place) -> None:
+    artifact = place.put(b"an artifact that somebody uploads once more")
+    upload = Upload(artifact.digest, artifact.size, 5 << 20, [artifact.digest])
+    write_upload(place.store, upload_key(place.namespace, upload.digest, upload.name), upload)
+    later(place.store)
+    place.collect()
+    assert place.has(artifact) == [False]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import tarfile
 import tempfile
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mlworkflow_steps.agent import archive
+from mlworkflow_steps.agent import archive, unarchive
 
 _BYTES = st.binary(min_size=1, max_size=40).filter(
     lambda b: b"/" not in b and b"\0" not in b and b not in (b".", b"..")
@@ -27,12 +26,17 @@ _FILE = st.tuples(st.binary(max_size=2000), _MODE)
 _TREE = st.recursive(_FILE, lambda inner: st.dictionaries(_NAME, inner, max_size=4), max_leaves=12)
 
 
+CUT = 777
+"""Bytes come in pieces that no header minds."""
+
+
 def packed(root: Path) -> bytes:
     return b"".join(archive.pack(str(root)))
 
 
 def unpacked(data: bytes, target: Path, *, readable: bool = False) -> Path:
-    archive.unpack(io.BytesIO(data), str(target), readable=readable)
+    chunks = (data[at : at + CUT] for at in range(0, len(data), CUT))
+    unarchive.unpack(chunks, str(target), readable=readable)
     return target
 
 
@@ -70,6 +74,47 @@ def test_what_goes_in_comes_out_and_packs_to_the_same_bytes(tree: dict[bytes, ob
         again = unpacked(data, Path(folder) / "out")
         assert state(again) == state(root)
         assert packed(again) == data
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(_NAME, _TREE, max_size=5))
+def test_the_bytes_are_those_of_the_standard_library(tree: dict[bytes, object]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "in"
+        (root / ("d" * 100)).mkdir(parents=True)
+        (root / ("a" * 100)).write_text("a name of 100 bytes")
+        (root / "link").symlink_to("x" * 101)
+        build(os.fsencode(root / "tree"), tree)
+        assert packed(root) == of_tarfile(root)
+
+
+def of_tarfile(root: Path) -> bytes:
+    """What `tarfile` makes of a tree in the same order."""
+    paths = sorted((path.relative_to(root) for path in root.rglob("*")), key=os.fsencode)
+    parts = []
+    for path in map(str, paths):
+        full, info = root / path, tarfile.TarInfo(path)
+        info.mode = full.lstat().st_mode & 0o777
+        content = b""
+        if full.is_symlink():
+            info.type, info.linkname = tarfile.SYMTYPE, os.readlink(full)
+        elif full.is_dir():
+            info.type = tarfile.DIRTYPE
+        else:
+            content = full.read_bytes()
+            info.size = len(content)
+        header = info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
+        parts.append(header + content + bytes(-len(content) % 512))
+    return b"".join(parts) + bytes(1024)
+
+
+@pytest.mark.parametrize("size", [0, 8**11 - 1, 8**11, 2**40])
+def test_the_size_of_a_huge_file_is_written_and_read_as_tar_does(size: int) -> None:
+    info = tarfile.TarInfo("huge")
+    info.size, info.mode = size, 0o600
+    header = archive._header(b"huge", archive.FILE, 0o600, size, b"")
+    assert header == info.tobuf(tarfile.GNU_FORMAT)
+    assert unarchive._number(header[124:136]) == size
 
 
 def test_times_owners_and_the_order_of_creation_do_not_matter(tmp_path: Path) -> None:

@@ -1,0 +1,263 @@
+"""A directory made from its tar, as the bytes come: the reader of what `archive.pack` writes, and of nothing else.
+
+Nothing outside of the new directory is ever touched: a name is walked part by part from an open directory, following no
+link, and links are made when everything else is there. Memory stays flat, at some chunks, in everything but the number of directories
+and links. Callers: `transfer`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+from mlworkflow_steps.agent.archive import BLOCK, DIRECTORY, FILE, LONG_LINK, LONG_NAME, SYMLINK, check_link
+
+TYPE_CHECKING = False  # importing typing would cost more than all of this
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from mlworkflow_steps.agent.parallel import Aside
+
+    _Small: TypeAlias = tuple[bytes, int, bytes]
+
+_LONGEST_TEXT = 1 << 16
+_NOWHERE = (b"", b".", b"..")
+_SMALL = 1 << 16
+_TOGETHER = 32
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def unpack(chunks: Iterable[bytes | bytearray], root: str, *, readable: bool = False) -> None:
+    """Makes the directory `root`, which does not exist, from a tar.
+
+    `readable` lets everybody read what it makes, for a user that is not the agent's. Raises `ValueError` for a tar
+    that `pack` would not make, `OSError` where the disk says no; `root` is left half made.
+    """
+    os.mkdir(root, 0o755)
+    tree = _Tree(os.fsencode(root), readable)
+    try:
+        _read(_Bytes(chunks), tree)
+        tree.finish()
+    finally:
+        tree.close()
+
+
+def _read(source: _Bytes, tree: _Tree) -> None:
+    name = link = b""
+    while (header := source.take(BLOCK)) != bytes(BLOCK):
+        if not header.startswith(b"ustar", 257) or any(header[345:]):  # what is there belongs to a name, in other tars
+            raise _unreadable("a header that this agent does not write")
+        kind, size = header[156:157], _number(header[124:136])
+        if kind in (LONG_NAME, LONG_LINK):
+            if size > _LONGEST_TEXT:
+                raise _unreadable("a name is too long")
+            text = source.take(size).rstrip(b"\0")
+            name, link = (text, link) if kind == LONG_NAME else (name, text)
+            source.take(-size % BLOCK)
+            continue
+        name, link = name or header[:100].rstrip(b"\0"), link or header[157:257].rstrip(b"\0")
+        mode = _number(header[100:108]) & 0o777
+        if kind == FILE:
+            tree.file(name, mode, size, source)
+            source.take(-size % BLOCK)
+        elif kind == DIRECTORY and not size:
+            tree.directory(name.removesuffix(b"/"), mode)
+        elif kind == SYMLINK and not size:
+            tree.symlink(name, link)
+        else:
+            raise ValueError(f"{_shown(name)} is neither a file, a directory nor a symlink")
+        name = link = b""
+    source.rest()
+
+
+class _Bytes:
+    """What comes, in the pieces that are wanted; raises `ValueError` where it ends early."""
+
+    def __init__(self, chunks: Iterable[bytes | bytearray]) -> None:
+        self._chunks = iter(chunks)
+        self._chunk = memoryview(b"")
+        self._at = 0
+
+    def take(self, size: int) -> bytes:
+        """The next `size` bytes."""
+        end = self._at + size
+        if end <= len(self._chunk):
+            taken, self._at = self._chunk[self._at : end], end
+            return bytes(taken)
+        return b"".join(self.pieces(size))
+
+    def pieces(self, size: int) -> Iterator[memoryview]:
+        """The next `size` bytes, as they lie; to be used before anything else is taken."""
+        while size:
+            if self._at == len(self._chunk):
+                self._chunk, self._at = memoryview(self._next()), 0
+            piece = self._chunk[self._at : self._at + size]
+            self._at += len(piece)
+            size -= len(piece)
+            yield piece
+
+    def rest(self) -> None:
+        """Reads to the end, for whoever looks at the bytes on their way."""
+        for _ in self._chunks:
+            pass
+
+    def _next(self) -> bytes | bytearray:
+        for chunk in self._chunks:
+            return chunk
+        raise _unreadable("it ends early")
+
+
+class _Tree:
+    """The directory that grows. Small files are written by a thread: making one takes the kernel longer
+    than reading it takes us. More threads would wait for each other in the kernel."""
+
+    def __init__(self, root: bytes, readable: bool) -> None:
+        self._root = root
+        self._files_too, self._folders_too = (0o444, 0o555) if readable else (0, 0)
+        self._folder = _Folder(root)
+        self._directories: dict[bytes, int] = {b"": 0o755}
+        self._links: list[tuple[bytes, bytes]] = []
+        self._small: list[_Small] = []
+        self._theirs = _Folder(root)
+        self._writer: Aside | None = None
+
+    def file(self, name: bytes, mode: int, size: int, source: _Bytes) -> None:
+        self._check(name)
+        if size > _SMALL:
+            self._folder.write(name, mode | self._files_too, source.pieces(size))
+            return
+        self._small.append((name, mode | self._files_too, source.take(size)))
+        if len(self._small) == _TOGETHER:
+            self._aside().put(self._small)
+            self._small = []
+
+    def directory(self, name: bytes, mode: int) -> None:
+        self._check(name)
+        self._folder.make(name)
+        self._directories[name] = mode | self._folders_too
+
+    def symlink(self, name: bytes, target: bytes) -> None:
+        self._check(name)
+        self._links.append((name, target))
+
+    def finish(self) -> None:
+        """Makes links, which nothing can be written through any more, and gives directories their modes."""
+        if self._writer is not None:
+            self._writer.finish()
+        self._write(self._small)
+        for name, target in self._links:
+            self._folder.link(name, target)
+        root = os.fsdecode(self._root)
+        for name, target in self._links:
+            check_link(root, os.path.join(root, os.fsdecode(name)), os.fsdecode(target))
+        del self._directories[b""]
+        for name, mode in reversed(self._directories.items()):
+            os.chmod(os.path.join(self._root, name), mode)
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._theirs.close()
+        self._folder.close()
+
+    def _aside(self) -> Aside:
+        if self._writer is None:
+            from mlworkflow_steps.agent.parallel import Aside
+
+            self._writer = Aside(self._write)
+        return self._writer
+
+    def _write(self, files: list[_Small]) -> None:
+        for name, mode, content in files:
+            self._theirs.write(name, mode, (memoryview(content),))
+
+    def _check(self, name: bytes) -> None:
+        where, slash, last = name.rpartition(b"/")
+        if last in _NOWHERE or (slash and not where) or any(part in _NOWHERE for part in where.split(b"/") if where):
+            raise ValueError(f"{_shown(name)} leads outside")
+        if where not in self._directories:
+            raise ValueError(f"{_shown(name)} has no directory to be in")
+
+
+class _Folder:
+    """Makes what has checked names, from the directory that it was in last; for one thread."""
+
+    def __init__(self, root: bytes) -> None:
+        self._root = self._open = os.open(root, _FOLDER)
+        self._where = b""
+        self._as_made: set[int] = set()
+
+    def write(self, name: bytes, mode: int, pieces: Iterable[memoryview]) -> None:
+        last = self._enter(name)
+        try:
+            descriptor = os.open(last, _NEW, mode, dir_fd=self._open)
+        except FileExistsError:
+            raise _twice(name) from None
+        try:
+            for piece in pieces:
+                while piece:
+                    piece = piece[os.write(descriptor, piece) :]
+            if mode not in self._as_made:  # or the umask, or an ACL of this folder, made another of it
+                if os.fstat(descriptor).st_mode & 0o777 == mode:
+                    self._as_made.add(mode)
+                else:
+                    os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
+
+    def make(self, name: bytes) -> None:
+        try:
+            os.mkdir(self._enter(name), 0o700, dir_fd=self._open)
+        except FileExistsError:
+            raise _twice(name) from None
+
+    def link(self, name: bytes, target: bytes) -> None:
+        try:
+            os.symlink(target, self._enter(name), dir_fd=self._open)
+        except FileExistsError:
+            raise _twice(name) from None
+
+    def close(self) -> None:
+        if self._open != self._root:
+            os.close(self._open)
+        os.close(self._root)
+
+    def _enter(self, name: bytes) -> bytes:
+        """Opens the directory that an entry is in, following no link; the last part of its name."""
+        where, _, last = name.rpartition(b"/")
+        if where != self._where:
+            at = self._root
+            for part in where.split(b"/") if where else ():
+                try:
+                    inner = os.open(part, _FOLDER, dir_fd=at)
+                finally:
+                    if at != self._root:
+                        os.close(at)
+                at = inner
+            if self._open != self._root:
+                os.close(self._open)
+            self._open, self._where = at, where
+            self._as_made.clear()
+        return last
+
+
+def _number(field: bytes) -> int:
+    if field[0] == 0x80:
+        return int.from_bytes(field[1:], "big")
+    try:
+        return int(field.rstrip(b"\0"), 8)
+    except ValueError:
+        raise _unreadable("a number cannot be read") from None
+
+
+def _unreadable(why: str) -> ValueError:
+    return ValueError(f"the archive cannot be unpacked: {why}")
+
+
+def _twice(name: bytes) -> ValueError:
+    return ValueError(f"{_shown(name)} is there twice")
+
+
+def _shown(name: bytes) -> str:
+    return repr(os.fsdecode(name))

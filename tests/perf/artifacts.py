@@ -1,0 +1,225 @@
+"""Artifacts against the `minio` client, on the same server in the same run: ``python -m tests.perf.artifacts``.
+
+A file of 2 GB, and a directory of 20,000 files of 10 kB beside one file of the same size in all, each way. Ours is the agent's own
+transfer with a real gateway between; theirs is `fput_object` and `fget_object`. Rounds alternate, medians count, each transfer is a
+process of its own, whose peak of memory (`VmHWM`) is noted. Exits with 1 where a budget is missed; the numbers are in
+``build/perf-artifacts.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from mlworkflow.core.values import ArtifactRef
+from mlworkflow.gateway._auth import LocalTokens
+from mlworkflow.gateway.app import make_app
+from mlworkflow.gateway.runs import OutputSpec
+from mlworkflow.store.credentials import FixedKeys
+from mlworkflow.store.layout import AttemptKey
+from mlworkflow.store.s3 import S3Settings, S3Store
+
+from tests.component.fakes import FakeRuns, a_task, served
+from tests.component.servers import ACCESS_KEY, SECRET_KEY, checked, minio, seaweedfs
+
+ROOT = Path(__file__).parents[2]
+BUCKET = "mlworkflow"
+LEAST_OF_MINIO = 0.9
+MOST_OF_ONE_FILE = 2.0
+MOST_MEMORY = 128 << 20
+SAMPLE = 1000
+"""Objects that the client, which has one for each file, puts and gets in each round."""
+
+OURS = """
+import json, sys, time
+from mlworkflow_steps.agent import transfer
+from mlworkflow_steps.agent.gateway import Gateway
+from mlworkflow_steps.agent.patience import Patience
+gateway = Gateway(sys.argv[1], sys.argv[2], Patience())
+began = time.perf_counter()
+if sys.argv[3] == "put":
+    result = transfer.publish(gateway, "big", sys.argv[4])
+else:
+    source = transfer.Source("big", lambda: gateway.input_url("big"), gateway.patience)
+    result = transfer.fetch(source, json.loads(sys.argv[5]), sys.argv[4])
+"""
+THEIRS = """
+import json, os, sys, time
+from minio import Minio
+client = Minio(sys.argv[1], access_key=sys.argv[2], secret_key=sys.argv[3], region="us-east-1", secure=False)
+path, pairs = sys.argv[5], json.loads(sys.argv[6])
+began = time.perf_counter()
+for name, key in pairs:
+    (client.fput_object if sys.argv[4] == "put" else client.fget_object)("mlworkflow", key, os.path.join(path, name))
+result = None
+"""
+END = """
+seconds = time.perf_counter() - began
+peak = next(int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(json.dumps([seconds, peak, result]))
+"""
+
+
+@dataclass
+class Bench:
+    """A server, a gateway before it, and what was measured."""
+
+    endpoint: str
+    folder: Path
+    runs: FakeRuns = field(default_factory=FakeRuns)
+    tokens: LocalTokens = field(default_factory=LocalTokens)
+    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    peaks: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    url: str = ""
+
+    def ours(self, noun: str, path: Path, back: Path) -> None:
+        """There and back again, as a new artifact."""
+        key = AttemptKey("perf", uuid.uuid4().hex, "train", 0)
+        token = self.folder / "token"
+        token.write_text(self.tokens.issue(key))
+        self.runs.add(a_task(key=key, outputs={"big": OutputSpec()}))
+        artifact = self._timed(f"{noun} up", OURS, self.url, token, "put", path)
+        self.runs.tasks[key] = a_task(key=key, inputs={"big": ArtifactRef(**artifact)})
+        self._timed(f"{noun} down", OURS, self.url, token, "get", back, json.dumps(artifact))
+
+    def theirs(self, noun: str, folder: Path, names: list[str], back: Path) -> None:
+        """The same, an object for each file."""
+        pairs = json.dumps([(name, f"theirs/{uuid.uuid4().hex}") for name in names])
+        netloc = urlsplit(self.endpoint).netloc
+        self._timed(f"{noun} up", THEIRS, netloc, ACCESS_KEY, SECRET_KEY, "put", folder, pairs)
+        self._timed(f"{noun} down", THEIRS, netloc, ACCESS_KEY, SECRET_KEY, "get", back, pairs)
+
+    def _timed(self, noun: str, script: str, *words: object) -> dict[str, Any]:
+        environ = {**os.environ, "PYTHONPATH": str(ROOT / "steps")}
+        command = [sys.executable, "-c", script + END, *map(str, words)]
+        done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, check=True, timeout=1800)
+        seconds, peak, result = json.loads(done.stdout)
+        self.seconds[noun].append(seconds)
+        self.peaks[noun] = max(self.peaks[noun], peak)
+        print(f"  {noun:32} {seconds:8.2f} s {peak >> 20:6} MiB", flush=True)
+        return result  # type: ignore[no-any-return]
+
+    def median(self, noun: str) -> float:
+        """Seconds."""
+        return statistics.median(self.seconds[noun])
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the table: `ours` of `noun` against a limit, as a ratio where there is a `theirs`."""
+
+    noun: str
+    ours: float
+    theirs: float
+    ratio: float
+    budget: str
+    is_met: bool
+
+
+def lines(bench: Bench, size: int, total: int) -> list[Line]:
+    """What came out."""
+    found = []
+    for way in ("up", "down"):
+        ours, theirs = bench.median(f"ours, file {way}"), bench.median(f"minio, file {way}")
+        ratio = theirs / ours
+        found.append(Line(f"one file, {way}: MB/s", size / ours / 1e6, size / theirs / 1e6, ratio,
+                          f">= {LEAST_OF_MINIO} x minio", ratio >= LEAST_OF_MINIO))  # fmt: skip
+    for way in ("up", "down"):
+        ours, one = bench.median(f"ours, directory {way}"), bench.median(f"ours, as one file {way}")
+        found.append(Line(f"directory, {way}: s", ours, one, ours / one,
+                          f"<= {MOST_OF_ONE_FILE:g} x one file", ours / one <= MOST_OF_ONE_FILE))  # fmt: skip
+        theirs = bench.median(f"minio, file by file {way}") * total / SAMPLE
+        found.append(Line(f"directory, {way}: s", ours, theirs, theirs / ours,
+                          f">= {LEAST_OF_MINIO} x minio", theirs / ours >= LEAST_OF_MINIO))  # fmt: skip
+    for noun, peak in bench.peaks.items():
+        if noun.startswith("ours"):
+            found.append(Line(f"memory, {noun}: MiB", peak / (1 << 20), MOST_MEMORY >> 20, peak / MOST_MEMORY,
+                              f"<= {MOST_MEMORY >> 20} MiB", peak <= MOST_MEMORY))  # fmt: skip
+    return found
+
+
+def main() -> int:
+    """Measures, prints, writes; the exit code."""
+    options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    options.add_argument("--server", choices=["minio", "seaweedfs"], default="minio")
+    options.add_argument("--size", type=int, default=2_000_000_000, help="bytes of the big file")
+    options.add_argument("--files", type=int, default=20_000, help="files of 10 kB")
+    options.add_argument("--rounds", type=int, default=3)
+    chosen = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="mlworkflow-perf-") as name:
+        folder = Path(name)
+        with {"minio": minio, "seaweedfs": seaweedfs}[chosen.server](folder) as endpoint:
+            keys = FixedKeys(ACCESS_KEY, SECRET_KEY)
+            store = checked(S3Store(S3Settings(endpoint=endpoint, bucket=BUCKET, keys=keys, create_bucket=True)))
+            bench = Bench(endpoint, folder)
+            with served(make_app(runs=bench.runs, store=store, authenticator=bench.tokens)) as bench.url:
+                measure(bench, store, chosen.size, chosen.files, chosen.rounds)
+    found = lines(bench, chosen.size, chosen.files)
+    print(f"\n{'':52} {'ours':>9} {'other':>9} {'ratio':>6}")
+    for line in found:
+        verdict = "met" if line.is_met else "MISSED"
+        print(f"{line.noun:52} {line.ours:9.2f} {line.theirs:9.2f} {line.ratio:6.2f}  {line.budget:18} {verdict}")
+    (ROOT / "build").mkdir(exist_ok=True)
+    report = {"server": chosen.server, "size": chosen.size, "files": chosen.files, "rounds": chosen.rounds,
+              "lines": [asdict(line) for line in found], "seconds": bench.seconds}  # fmt: skip
+    (ROOT / "build/perf-artifacts.json").write_text(json.dumps(report, indent=1))
+    return 0 if all(line.is_met for line in found) else 1
+
+
+def measure(bench: Bench, store: S3Store, size: int, files: int, rounds: int) -> None:
+    """The rounds, each with new bytes, in one order and then in the other."""
+    source, back = bench.folder / "source", bench.folder / "back"
+    for number in range(rounds):
+        print(f"round {number + 1}", flush=True)
+        shutil.rmtree(source, ignore_errors=True)
+        write_file(source / "file", size)
+        write_file(source / "one", files * 10_000)
+        names = write_tree(source / "tree", files)
+        turns = [
+            lambda: bench.ours("ours, file", source / "file", back / "file"),
+            lambda: bench.theirs("minio, file", source, ["file"], back),
+            lambda: bench.ours("ours, as one file", source / "one", back / "one"),
+            lambda: bench.ours("ours, directory", source / "tree", back / "tree"),
+            functools.partial(bench.theirs, "minio, file by file", source / "tree", names[:SAMPLE], back / "tree"),
+        ]
+        for turn in turns if number % 2 else [turns[1], turns[0], *turns[:1:-1]]:
+            shutil.rmtree(back, ignore_errors=True)
+            back.mkdir()
+            turn()
+            for key in [*store.list("theirs/"), *store.list("perf/")]:
+                store.delete(key)
+            os.sync()
+
+
+def write_file(path: Path, size: int) -> None:
+    """A file that no store can make smaller."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        while size:
+            file.write(os.urandom(min(size, 1 << 24)))
+            size -= min(size, 1 << 24)
+
+
+def write_tree(root: Path, files: int) -> list[str]:
+    """Files of 10 kB, a thousand to a folder; their paths."""
+    names = [f"{number // 1000:03}/{number:06}" for number in range(files)]
+    for name in names:
+        write_file(root / name, 10_000)
+    return names
+
+
+if __name__ == "__main__":
+    sys.exit(main())
