@@ -58,6 +58,6 @@ def test_a_workflow_that_is_gone_can_be_looked_at_and_purged(
     assert (again["identical"], again["compared"]) == (True, 2)
     assert again["again"].startswith("w-again-")
     found = asked("diff", "w", again["again"])
-    assert [(one["kind"], one["where"]) for one in found["differences"]] == [("spec", "defaults.cache.enabled")]
+    assert [(one["kind"], one["where"]) for one in found["differences"]] == [("spec", "defaults")]
     assert mlwf(cluster, "delete", "w", "--purge", "-n", namespace) == "w purged\n"
     assert [run["id"] for run in asked("list", "--archived")] == [again["again"]]

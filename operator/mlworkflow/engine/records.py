@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import structs
 
 from mlworkflow.core.actions import Order, Publish
 from mlworkflow.core.observation import Attempt, AttemptId, Result
+from mlworkflow.core.step import Step
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.errors import NotFound
@@ -61,6 +62,7 @@ async def commit(
         params=dict(order.params),
         keep={name: output.keep for name, output in order.outputs.items() if not output.lasts},
         inputs={name: artifact.digest for name, artifact in order.inputs.items()},
+        sources=_sources(order.step, order.inputs),
         image_digest=image_digest,
         missed=missed,
     )
@@ -79,8 +81,14 @@ async def publish(store: ArtifactStore, key: AttemptKey, workflow: str, action: 
         spec=dict(action.step.body),
         keep={name: output.keep for name, output in action.step.outputs.items() if not output.lasts},
         inputs={name: artifact.digest for name, artifact in action.inputs.items()},
+        sources=_sources(action.step, action.inputs),
     )
     return await _write(store, key, record)
+
+
+def _sources(step: Step, inputs: Iterable[str]) -> dict[str, list[str]]:
+    declared = {name: step.inputs[name].sources for name in inputs if name in step.inputs}
+    return {name: [".".join(source) for source in sources] for name, sources in declared.items() if sources}
 
 
 async def _write(store: ArtifactStore, key: AttemptKey, record: Record) -> Result:

@@ -40,7 +40,8 @@ __all__ = ["ArtifactRef", "Record", "Result", "decode", "encode", "load_run", "r
 
 
 class Record(Result, frozen=True, kw_only=True, rename="camel"):
-    """A result and what it came from (contract, section 4); `inputs` is name → digest.
+    """A result and what it came from (contract, section 4); `inputs` is name → digest, `sources` name → the outputs (``prep.train``) that it was to be
+    taken from, the first that exists.
 
     `image_digest` is what the image was, where that is known; `missed` says why an earlier result was not taken instead. `keep` is
     output → duration, of those that are removed that long after it.
@@ -55,6 +56,7 @@ class Record(Result, frozen=True, kw_only=True, rename="camel"):
     spec: Any = None
     params: dict[str, Any] = {}
     inputs: dict[str, str] = {}
+    sources: dict[str, list[str]] = {}
     image_digest: str = ""
     missed: str = ""
     keep: dict[str, str] = {}

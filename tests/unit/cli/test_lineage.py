@@ -70,6 +70,15 @@ def test_the_same_bytes_that_were_made_twice_are_those_of_the_user_s_own_run_and
     assert "made by w.1 prep (container)" in text(lineage(book, digest("a"), copies))
 
 
+def test_an_input_that_names_its_step_has_it_from_there_whoever_else_left_the_same() -> None:
+    trial = act("tune/2", 1.6, {"train": "a"}, {"model": "m"})
+    told = act("evaluate", 3, {"model": "m"}, {"report": "r"}, sources={"model": ["nobody.model", "train.model"]})
+    inner = act("g/1.use", 4, {"model": "m"}, {"z": "z"}, sources={"model": ["train.model"]})
+    book = Book.of([*CHAIN[:2], trial, told, inner])
+    assert lineage(book, digest("r")).makers[digest("m"), "u1/evaluate/0"] == "u1/train/0"
+    assert lineage(book, digest("z")).makers[digest("m"), "u1/g/1.use/0"] == "u1/train/0"
+
+
 def test_a_cached_result_leads_to_the_run_that_made_it() -> None:
     cached = act("train", 9, {"train": "a"}, {"model": "m"}, uid="u2", cachedFrom="u1/train/0")
     graph = lineage(Book.of([*CHAIN, cached]), digest("m"), cached)

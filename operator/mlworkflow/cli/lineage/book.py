@@ -118,17 +118,33 @@ class Book:
                     found.append((part, whole))
         return found
 
-    def maker(self, digest: str, user: Act | None = None) -> Act | None:
-        """Who made these bytes, for this user: in the same run if somebody did, the first to; else the last before the user had them; else the first."""
+    def maker(self, digest: str, user: Act | None = None, name: str = "") -> Act | None:
+        """Who made these bytes, for this user's input of this name: the step that it was to be taken from; else in the same run whoever was the first
+        to, else the last before the user had them, else the first.
+        """
         found = self.makers(digest)
         good = [act for act in found if act.is_success] or found
         if user is None:
             return good[0] if good else None
+        if (named := self._named_source(digest, user, name)) is not None:
+            return named
         began = float(user.record.get("startedAt") or 0.0) or user.ended
         others = [act for act in good if act.id != user.id]
         before = [act for act in others if act.ended <= began]
         mine = [act for act in before if act.uid == user.uid] or [act for act in others if act.uid == user.uid]
         return next(iter(mine[:1] or before[-1:] or others), None)
+
+    def _named_source(self, digest: str, user: Act, name: str) -> Act | None:
+        """The act of the step that an input names, in the user's scope or one around it, if it left these bytes."""
+        for source in (user.record.get("sources") or {}).get(name, ()):
+            step, _, output = source.rpartition(".")
+            scope: str | None = paths.enclosing(user.task)
+            while scope is not None:
+                for act in reversed(self._named.get((user.uid, paths.child(scope, step)), ())):
+                    if act.outputs.get(output, {}).get("digest") == digest:
+                        return act
+                scope = paths.enclosing(scope) if scope else None
+        return None
 
     def find(self, text: str) -> str:
         """The digest that is meant: whole, or its beginning. Raises CliError."""

@@ -93,7 +93,7 @@ def _backward(graph: Graph, book: Book, digest: str, maker: Act) -> None:
         for name, had in act.inputs.items():
             _artifact(graph, book, had)
             graph.arrows[Arrow(had, act.id, USED, name)] = None
-            if (found := book.maker(had, act)) is None:
+            if (found := book.maker(had, act, name)) is None:
                 graph.outside.add(had)
                 graph.names.setdefault(had, name)
             else:
