@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -33,8 +34,10 @@ from mlworkflow.engine.watch import watch_store
 from mlworkflow.engine.webhook_sender import WebhookSender
 from mlworkflow.gateway._auth import ClusterKeys, PodTokens, ReaderTokens
 from mlworkflow.gateway._rates import Rates
+from mlworkflow.gateway._tls import AUTHORITY, Certificate
 from mlworkflow.gateway.app import make_app, make_runner
 from mlworkflow.gateway.errors import NotReady, Superseded
+from mlworkflow.kube.authorities import Authorities
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.config import ConfigError, load_config
 from mlworkflow.kube.errors import ApiError, Conflict
@@ -90,6 +93,7 @@ async def run(settings: Settings) -> None:
             clock,
             lambda key, pod: last_words.hear(key, pod),
             Images(settings.pods.pull_policy, registries, secrets),
+            _authorities(settings),
         )
         lineage = LineageSender(settings.openlineage, clock) if settings.openlineage else None
         engine = Engine(
@@ -120,11 +124,12 @@ async def run(settings: Settings) -> None:
             public_keys=lambda: published(signing_key) if signing_key else "",
             rates=Rates(settings.gateway_rate, settings.gateway_burst) if settings.gateway_rate else None,
         )
+        certificate = Certificate(Path(settings.gateway_tls)) if settings.gateway_tls else None
         probes = health.make_app(driver.age, lambda: driver.is_synced)
         runners = [await serve(probes, settings.health_port)]
         try:
             await set_by_server(clock, client, asyncio.sleep)  # before anything is stamped, or judged by its stamp
-            runners.append(await serve(steps, settings.gateway_port))
+            runners.append(await serve(steps, settings.gateway_port, certificate.context if certificate else None))
             async with asyncio.TaskGroup() as group:
                 background = [
                     group.create_task(driver.run(), name="pods"),
@@ -133,6 +138,8 @@ async def run(settings: Settings) -> None:
                     group.create_task(watch_store(engine, reconciler.wake_all), name="store"),
                     group.create_task(_work(driver, queue, settings.workers, reconciler), name="workers"),
                 ]
+                if certificate:
+                    background.append(group.create_task(certificate.keep_fresh(), name="certificate"))
                 if settings.gc_interval is not None:
                     background.append(group.create_task(collector.run(settings.gc_interval), name="garbage"))
                 await kopf.operator(
@@ -187,11 +194,13 @@ async def _share(reconciler: Reconciler) -> None:
     reconciler.wake_all()
 
 
-async def serve(app: web.Application, port: int, host: str = "0.0.0.0") -> web.AppRunner:
+async def serve(
+    app: web.Application, port: int, tls: ssl.SSLContext | None = None, host: str = "0.0.0.0"
+) -> web.AppRunner:
     """Serve an application on a port of every address."""
     runner = make_runner(app, shutdown_timeout=2.0)
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
+    await web.TCPSite(runner, host, port, ssl_context=tls).start()
     return runner
 
 
@@ -204,12 +213,21 @@ def _signing(key: Path) -> Duty:
     return signing(key, Builder(OPERATOR, version("mlworkflow")))
 
 
+def _authorities(settings: Settings) -> Authorities:
+    """Of the gateway, if its certificate comes with one, and of the store. Raises UsageError."""
+    gateway = Path(settings.gateway_tls, AUTHORITY) if settings.gateway_tls else None
+    files = [gateway] if gateway and gateway.is_file() else []
+    return Authorities([*files, *([Path(settings.store_ca)] if settings.store_ca else [])])
+
+
 def _store(settings: Settings, clock: Callable[[], float]) -> S3Store:
     return S3Store(
         S3Settings(
             endpoint=settings.store_url,
             bucket=settings.store_bucket,
-            keys=find_keys(os.environ, Path(settings.store_keys) if settings.store_keys else None),
+            keys=find_keys(
+                os.environ, Path(settings.store_keys) if settings.store_keys else None, cloud=settings.store_cloud
+            ),
             region=settings.store_region,
             path_style=settings.store_path_style != "virtual",
             create_bucket=True,

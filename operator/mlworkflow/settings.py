@@ -17,12 +17,14 @@ from mlworkflow.store.presence import LEAST_GRACE
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`namespaces` empty means all. `store_keys` is a folder with the files `access-key` and `secret-key`; empty means the Pod's cloud identity.
+    """`namespaces` empty means all. `store_keys` is a folder with the files `access-key` and `secret-key`; empty means the Pod's cloud identity,
+    and so does `store_cloud`, whatever else there is.
     `webhook_key` is the file of the key that webhooks are signed with; `webhook_hosts` may be called at whatever address.
     `signing_key` is the file of the key that statements of runs are signed with; empty: none are made.
     `openlineage` is where the operator tells what runs, if anywhere.
     `registries` says whether registries are asked what tags mean, and which of them speak http; `registry_secrets` that the `imagePullSecrets` of steps
     are read for it.
+    `gateway_tls` is a folder with the files `tls.crt`, `tls.key` and perhaps `ca.crt`, which steps then trust; empty: the gateway serves without TLS.
     `gateway_rate` is how many calls a second the gateway takes from one Pod for ever (0: any number), `gateway_burst` how many at once.
     `limits` bound the Pods of all workflows, and of those of one namespace. `gc_interval` are the seconds between two garbage collections; None: there are
     none.
@@ -32,6 +34,7 @@ class Settings:
     workers: int
     log_level: str
     gateway_port: int
+    gateway_tls: str
     gateway_rate: int
     gateway_burst: int
     health_port: int
@@ -41,6 +44,7 @@ class Settings:
     store_path_style: str
     store_keys: str
     store_ca: str
+    store_cloud: bool
     webhook_key: str
     webhook_hosts: frozenset[str]
     signing_key: str
@@ -87,6 +91,7 @@ class Settings:
             workers=number("MLWF_WORKERS", 16),
             log_level=environ.get("MLWF_LOG_LEVEL", "INFO").upper(),
             gateway_port=number("MLWF_GATEWAY_PORT", 8080),
+            gateway_tls=environ.get("MLWF_GATEWAY_TLS", ""),
             gateway_rate=number("MLWF_GATEWAY_RATE", 100),
             gateway_burst=number("MLWF_GATEWAY_BURST", 2000),
             health_port=number("MLWF_HEALTH_PORT", 8081),
@@ -96,6 +101,7 @@ class Settings:
             store_path_style=environ.get("MLWF_STORE_PATH_STYLE") or "auto",
             store_keys=environ.get("MLWF_STORE_KEYS", ""),
             store_ca=environ.get("MLWF_STORE_CA", ""),
+            store_cloud=environ.get("MLWF_STORE_AUTH") == "iam",
             webhook_key=environ.get("MLWF_WEBHOOK_KEY", ""),
             webhook_hosts=frozenset(host.lower() for host in listed("MLWF_WEBHOOK_ALLOWED_HOSTS")),
             openlineage=_endpoint(environ),

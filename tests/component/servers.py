@@ -27,8 +27,8 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def minio(folder: Path) -> Iterator[str]:
-    """A MinIO server; yields its endpoint."""
+def minio(folder: Path, certificates: Path | None = None) -> Iterator[str]:
+    """A MinIO server; yields its endpoint. With TLS, if there is a folder with `public.crt` and `private.key`."""
     build(["minio"])
     port = free_port()
     environ = {**os.environ, "MINIO_ROOT_USER": ACCESS_KEY, "MINIO_ROOT_PASSWORD": SECRET_KEY}
@@ -38,10 +38,11 @@ def minio(folder: Path) -> Iterator[str]:
         "--quiet",
         "--address",
         f"127.0.0.1:{port}",
+        *(["--certs-dir", certificates] if certificates else []),
         folder / "data",
     ]
     with _running(command, folder, environ, [port]):
-        yield f"http://127.0.0.1:{port}"
+        yield f"{'https' if certificates else 'http'}://127.0.0.1:{port}"
 
 
 @contextlib.contextmanager

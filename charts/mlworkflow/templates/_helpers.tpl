@@ -49,7 +49,61 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- end -}}
 
 {{- define "mlworkflow.gatewayUrl" -}}
-{{- default (printf "http://%s-gateway.%s.svc:8080" (include "mlworkflow.fullname" .) .Release.Namespace) .Values.gateway.url -}}
+{{- $scheme := ternary "https" "http" .Values.gateway.tls.enabled -}}
+{{- default (printf "%s://%s-gateway.%s.svc:8080" $scheme (include "mlworkflow.fullname" .) .Release.Namespace) .Values.gateway.url -}}
+{{- end -}}
+
+{{- define "mlworkflow.gatewayTlsSecret" -}}
+{{- default (printf "%s-gateway-tls" (include "mlworkflow.fullname" .)) .Values.gateway.tls.existingSecret -}}
+{{- end -}}
+
+{{/* Of the steps, wherever they may be, as peers of a NetworkPolicy; of which namespaces, if not of all. */}}
+{{- define "mlworkflow.stepPods" -}}
+- podSelector:
+    matchLabels:
+      app.kubernetes.io/managed-by: mlworkflow
+  {{- if .Values.watchNamespaces }}
+  namespaceSelector:
+    matchExpressions:
+      - key: kubernetes.io/metadata.name
+        operator: In
+        values:
+          {{- toYaml .Values.watchNamespaces | nindent 10 }}
+  {{- else }}
+  namespaceSelector: {}
+  {{- end }}
+{{- end -}}
+
+{{/* Egress to names, wherever the cluster resolves them: a node's own cache is no Pod. */}}
+{{- define "mlworkflow.dnsEgress" -}}
+- ports:
+    - {protocol: UDP, port: 53}
+    - {protocol: TCP, port: 53}
+{{- end -}}
+
+{{/* Egress to the store: to the chart's own, or to the port of the external one, whose addresses change. */}}
+{{- define "mlworkflow.storeEgress" -}}
+{{- if eq .Values.store.server "external" -}}
+{{- $url := urlParse .Values.store.external.url -}}
+{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" -}}
+- ports:
+    - {protocol: TCP, port: {{ default (ternary "443" "80" (eq $url.scheme "https")) $port }}}
+{{- else -}}
+- to:
+    - podSelector:
+        matchLabels:
+          {{- include "mlworkflow.selectorLabels" (list . .Values.store.server) | nindent 10 }}
+      namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ .Release.Namespace }}
+  ports:
+    - {protocol: TCP, port: 9000}
+{{- end -}}
+{{- end -}}
+
+{{/* Names of the object that holds the store's authority, and of its kind; empty where there is none. */}}
+{{- define "mlworkflow.storeCaConfigMap" -}}
+{{- default (ternary (printf "%s-store-ca" (include "mlworkflow.fullname" .)) "" (ne .Values.store.external.caBundle "")) .Values.store.ca.configMap -}}
 {{- end -}}
 
 {{/* Of the chart's own server: minio and seaweedfs never share a name, hence never a claim. */}}

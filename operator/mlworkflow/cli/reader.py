@@ -84,21 +84,39 @@ class Reader:
     async def _find_gateway(self) -> str:
         """The path of the gateway's Service on the API server, with its port."""
         places = [self._operator_namespace] if self._operator_namespace else [None, FALLBACK]
-        found: list[tuple[str, str]] = []
+        found: list[tuple[str, str, str]] = []
         for place in places:
             try:
                 listed = await self._client.list(SERVICES.path(place), {"labelSelector": PART_OF})
             except (Forbidden, NotFound):
                 continue  # not everybody may list Services everywhere
-            names = ((item["metadata"]["namespace"], item["metadata"]["name"]) for item in listed["items"])
-            found = [(namespace, name) for namespace, name in names if name.endswith(_SUFFIX)]
+            found = [
+                (item["metadata"]["namespace"], name, item["spec"]["ports"][0]["name"])
+                for item in listed["items"]
+                if (name := item["metadata"]["name"]).endswith(_SUFFIX)
+            ]
             if found:
                 break
-        if len({namespace for namespace, _ in found}) > 1:
-            where = ", ".join(sorted(namespace for namespace, _ in found))
+        if len({namespace for namespace, *_ in found}) > 1:
+            where = ", ".join(sorted(namespace for namespace, *_ in found))
             raise CliError(f"there is more than one operator: in {where}", "say which: --operator-namespace NAME")
-        namespace, name = found[0] if found else (self._operator_namespace or FALLBACK, f"mlworkflow{_SUFFIX}")
-        return SERVICES.path(namespace, f"{name}:http")
+        if found:
+            namespace, name, port = found[0]
+            return _path(namespace, name, port)
+        guess = _path(self._operator_namespace or FALLBACK, f"mlworkflow{_SUFFIX}", "http")
+        try:
+            async with aclosing(self._client.stream(f"{guess}/proxy/healthz", None, {})) as pieces:
+                async for _ in pieces:
+                    pass
+        except ApiError as error:
+            if is_out_of_reach(error) or error.status == 400:  # what speaks TLS gives plain HTTP no better answer
+                return _path(self._operator_namespace or FALLBACK, f"mlworkflow{_SUFFIX}", "https")
+        return guess
+
+
+def _path(namespace: str, name: str, port: str) -> str:
+    """The API server must be told who speaks TLS; whom it reaches so it asks for no authority, as it does for every Service."""
+    return SERVICES.path(namespace, f"https:{name}:{port}" if port == "https" else f"{name}:{port}")
 
 
 def is_out_of_reach(error: ApiError) -> bool:

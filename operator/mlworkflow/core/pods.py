@@ -43,7 +43,9 @@ _TOKEN_MOUNT = {"name": "mlworkflow-token", "mountPath": "/var/run/mlworkflow", 
 
 @dataclass(frozen=True, slots=True)
 class PodSettings:
-    """What the operator adds to every Pod. `patience` are the seconds that its agents wait for the store and the gateway."""
+    """What the operator adds to every Pod. `patience` are the seconds that its agents wait for the store and the gateway, `authorities` (PEM) those that
+    they trust beside the ones of their image.
+    """
 
     gateway: str
     steps_image: str
@@ -51,6 +53,7 @@ class PodSettings:
     pull_policy: str = "IfNotPresent"
     allowed_imports: str = ""
     patience: float = 6 * 3600.0
+    authorities: str = ""
 
 
 def step_pod(order: Order, settings: PodSettings) -> dict[str, Any]:
@@ -179,12 +182,13 @@ def _agent(command: str, settings: PodSettings) -> dict[str, Any]:
 
 
 def _agent_env(settings: PodSettings) -> list[dict[str, Any]]:
-    return [
+    variables = [
         {"name": "MLWF_GATEWAY", "value": settings.gateway},
         {"name": "MLWF_TOKEN_FILE", "value": TOKEN_FILE},
         {"name": "MLWF_ROOT", "value": ROOT},
         {"name": "MLWF_PATIENCE", "value": f"{settings.patience:g}"},
     ]
+    return [*variables, {"name": "MLWF_CA", "value": settings.authorities}] if settings.authorities else variables
 
 
 def _step_env(order: Order) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 
 from msgspec import UNSET
 
@@ -34,7 +35,8 @@ class PodDriver:
     end is asked for of one whose container runs; `clock` is the engine's.
 
     `home(uid)` is the namespace of a workflow, None while it is not known. A Pod is no attempt of a workflow of another namespace, whatever its
-    labels, annotations and owners say: whoever may make Pods in one namespace must not speak for the steps of another.
+    labels, annotations and owners say: whoever may make Pods in one namespace must not speak for the steps of another. `authorities` are
+    what steps trust now, as PEM.
     """
 
     def __init__(
@@ -47,7 +49,9 @@ class PodDriver:
         clock: Callable[[], float] = time.time,
         on_leaving: Callable[[AttemptKey, str], None] = lambda key, handle: None,
         images: Images | None = None,
+        authorities: Callable[[], str] = lambda: "",
     ) -> None:
+        self._authorities = authorities
         self._home = home
         self._on_leaving = on_leaving
         self._client = client
@@ -117,7 +121,7 @@ class PodDriver:
         return order.command
 
     async def start(self, order: Order) -> None:
-        pod = step_pod(order, self._settings)
+        pod = step_pod(order, replace(self._settings, authorities=self._authorities()))
         if not all(container.get("image") for container in pod["spec"]["containers"]):
             raise Refused("the step has no image: name one in the step, in its container, or in spec.defaults")
         try:

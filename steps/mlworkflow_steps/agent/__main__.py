@@ -2,7 +2,8 @@
 writes a directory to standard output as it is stored; neither needs settings.
 
 Settings come from the environment: ``MLWF_GATEWAY``, ``MLWF_TOKEN_FILE``, ``MLWF_ROOT`` (default ``/mlworkflow``),
-``MLWF_PATIENCE`` (seconds, default six hours), ``MLWF_CHECKPOINT_EVERY`` (seconds, default ten). Exit codes: the
+``MLWF_PATIENCE`` (seconds, default six hours), ``MLWF_CHECKPOINT_EVERY`` (seconds, default ten), ``MLWF_CA``
+(certificates in PEM that are trusted beside the system's). Exit codes: the
 command's own for `run`; 0 when the attempt has been superseded; 64 for a wrong call; 75 when nobody answered for as
 long as patience lasts; 77 when the gateway said no before anything could be committed.
 """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mlworkflow_steps.agent.checkpoint import Keeper
 
-_PRIVATE = ("MLWF_TOKEN_FILE", "MLWF_GATEWAY", "MLWF_PATIENCE")
+_PRIVATE = ("MLWF_TOKEN_FILE", "MLWF_GATEWAY", "MLWF_PATIENCE", "MLWF_CA")
 _STOP_GRACE = 30.0
 _LOG_PATIENCE = 20.0
 

@@ -88,6 +88,26 @@ VALUE_SETS: dict[str, dict[str, Any]] = {
             "extraEnv": [{"name": "MINIO_PROMETHEUS_AUTH_TYPE", "value": "public"}],
         },
     },
+    "a closed network and TLS": {
+        "watchNamespaces": ["team-a", "team-b"],
+        "gateway": {"tls": {"enabled": True}},
+        "networkPolicy": {
+            "enabled": True,
+            "apiServer": {"cidrs": ["10.0.0.1/32"]},
+            "steps": {"enabled": True, "egress": [{"to": [{"ipBlock": {"cidr": "10.1.0.0/16"}}]}]},
+        },
+    },
+    "an external store with its authority": {
+        "store": {
+            "server": "external",
+            "external": {
+                "url": "https://s3.example.com",
+                "auth": "iam",
+                "caBundle": "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n",
+            },
+        },
+        "networkPolicy": {"enabled": True},
+    },
     "no fixed user, as OpenShift wants it": {"security": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}},
 }
 

@@ -60,6 +60,7 @@ class FakeCluster:
         self.logs: dict[str, list[bytes]] = {}
         self.refused: set[str] = set()
         self.services = [("operators", "mlworkflow-gateway")]
+        self.port = "http"
         self.calls: list[str] = []
         self.user = self.policy = "system:serviceaccount:ml:ci"
         self.version = 10
@@ -155,7 +156,7 @@ class FakeCluster:
             assert request.query["labelSelector"] == "app.kubernetes.io/part-of=mlworkflow"
             wanted = path.split("/")[4] if "/namespaces/" in path else None
             items = [
-                {"metadata": {"namespace": place, "name": name}}
+                {"metadata": {"namespace": place, "name": name}, "spec": {"ports": [{"name": self.port}]}}
                 for place, name in self.services
                 if wanted in (None, place)
             ]

@@ -133,6 +133,16 @@ async def test_the_gateway_is_found(
     assert "Traceback" not in err
 
 
+async def test_a_gateway_that_speaks_tls_is_asked_so(mlwf: Remote) -> None:
+    cluster = mlwf.cluster
+    cluster.port = "https"
+    artifact = cluster.keep(b"x")
+    outputs = {"model": {"digest": artifact.digest, "size": 1, "type": "file"}}
+    cluster.put("w", status("Succeeded", artifacts=outputs), steps=STEPS)
+    assert await mlwf("download", "w", "train.model", "-") == "x"
+    assert [call for call in cluster.calls if "/services/https:mlworkflow-gateway:https/proxy/v1/read/ml/" in call]
+
+
 async def test_logs_of_what_runs_come_from_the_pod_and_later_from_the_record(mlwf: Remote) -> None:
     cluster = mlwf.cluster
     pod = pod_name("w", "uid-w", "train", 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -14,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 import yaml
 from aiohttp import web
 from mlworkflow.core.status import moment
 
 from tests.builders import a_workflow
+from tests.component.certificates import Authority
 from tests.component.kube.fake_api import until
 from tests.component.servers import ACCESS_KEY, SECRET_KEY, free_port
 
@@ -57,7 +60,7 @@ def resource(plural: str, kind: str) -> dict[str, Any]:
 
 @asynccontextmanager
 async def running(
-    server: str, endpoint: str, folder: Path, ports: tuple[int, int]
+    server: str, endpoint: str, folder: Path, ports: tuple[int, int], **more: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     config = {
         "clusters": [{"name": "c", "cluster": {"server": server}}],
@@ -82,6 +85,7 @@ async def running(
         "MLWF_AGENT_IMAGE": "agent",
         "MLWF_GATEWAY_PORT": str(ports[0]),
         "MLWF_HEALTH_PORT": str(ports[1]),
+        **more,
     }
     with (folder / "operator.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
@@ -133,6 +137,45 @@ async def test_a_process_starts_works_by_the_servers_time_and_ends_when_told_to(
     assert code == 0, log
     assert "Traceback" not in log, log
     assert "-3600 s from the API server's" in log or "-3599 s" in log, log
+
+
+async def test_a_process_serves_with_tls_and_its_pods_trust_it(tmp_path: Path, endpoints: Callable[[str], str]) -> None:
+    api = Discoverable()
+    api.put("mlworkflows", a_workflow().meta(uid="uid-of-tls").kind("s0", "container", BODY).resource())
+    ports = free_port(), free_port()
+    authority = Authority()
+    authority.issue(tmp_path / "tls")
+    (tmp_path / "tls/ca.crt").write_text(authority.pem)
+    async with (
+        api.served() as config,
+        running(config.server, endpoints("minio"), tmp_path, ports, MLWF_GATEWAY_TLS=str(tmp_path / "tls")) as process,
+        asyncio.timeout(60),
+    ):
+        await until(lambda: api.pods)
+        (container,) = api.pods[pod_of(api, "s0")]["spec"]["containers"]
+        assert {"name": "MLWF_CA", "value": authority.pem} in container["env"]
+        trusting = ssl.create_default_context(cadata=authority.pem)
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"https://127.0.0.1:{ports[0]}/v1/task", ssl=trusting) as response:
+                assert response.status == 401
+            with pytest.raises(aiohttp.ClientConnectorCertificateError):
+                await session.get(f"https://127.0.0.1:{ports[0]}/v1/task")
+        assert await status_of(f"http://127.0.0.1:{ports[1]}/readyz") == 200, "probes go without"
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+    log = (tmp_path / "operator.log").read_text()
+    assert "PRIVATE" not in log
+    assert "Traceback" not in log, log
+
+
+async def test_a_process_with_a_certificate_that_it_cannot_use_says_so_and_ends(tmp_path: Path) -> None:
+    ports = free_port(), free_port()
+    (tmp_path / "tls").mkdir()
+    async with running(
+        "http://127.0.0.1:1", "http://127.0.0.1:1", tmp_path, ports, MLWF_GATEWAY_TLS=str(tmp_path / "tls")
+    ) as process:
+        assert await asyncio.wait_for(process.wait(), 30) == 2
+    assert "has no certificate to serve with" in (tmp_path / "operator.log").read_text()
 
 
 async def test_a_process_that_finds_no_api_server_lives_and_says_so(tmp_path: Path) -> None:

@@ -39,6 +39,15 @@ def variables(container: Json) -> dict[str, str]:
     return {variable["name"]: variable["value"] for variable in container["env"]}
 
 
+@SHAPES
+def test_the_agent_is_given_the_authorities_that_it_needs_and_a_users_container_is_not(kind: str, body: Json) -> None:
+    settings = PodSettings("https://g", "steps:1", "agent:1", authorities="PEM")
+    found = containers(pod_of(body, kind, settings))
+    names = {name for name, container in found.items() if variables(container).get("MLWF_CA") == "PEM"}
+    assert names == ({"fetch", "publish"} if len(found) == 3 else {"step"})
+    assert "MLWF_CA" not in str(pod_of(body, kind))
+
+
 # ── what is restricted ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
