@@ -11,14 +11,14 @@ from .conftest import Cluster, wait_for
 from .test_mistakes import shell, workflow
 
 SPY = """
-import json, os, urllib.error, urllib.request
+import json, os, ssl, urllib.error, urllib.request
 gateway, token = os.environ["GATEWAY"], open("/var/run/mlworkflow/token").read()
 
-def status(method, path, body=None):
-    request = urllib.request.Request(gateway + path, method=method, headers={"Authorization": "Bearer " + token},
+def status(method, path, body=None, server=gateway):
+    request = urllib.request.Request(server + path, method=method, headers={"Authorization": "Bearer " + token},
                                      data=None if body is None else json.dumps(body).encode())
     try:
-        return urllib.request.urlopen(request).status
+        return urllib.request.urlopen(request, context=ssl._create_unverified_context()).status
     except urllib.error.HTTPError as error:
         return error.code
 
@@ -30,6 +30,7 @@ print(json.dumps({
     "undeclared output": status("POST", "/v1/outputs/secret", other),
     "path trick": status("POST", "/v1/inputs/..%2f..%2fsecret", {}),
     "reader API": status("GET", "/v1/read/default/runs/x"),
+    "API server": status("GET", "/api/v1/pods", server="https://kubernetes.default.svc"),
 }))
 """
 
@@ -122,6 +123,7 @@ def test_a_token_opens_its_own_step_and_nothing_else(cluster: Cluster, running: 
     assert answers["undeclared input"] in (403, 404)
     assert answers["path trick"] in (403, 404)
     assert answers["reader API"] in (401, 403)
+    assert answers["API server"] == 401, "the token is for the gateway alone"
 
 
 def test_a_token_is_worth_nothing_without_its_living_step(cluster: Cluster, running: Any, operator: str) -> None:
