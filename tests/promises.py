@@ -264,6 +264,49 @@ def _profile(ended: Ended, chosen: str, other: str) -> None:
     no_network(ended.text("look.report"))
 
 
+_CHECKED = ("data", "check", "prep", "check-split", "train", "check-next")
+
+
+def validate(ended: Ended) -> None:
+    assert ended.status["phase"] == "Succeeded"
+    assert ended.phases == dict.fromkeys(_CHECKED, "Succeeded") | {"alarm": "Skipped"}
+    assert [ended.outputs(step)["codes"] for step in ("check", "check-split", "check-next")] == [[], [], []]
+    assert json.loads(ended.text("check.schema"))["columns"]["hour"] == {"type": "integer", "min": 0, "max": 23, "missing": 0.0}  # fmt: skip
+    assert ended.text("check-next.schema") == ended.text("check.schema"), "it is frozen"
+
+
+def validate_broken(ended: Ended) -> None:
+    document = _refused(ended)
+    blocking = {each["code"]: each["columns"] for each in document["anomalies"] if each["level"] == "block"}
+    assert blocking == {"ColumnMissing": ["wind"], "NewCategory": ["site"], "MissingValues": ["temp"]}
+
+
+def validate_leak(ended: Ended) -> None:
+    document = _refused(ended)
+    blocking = [(each["code"], each["columns"]) for each in document["anomalies"] if each["level"] == "block"]
+    assert blocking == [("TargetLeakage", ["members", "guests"])]
+
+
+def validate_drift(ended: Ended) -> None:
+    assert ended.status["phase"] == "Succeeded"
+    assert ended.phases == dict.fromkeys([*_CHECKED, "alarm"], "Succeeded")
+    assert ended.outputs("check")["drifted"] == ["temp"]
+    assert ended.text("alarm.note") == 'drifted: ["temp"]\n'
+
+
+def _refused(ended: Ended) -> dict[str, Any]:
+    """What a check that failed has left: the anomalies. Nothing was made of the data."""
+    assert ended.status["phase"] == "Failed"
+    assert "DataInvalid" in ended.status["message"]
+    assert ended.phases == dict.fromkeys([*_CHECKED, "alarm"], "Skipped") | {"data": "Succeeded", "check": "Failed"}
+    assert ended.tasks["check"]["reason"] == "DataInvalid"
+    page = ended.text("check.report")
+    no_network(page)
+    assert "Blocked" in page
+    document: dict[str, Any] = json.loads(ended.text("check.anomalies"))
+    return document
+
+
 def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

@@ -78,6 +78,10 @@ def ended(cluster: Cluster, namespace: str, name: str, folder: Path, timeout: fl
         ("sweep", {}, promises.sweep),
         ("profile", {}, promises.profile_of_many_columns),
         ("profile", {"set": "wine"}, promises.profile_of_few_columns),
+        ("validate", {}, promises.validate),
+        ("validate", {"fault": "broken"}, promises.validate_broken),
+        ("validate", {"fault": "leak"}, promises.validate_leak),
+        ("validate", {"fault": "drift"}, promises.validate_drift),
     ],
 )
 def test_an_example_keeps_its_promise(

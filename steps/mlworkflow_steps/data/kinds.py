@@ -11,7 +11,7 @@ Kind: TypeAlias = Literal["integer", "number", "boolean", "time", "category", "t
 
 MOST_CATEGORIES = 100
 _ROWS_A_CATEGORY = 2
-_TIME = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?"
+TIME = r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?"
 
 
 def kind_of(values: pd.Series) -> Kind:
@@ -32,7 +32,7 @@ def kind_of(values: pd.Series) -> Kind:
     if values.dtype == object and all(isinstance(value, bool) for value in present):
         return "boolean"
     found = texts(present)
-    if found.str.fullmatch(_TIME).all():
+    if found.str.fullmatch(TIME).all():
         return "time"
     distinct = found.nunique()
     return "category" if distinct <= min(MOST_CATEGORIES, max(2, len(present) // _ROWS_A_CATEGORY)) else "text"

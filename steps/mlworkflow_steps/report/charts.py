@@ -153,6 +153,22 @@ def histogram(edges: Sequence[float], counts: Sequence[int], across: str) -> Mar
     return _svg([*frame.axes(across, "rows"), *bars], _WIDTH, _LOW, f"Distribution of {across}")
 
 
+def pairs(bins: Sequence[str], before: Sequence[float], now: Sequence[float]) -> Markup:
+    """Two shares for each bin, side by side: the light bar was before, the strong one is now."""
+    edge, label_width = 30.0, 150.0
+    longest = max(*before, *now) or 1.0
+    parts: list[Markup] = []
+    for index, (label, first, second) in enumerate(zip(bins, before, now, strict=True)):
+        y = index * edge
+        parts.append(_text(label_width - 8, y + 19, _short(label, 22), anchor="end"))
+        for place, (share, kind) in enumerate(((first, "bar before"), (second, "bar"))):
+            width, top = share / longest * (_WIDTH - label_width - 60), y + 3 + 12 * place
+            title = tag("title", f"{label}: {share:.1%}")
+            parts.append(tag("rect", title, x=label_width, y=top, width=width, height=10, rx=2, class_=kind))
+            parts.append(_text(label_width + width + 6, top + 9, f"{share:.0%}", anchor="start"))
+    return _svg(parts, _WIDTH, len(bins) * edge, "Shares before and now")
+
+
 def spark(counts: Sequence[float]) -> Markup:
     """The shape of a distribution, as small as a line of text."""
     most, width, height = max(*counts, 0) or 1, 120.0, 24.0

@@ -26,7 +26,8 @@ section{padding:20px 22px;margin-bottom:14px}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:6px 10px;border-bottom:1px solid var(--line);text-align:left;overflow-wrap:anywhere}
 td:first-child{overflow-wrap:normal}
-th{color:var(--soft);font-size:12px;font-weight:600}
+th{color:var(--soft);font-size:12px;font-weight:600;white-space:nowrap}
+.key{white-space:nowrap;font-weight:600}
 .number{text-align:right;white-space:nowrap}
 tbody tr:last-child td{border-bottom:0}
 code{font:12.5px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere;white-space:pre-wrap}
@@ -38,6 +39,7 @@ svg .inverse{fill:var(--card);font-weight:600}
 .guide{stroke:var(--soft);stroke-dasharray:4 4;fill:none}
 .curve{stroke:var(--accent);fill:none;stroke-width:2}
 .bar,.cell{fill:var(--accent)}
+.bar.before{fill-opacity:.35}
 .cell.wrong{fill:var(--bad)}
 .dots{stroke:var(--accent);stroke-linecap:round;stroke-width:4;stroke-opacity:.35;fill:none}
 .spark{width:120px;height:24px}

@@ -81,6 +81,10 @@ def test_the_readme_lists_every_example() -> None:
         ("sweep", (), 0, promises.sweep),
         ("profile", (), 0, promises.profile_of_many_columns),
         ("profile", ("-p", "set=wine"), 0, promises.profile_of_few_columns),
+        ("validate", (), 0, promises.validate),
+        ("validate", ("-p", "fault=broken"), 1, promises.validate_broken),
+        ("validate", ("-p", "fault=leak"), 1, promises.validate_leak),
+        ("validate", ("-p", "fault=drift"), 0, promises.validate_drift),
     ],
 )
 def test_an_example_keeps_its_promise(
