@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pandera.pandas as pandera
-from pandera.errors import SchemaError, SchemaErrors
+from pandera.errors import SchemaError, SchemaErrorReason, SchemaErrors
 
 from mlworkflow_steps.data.anomalies import Anomaly
 from mlworkflow_steps.data.kinds import TIME, Kind, is_quantity, kind_of, texts
@@ -49,6 +49,8 @@ def _findings(frame: pd.DataFrame, wanted: dict[str, Rule], schema: Schema, tabl
     except SchemaErrors as errors:
         extra = [str(error.failure_cases) for error in errors.schema_errors if _check_name(error) == "column_in_schema"]
         for error in errors.schema_errors:
+            if error.reason_code == SchemaErrorReason.CHECK_ERROR:
+                raise RuntimeError(f"check {_check_name(error)} of a column broke: {error.failure_cases}") from error
             yield _anomaly(error, frame, wanted, schema, table, extra)
 
 
@@ -68,9 +70,8 @@ def _checks(rule: Rule, values: pd.Series, is_target: bool) -> list[pandera.Chec
         low, high = (-math.inf if rule.min is None else rule.min), (math.inf if rule.max is None else rule.max)
         checks.append(pandera.Check.in_range(low, high, name="OutOfRange"))
     if rule.categories is not None:
-        known = {_label(label) for label in rule.categories}
         code = "LabelUnseen" if is_target else "NewCategory"
-        checks.append(pandera.Check(lambda column: column.isin(_known(column, known)), name=code))
+        checks.append(pandera.Check(_belonging(rule.categories, observed), name=code))
     return checks
 
 
@@ -97,9 +98,13 @@ def _only_if_some(is_fit: Callable[[pd.Series], Any]) -> Callable[[pd.Series], A
     return check
 
 
-def _known(column: pd.Series, known: set[Any]) -> list[Any]:
-    """Which values of the column are known ones, compared as JSON has them."""
-    return [value for value in column.astype(object).dropna().unique() if _label(value) in known]
+def _belonging(categories: Sequence[Any], observed: Kind) -> Callable[[pd.Series], Any]:
+    """Which values are among the categories, as a check."""
+    if _FAMILY[observed] == "label":
+        names = {str(label) for label in categories}
+        return lambda column: texts(column).isin(names)
+    known = {_label(label) for label in categories}
+    return lambda column: column.isin([value for value in column.dropna().unique() if _label(value) in known])
 
 
 def _label(value: Any) -> Any:
@@ -132,7 +137,7 @@ def _anomaly(
         words = f"{rows:,} of {len(values):,} values in '{name}' are missing ({rows / len(values):.1%}); allowed: {rule.missing:.1%}"
         return Anomaly(code, table, (name,), words, rows)
     bad = _bad_values(error, values)
-    examples = tuple(plain(value) for value in pd.unique(bad)[:_EXAMPLES])
+    examples = tuple(dict.fromkeys(plain(value) for value in bad))[:_EXAMPLES]
     shown = ", ".join(str(value)[:40] for value in examples)
     messages = {
         "TypeChanged": f"'{name}' should hold {_SHOULD_HOLD[rule.type]}; {len(bad):,} values are none: {shown}",

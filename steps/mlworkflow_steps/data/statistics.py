@@ -67,7 +67,7 @@ def histogram(numbers: np.ndarray[Any, np.dtype[Any]]) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """A NumPy or pandas scalar as JSON has it; what JSON has no number for becomes null, anything else its text."""
-    value = value.item() if hasattr(value, "item") else value
+    value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, bool | int | str) else str(value)

@@ -379,6 +379,31 @@ def test_it_starts_within_a_second_and_a_half_and_without_scikit_learn(run_step:
     assert not re.search(r"\| +(sklearn|matplotlib|scipy\.stats)\b", log)
 
 
+def odd_table(folder: Path, rows: int, seed: int, last: int = 0) -> Path:
+    random = np.random.RandomState(seed)
+    frame = pd.DataFrame({"lists": [*([int(value)] * 2 for value in random.randint(0, 3, rows - 1)), [last] * 2]})
+    frame["grade"] = pd.Categorical(random.choice([1, 2, 3], rows))
+    frame["flag"] = pd.Series(random.choice([True, False], rows)).astype(object).where(random.rand(rows) > 0.1, None)
+    frame["review"] = [" ".join(random.choice(["good", "bad", "long"], random.randint(2, 30))) for _ in range(rows)]
+    frame["nothing"] = None
+    frame["label"] = random.choice([True, False], rows)
+    file = folder / f"{seed}.parquet"
+    frame.to_parquet(file)
+    return file
+
+
+def test_odd_tables_are_checked_too(run_step: Any, tmp_path: Path) -> None:
+    """Lists, pandas' categories, flags with gaps, texts of many words: nothing of it breaks a check."""
+
+    before = odd_table(tmp_path, 300, 1)
+    done = run_step("validate", {"target": "label"}, {"reference": before, "table": odd_table(tmp_path, 200, 2)})
+    assert (done.code, done.params["codes"]) == (0, []), done.log
+    strange = run_step(
+        "validate", {"target": "label"}, {"reference": before, "table": odd_table(tmp_path, 200, 3, last=9)}
+    )
+    assert found(strange)["NewCategory"]["examples"] == ["[9 9]"]
+
+
 def test_the_codes_are_those_that_the_operator_knows() -> None:
     from mlworkflow.core.kinds.validate import CODES
     from mlworkflow_steps.data.anomalies import DEFAULT_LEVELS
