@@ -92,11 +92,12 @@ def test_with_the_wrong_authority_the_agent_waits_and_says_so(
         "another authority": Authority().pem,
         "the store's alone": (place[0] / "store.pem").read_text(),
     }
+    started = time.monotonic()
     key, process = bench.start(bench.task("true"), MLWF_PATIENCE="4", MLWF_CA=known[trusted])
     _, err = process.communicate(timeout=60)
     assert process.returncode == 75, "its patience is over"
     assert "CERTIFICATE_VERIFY_FAILED" in err
-    assert "trying again in" in err
+    assert time.monotonic() - started > 2, "it waited"
     assert bench.token_file.read_text() not in err
     assert key not in bench.runs.results
 
