@@ -158,13 +158,20 @@ def main() -> int:
     options.add_argument("--size", type=int, default=2_000_000_000, help="bytes of the big file")
     options.add_argument("--files", type=int, default=20_000, help="files of 10 kB")
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument(
+        "--folder", help="where a step's files are; in memory if nothing is said, so that no disk is measured"
+    )
     chosen = options.parse_args()
-    with tempfile.TemporaryDirectory(prefix="mlworkflow-perf-") as name:
+    where = chosen.folder or ("/dev/shm" if os.path.isdir("/dev/shm") else None)
+    with (
+        tempfile.TemporaryDirectory(prefix="mlworkflow-perf-") as name,
+        tempfile.TemporaryDirectory(prefix="mlworkflow-perf-", dir=where) as files,
+    ):
         folder = Path(name)
         with {"minio": minio, "seaweedfs": seaweedfs}[chosen.server](folder) as endpoint:
             keys = FixedKeys(ACCESS_KEY, SECRET_KEY)
             store = checked(S3Store(S3Settings(endpoint=endpoint, bucket=BUCKET, keys=keys, create_bucket=True)))
-            bench = Bench(endpoint, folder)
+            bench = Bench(endpoint, Path(files))
             with served(make_app(runs=bench.runs, store=store, authenticator=bench.tokens)) as bench.url:
                 measure(bench, store, chosen.size, chosen.files, chosen.rounds)
     found = lines(bench, chosen.size, chosen.files)
@@ -182,12 +189,14 @@ def main() -> int:
 def measure(bench: Bench, store: S3Store, size: int, files: int, rounds: int) -> None:
     """The rounds, each with new bytes, in one order and then in the other."""
     source, back = bench.folder / "source", bench.folder / "back"
+    write_file(source / "file", size)
+    write_file(source / "one", files * 10_000)
+    names = write_tree(source / "tree", files)
     for number in range(rounds):
         print(f"round {number + 1}", flush=True)
-        shutil.rmtree(source, ignore_errors=True)
-        write_file(source / "file", size)
-        write_file(source / "one", files * 10_000)
-        names = write_tree(source / "tree", files)
+        for path in (source / "file", source / "one", source / "tree" / names[0]):
+            with path.open("rb+") as file:  # another digest
+                file.write(os.urandom(32))
         turns = [
             lambda: bench.ours("ours, file", source / "file", back / "file"),
             lambda: bench.theirs("minio, file", source, ["file"], back),
@@ -201,7 +210,6 @@ def measure(bench: Bench, store: S3Store, size: int, files: int, rounds: int) ->
             turn()
             for key in [*store.list("theirs/"), *store.list("perf/")]:
                 store.delete(key)
-            os.sync()
 
 
 def write_file(path: Path, size: int) -> None:
