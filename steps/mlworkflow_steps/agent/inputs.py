@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Mapping
 
+from mlworkflow_steps.agent.errors import StepFailure
 from mlworkflow_steps.agent.folders import Folders
 from mlworkflow_steps.agent.gateway import Gateway
 
@@ -16,18 +18,28 @@ if TYPE_CHECKING:
     _T = TypeVar("_T")
 
 PARALLEL = 4
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def fetch_all(
     gateway: Gateway, inputs: Mapping[str, dict[str, Any]], folders: Folders, *, readable: bool = False
 ) -> None:
-    """Puts every input where the step expects it; raises the first failure, as `transfer.fetch` does."""
+    """Puts every input where the step expects it; raises the first failure, as `transfer.fetch` does, and `StepFailure` (`DiskFull`,
+    `InputInvalid`) where one cannot be written here.
+    """
     if not inputs:
         return
     from mlworkflow_steps.agent import transfer
 
     def fetch(named: tuple[str, dict[str, Any]]) -> None:
         name, artifact = named
+        try:
+            put(name, artifact)
+        except OSError as error:  # not a connection, which is waited for: the disk here
+            reason = "DiskFull" if error.errno in _NO_ROOM else "InputInvalid"
+            raise StepFailure(reason, f"input {name!r} cannot be written: {error.strerror}") from error
+
+    def put(name: str, artifact: dict[str, Any]) -> None:
         target = os.path.join(folders.inputs, name)
         if artifact["type"] == "collection":
             from mlworkflow_steps.agent import collection

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -233,3 +234,17 @@ def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("size", [1 << 20, 30 << 20], ids=["whole", "in ranges"])
+def test_an_input_without_room_fails_the_step_by_its_name(bench: Bench, size: int) -> None:
+    table = bench.put(bytes(size))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 18, limits[1]))  # a disk that is full, to the agent
+    try:
+        key, process = bench.start(bench.task("true", inputs={"table": table}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    process.communicate(timeout=60)
+    result = bench.runs.results[key]
+    assert (result.reason, result.message) == ("DiskFull", "input 'table' cannot be written: File too large")
