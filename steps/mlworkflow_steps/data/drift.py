@@ -81,8 +81,14 @@ class Difference:
         return f"{named}, {'Kolmogorov-Smirnov' if self.test == 'ks' else 'chi-square'} p = {self.p_value:.2g}"
 
 
-def differences(before: pd.DataFrame, now: pd.DataFrame, limits: Limits) -> list[Difference]:
-    """Every column that both tables have and that can be compared, in the order of the first."""
+def differences(before: pd.DataFrame, now: pd.DataFrame, limits: Limits, where: str = "reference") -> list[Difference]:
+    """Every column that both tables have and that can be compared, in the order of the first. `where` names the first table in complaints."""
+    for name in limits.columns or []:
+        if name not in before:
+            raise SpecInvalid(
+                "validate.drift.columns",
+                f"the {where} table has no column '{name}'; it has: {', '.join(map(str, before))}",
+            )
     names = [str(name) for name in before if name in now and (limits.columns is None or name in limits.columns)]
     pairs = {name: pair for name in names if (pair := _comparable(before[name], now[name])) is not None}
     return [_difference(name, *pair, limits, len(pairs)) for name, pair in pairs.items()]

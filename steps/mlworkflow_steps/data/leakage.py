@@ -56,17 +56,27 @@ def _gives_away(feature: pd.Series, kind: Kind, target: pd.Series, is_class: boo
     labels, classes = pd.factorize(answers)
     if len(classes) < 2 or len(found) < 2:
         return ""
-    pairs = len(np.unique(groups * np.int64(len(classes)) + labels))
-    if pairs == len(found) == len(classes) and (not is_class or len(found) <= len(values) / 2):
-        return "equals" if values.astype(str).eq(answers.astype(str)).all() else "says the same as"
-    chance = (len(values) - len(found)) * math.log10(np.bincount(labels).max() / len(labels))
-    if pairs == len(found) <= len(values) / _ROWS_A_GROUP and chance < _CHANCE:
-        return "decides"
+    if _is_equal(values, answers, kind):
+        return "equals"
+    if len(np.unique(groups * np.int64(len(classes)) + labels)) == len(
+        found
+    ):  # each value comes with one answer: is that chance?
+        chance = (len(values) - len(found)) * math.log10(np.bincount(labels).max() / len(labels))
+        if len(found) == len(classes) and chance < _CHANCE:
+            return "says the same as"
+        if len(found) <= len(values) / _ROWS_A_GROUP and chance < _CHANCE:
+            return "decides"
     if not is_quantity(kind):
         return ""
     return _in_order(
         values.to_numpy(float), np.asarray(labels if is_class else answers, dtype=float), is_class, features
     )
+
+
+def _is_equal(values: pd.Series, answers: pd.Series, kind: Kind) -> bool:
+    if is_quantity(kind) and is_quantity(kind_of(answers)):
+        return bool((values.to_numpy(float) == answers.to_numpy(float)).all())
+    return bool(values.astype(object).eq(answers.astype(object)).all())
 
 
 def _in_order(values: Array, answers: Array, is_class: bool, features: int) -> str:

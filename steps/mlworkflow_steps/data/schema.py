@@ -50,6 +50,8 @@ class Rule:
         rule = cls(kind, numbers["min"], numbers["max"], None if categories is None else tuple(categories), numbers["missing"])  # fmt: skip
         if rule.missing is not None and not 0 <= rule.missing <= 1:
             raise SpecInvalid(fields.where("missing"), f"is a share from 0 to 1, not {rule.missing}")
+        if rule.min is not None and rule.max is not None and rule.min > rule.max:
+            raise SpecInvalid(fields.where("min"), f"is above max: {rule.min:g} > {rule.max:g}")
         return rule if default is None else cls(rule.type, *(_first(getattr(rule, n), getattr(default, n)) for n in ("min", "max", "categories", "missing")))  # fmt: skip
 
     def as_json(self) -> dict[str, Any]:

@@ -62,6 +62,8 @@ def run(context: Context) -> None:
     spec = Validate.parse(context.spec)
     tables, named = _tables(context, spec)
     reference = _read(context, _REFERENCE) if _has(context, _REFERENCE) else None
+    if reference and reference[0].empty:
+        raise StepFailure("SourceInvalid", "the input 'reference' has no rows: nothing can be compared with it")
     schema = _schema(context, spec, reference[0] if reference else next(iter(tables.values())), named or (reference[1] if reference else ""))  # fmt: skip
     found = Findings(
         anomalies=[],
@@ -146,7 +148,10 @@ def _differences(
         return {}
     unlabelled = before.drop(columns=schema.target, errors="ignore") if spec.is_serving else before
     others = {name: frame for name, frame in tables.items() if frame is not before}
-    return {name: differences(unlabelled, frame, spec.drift) for name, frame in others.items()}
+    return {
+        name: differences(unlabelled, frame, spec.drift, _TRAIN if reference is None else _REFERENCE)
+        for name, frame in others.items()
+    }
 
 
 def _anomalies(tables: Mapping[str, pd.DataFrame], schema: Schema, found: Findings, spec: Validate) -> list[Anomaly]:
@@ -197,4 +202,6 @@ def _leave(context: Context, found: Findings) -> None:
         context.set_parameter(name, value)
     for anomaly in found.anomalies:
         print(f"{anomaly.level} {anomaly.code} ({anomaly.table}): {anomaly.message}")
-    print(f"{len(found.anomalies)} anomalies, {len(blocks)} of them blocking")
+    print(
+        f"{len(blocks)} blocking, {len(found.anomalies) - len(blocks)} to warn of, in {sum(found.rows.values())} rows"
+    )
