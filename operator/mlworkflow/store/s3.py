@@ -23,37 +23,21 @@ from minio.commonconfig import REPLACE, CopySource
 from minio.credentials.credentials import Credentials
 from minio.credentials.providers import Provider
 from minio.datatypes import Object
-from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
-from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
+from minio.error import MinioException, S3Error, ServerError
+from urllib3.exceptions import HTTPError
 
 from mlworkflow.store._protocol import Entry, SignedPut
+from mlworkflow.store._s3_errors import translated
 from mlworkflow.store._s3_parts import WORD, S3Parts
 from mlworkflow.store._s3_probe import find_form, is_forgeable, parts_are_bound
 from mlworkflow.store._s3_urls import Form, ScopedKeys, UrlSigner
-from mlworkflow.store.errors import KeysRefused, NotFound, StoreFull, StoreRefused, StoreUnavailable
+from mlworkflow.store.errors import NotFound, StoreRefused, StoreUnavailable
 
 _CHUNK = 1 << 20
 _OWN_REQUEST_SECONDS = 300
 _UPLOAD_SECONDS = 86400  # the signature is looked at when an upload begins; some stores look again at its end
 _SECONDS_THAT_MATTER = 30.0
 _TIME_HOLDS = 300.0
-_TRANSIENT = frozenset(
-    {"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "Throttling", "XMinioServerNotInitialized"}
-)
-_FULL = frozenset(
-    {
-        "XMinioStorageFull",
-        "XMinioStorageBackendFull",
-        "XMinioAdminBucketQuotaExceeded",
-        "QuotaExceeded",
-        "InsufficientStorage",
-    }
-)
-_KEYS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "InvalidTokenId"})
-_UNTIMELY = frozenset({"RequestTimeTooSkewed", "RequestExpired", "ExpiredToken"})
-_UNTIMELY_WORDS = ("not valid yet", "has expired")
-"""A refusal for the time of day passes once the clocks agree: theirs, or ours."""
-_MISSING = frozenset({"NoSuchKey", "NotFound", "ResourceNotFound", "NoSuchUpload"})
 _Metadata = dict[str, str | list[str] | tuple[str]]
 _log = logging.getLogger(__name__)
 # Their warnings of a connection that broke, and all that they say below them, quote URLs: signed ones, and the token that an identity is proven with.
@@ -391,32 +375,5 @@ class S3Store:
                 except (ValueError, SyntaxError):
                     raise ServerError("no XML", response.status) from None
 
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        """The client's errors as ours. A URL of ours may be signed, so no text that could hold one is passed on."""
-        try:
-            yield
-        except S3Error as error:
-            words = f"{error.code}: {error.message}"
-            if error.code in _MISSING:
-                raise NotFound(words) from None
-            if error.code in _FULL or error.response.status == 507:
-                raise StoreFull(words) from None
-            if error.code in _TRANSIENT or error.response.status >= 500 or error.response.status == 429:
-                raise StoreUnavailable(words) from None
-            if error.code in _UNTIMELY or any(text in words for text in _UNTIMELY_WORDS):
-                raise StoreUnavailable(f"{words} (do the clocks of the operator and the store agree?)") from None
-            raise (KeysRefused if error.code in _KEYS else StoreRefused)(words) from None
-        except (ServerError, InvalidResponseError) as error:
-            status = error.status_code if isinstance(error, ServerError) else error._code
-            kind = StoreUnavailable if status >= 500 or status == 429 else StoreRefused
-            raise kind(f"the store answered {status} without saying why") from None
-        except (ValueError, SyntaxError) as error:
-            raise StoreUnavailable(f"{self.settings.endpoint} does not speak S3: {type(error).__name__}") from None
-        except (HTTPError, OSError) as error:
-            reason = error.reason if isinstance(error, MaxRetryError) else error
-            if isinstance(reason, SSLError):
-                raise StoreUnavailable(
-                    f"{self.settings.endpoint}: {reason}"
-                ) from None  # a certificate can be put right
-            raise StoreUnavailable(f"{self.settings.endpoint} cannot be reached: {type(reason).__name__}") from None
+    def _translated(self) -> contextlib.AbstractContextManager[None]:
+        return translated(self.settings.endpoint)

@@ -20,13 +20,13 @@ from mlworkflow.gateway.app import make_app
 from mlworkflow.gateway.runs import OutputSpec
 from mlworkflow.kube.authorities import LARGEST, Authorities
 from mlworkflow.store.credentials import FixedKeys
-from mlworkflow.store.errors import StoreError, StoreUnavailable
+from mlworkflow.store.errors import StoreError
 from mlworkflow.store.s3 import S3Settings, S3Store
 
 from tests.component.agent.conftest import Bench
 from tests.component.certificates import Authority
 from tests.component.fakes import FakeRuns, served
-from tests.component.servers import ACCESS_KEY, SECRET_KEY, minio
+from tests.component.servers import ACCESS_KEY, SECRET_KEY, checked, minio
 
 
 def store_at(endpoint: str, authority: Path | None) -> S3Store:
@@ -36,17 +36,6 @@ def store_at(endpoint: str, authority: Path | None) -> S3Store:
             endpoint=endpoint, bucket="tls", keys=keys, create_bucket=True, ca_file=str(authority) if authority else None
         )
     )  # fmt: skip
-
-
-def checked(store: S3Store) -> S3Store:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            store.check()
-            return store
-        except StoreUnavailable:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
 
 
 @pytest.fixture(scope="module")
