@@ -123,7 +123,7 @@ def test_one_listing_tells_records_and_checkpoints_of_nested_tasks_apart(store: 
         write_checkpoint(store, CheckpointKey(folder, "uid-1", task), ArtifactRef("sha256:" + "f" * 64, 1, "directory"))
         write_checkpoint(store, CheckpointKey(folder, "uid-1", task), checkpoints[task])
         write_log(store, key, checkpoints[task])
-    assert load_run(store, folder, "uid-1") == Kept(records, checkpoints)
+    assert load_run(store, folder, "uid-1") == Kept(records, checkpoints, {})
     assert {read_log(store, key) for key in records} == set(checkpoints.values())
     assert set(record_keys(store, folder, "uid-1")) == set(records)
     assert read_log(store, AttemptKey(folder, "uid-1", "a", 1)) is None
