@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from mlworkflow_steps.data.anomalies import Anomaly
-from mlworkflow_steps.data.kinds import Kind, is_quantity, kind_of
+from mlworkflow_steps.data.kinds import Kind, is_quantity, kind_of, texts
 from mlworkflow_steps.data.table import Task
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -52,7 +52,7 @@ def _gives_away(feature: pd.Series, kind: Kind, target: pd.Series, is_class: boo
     if kind == "empty" or both.mean() < 0.5 or both.sum() < _FEWEST_ROWS:
         return ""
     values, answers = feature[both], target[both]
-    groups, found = pd.factorize(values.astype(object).map(str) if kind in ("text", "category") else values)
+    groups, found = pd.factorize(texts(values) if kind in ("text", "category") else values)
     labels, classes = pd.factorize(answers)
     if len(classes) < 2 or len(found) < 2:
         return ""
@@ -76,7 +76,7 @@ def _gives_away(feature: pd.Series, kind: Kind, target: pd.Series, is_class: boo
 def _is_equal(values: pd.Series, answers: pd.Series, kind: Kind) -> bool:
     if is_quantity(kind) and is_quantity(kind_of(answers)):
         return bool((values.to_numpy(float) == answers.to_numpy(float)).all())
-    return bool(values.astype(object).eq(answers.astype(object)).all())
+    return bool(texts(values).eq(texts(answers)).all())
 
 
 def _in_order(values: Array, answers: Array, is_class: bool, features: int) -> str:
