@@ -57,6 +57,11 @@ soak: $(VENV)/.ready ## Try the engine on SOAK random workflows and disturbances
 	  $(RUN)/python -m pytest tests/unit/core/test_world.py -q -p no:cacheprovider --timeout=0 --hypothesis-seed=$$RANDOM$$job & pids="$$pids $$!"; \
 	  done; failed=0; for pid in $$pids; do wait $$pid || failed=1; done; exit $$failed
 
+.PHONY: perf
+perf: $(VENV)/.ready ## Measure the transfer of artifacts beside the minio client's, into build/perf-artifacts.json
+	@$(NODE) build minio
+	@$(RUN)/python -m tests.perf.artifacts
+
 .PHONY: lint
 lint: $(VENV)/.ready ## Check style, types and layers
 	$(RUN)/ruff check .
