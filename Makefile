@@ -47,7 +47,7 @@ prepare: $(VENV)/.ready ## Build what the test tiers need: servers, the node, it
 JOBS ?= 2
 .PHONY: test
 test: prepare ## Run every test tier (TIERS="unit component" for fewer, JOBS=0 in one process)
-	$(RUN)/python -m pytest --numprocesses $(JOBS) --dist loadgroup $(addprefix tests/,$(TIERS)) $(PYTEST_ARGS)
+	$(RUN)/python -m pytest --numprocesses $(JOBS) --dist loadscope $(addprefix tests/,$(TIERS)) $(PYTEST_ARGS)
 
 SOAK ?= 100000
 SOAK_JOBS ?= $(shell nproc)

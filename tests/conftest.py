@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import HealthCheck, settings
-
-_ONE_AFTER_ANOTHER = {Path(__file__).parent / tier for tier in ("cluster", "kind")}
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What starts, stops and disturbs the machine's one node runs in one process, in its order; all else is free."""
-    for item in items:
-        if not _ONE_AFTER_ANOTHER.isdisjoint(item.path.parents):
-            item.add_marker(pytest.mark.xdist_group("node"))
+class OneNode(LoadScopeScheduling):
+    """What starts, stops and disturbs the machine's one node runs in one process, in its order; every other test is free."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "node" if nodeid.startswith(("tests/cluster/", "tests/kind/")) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneNode:
+    """In place of xdist's own, whose groups pytest 9.2 does not know."""
+    return OneNode(config, log)
