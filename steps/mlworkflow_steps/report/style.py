@@ -24,8 +24,8 @@ section{padding:20px 22px;margin-bottom:14px}
 .pair section{min-width:0}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-th,td{padding:6px 10px;border-bottom:1px solid var(--line);text-align:left;overflow-wrap:anywhere}
-td:first-child{overflow-wrap:normal}
+th,td{padding:6px 10px;border-bottom:1px solid var(--line);text-align:left}
+td:last-child:not(:first-child,.number){min-width:16ch;overflow-wrap:anywhere}
 th{color:var(--soft);font-size:12px;font-weight:600;white-space:nowrap}
 .key{white-space:nowrap;font-weight:600}
 .number{text-align:right;white-space:nowrap}
