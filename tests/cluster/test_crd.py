@@ -211,7 +211,9 @@ def kubectl(cluster: Cluster) -> Iterator[Kubectl]:
     run("create", "namespace", run.namespace)
     try:
         run("apply", "-f", "-", given=definition)
-        run("wait", "--for=condition=Established", f"crd/mlworkflows.{GROUP}", "--timeout=30s")
+        # not `kubectl wait`, which fails as long as there are no conditions at all
+        established = '{.status.conditions[?(@.type=="Established")].status}'
+        wait_for(lambda: run("get", f"crd/mlworkflows.{GROUP}", "-o", f"jsonpath={established}") == "True", 30)
         wait_for(lambda: "DESCRIPTION" in run("explain", SHORT, check=False))  # published a moment after Established
         yield run
     finally:
