@@ -65,11 +65,11 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
     FloatRange.__name__: (_ORDERED, _LOGARITHM),
 }
 
-COUNTS: Mapping[str, Mapping[str, int]] = {
+COUNTS: Mapping[str, Mapping[str, Any]] = {
     Bound.__name__: {"minProperties": 1},
-    Dimension.__name__: {"minProperties": 1, "maxProperties": 2},
+    Dimension.__name__: {"oneOf": [{"required": [name]} for name in VALUES]},
 }
-"""Objects that hold this many fields: CEL sees no field that may be of any type, so it could not tell which are there."""
+"""Objects whose fields are counted by the schema: CEL sees no field that may be of any type, so it could not tell which are there."""
 
 LIMITS: Mapping[str, Mapping[str, Mapping[str, int | str]]] = {
     SPEC: {"steps": {"maxItems": 10_000}},

@@ -45,10 +45,12 @@ def test_every_node_has_a_type_or_says_that_it_is_open() -> None:
 
 
 def test_nothing_stands_in_it_that_structural_schemas_may_not_have() -> None:
-    forbidden = {"$ref", "anyOf", "oneOf", "allOf", "title", "$defs", "definitions"}
+    forbidden = {"$ref", "anyOf", "allOf", "title", "$defs", "definitions"}
     assert [
         path for path, node in ALL.items() if node.keys() & forbidden or node.get("additionalProperties") is False
     ] == []
+    alternatives = [alternative for node in ALL.values() for alternative in node.get("oneOf", ())]
+    assert [alternative for alternative in alternatives if alternative.keys() != {"required"}] == []
 
 
 def test_properties_and_additional_properties_exclude_each_other() -> None:
