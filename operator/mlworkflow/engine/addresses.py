@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -42,9 +43,16 @@ class Guard:
         if is_too_near(found):
             raise TargetRefused(f"the host is a loopback or link-local address, which {self._setting} does not name")
 
-    def connector(self, limit: int) -> aiohttp.TCPConnector:
-        """Connections that are made only where `check` has seen the address. A host that is an address itself is the caller's to check."""
-        return aiohttp.TCPConnector(resolver=_Resolver(self.check), use_dns_cache=False, limit=limit)
+    def session(self, limit: int, **settings: Any) -> aiohttp.ClientSession:
+        """A client, without a memory, that connects only where `check` has seen the address. A host that is an address itself is the caller's
+        to check. `settings` are further ones of aiohttp's.
+        """
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=_Resolver(self.check), use_dns_cache=False, limit=limit),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "mlworkflow"},
+            **settings,
+        )
 
 
 class _Resolver(AbstractResolver):

@@ -145,12 +145,7 @@ class WebhookSender:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=self._guard.connector(AT_ONCE),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": "mlworkflow"},
-                timeout=TIMEOUT,
-            )
+            self._session = self._guard.session(AT_ONCE, timeout=TIMEOUT)
         return self._session
 
     def _key(self, namespace: str) -> bytes | None:

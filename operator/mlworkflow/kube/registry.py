@@ -185,11 +185,7 @@ class Registries:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=self._guard.connector(AT_ONCE),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": "mlworkflow"},
-            )
+            self._session = self._guard.session(AT_ONCE)
         return self._session
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mlworkflow.core.names import API_VERSION, KIND, MAX_NAME
 from mlworkflow.schema.resource import SPEC, STEP, Schema, objects, reachable, reference
-from mlworkflow.schema.rules import COUNTS, EXACTLY_ONE, LIMITS
+from mlworkflow.schema.rules import COUNTS, EXACTLY_ONE, LIMITS, one_of
 
 TRIAL = "Trial"
 _NOT_IN_TRIALS = frozenset({"name", "after", "when", "inputs", "tune"})
@@ -20,7 +20,7 @@ def editor_schema() -> Schema:
     step = found["Tune"]["properties"]["step"]
     found["Tune"]["properties"]["step"] = {**reference(TRIAL), "description": step["description"]}
     for owner, names in EXACTLY_ONE.items():
-        found[owner]["oneOf"] = _one_of(names)
+        found[owner]["oneOf"] = one_of(names)
     for owner, counts in COUNTS.items():
         found[owner] |= counts
     for owner, fields in LIMITS.items():
@@ -47,9 +47,5 @@ def editor_schema() -> Schema:
 def _trial(step: Schema) -> Schema:
     properties = {name: value for name, value in step["properties"].items() if name not in _NOT_IN_TRIALS}
     kinds = tuple(name for name in EXACTLY_ONE[STEP] if name not in _NOT_IN_TRIALS)
-    own = {"title": TRIAL, "description": "The step that a trial runs.", "required": [], "oneOf": _one_of(kinds)}
+    own = {"title": TRIAL, "description": "The step that a trial runs.", "required": [], "oneOf": one_of(kinds)}
     return {**step, **own, "properties": properties}
-
-
-def _one_of(names: tuple[str, ...]) -> list[Schema]:
-    return [{"required": [name]} for name in names]

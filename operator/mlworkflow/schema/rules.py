@@ -65,9 +65,15 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
     FloatRange.__name__: (_ORDERED, _LOGARITHM),
 }
 
+
+def one_of(fields: tuple[str, ...]) -> list[dict[str, Any]]:
+    """That exactly one of these fields is there, as JSON Schema says it."""
+    return [{"required": [name]} for name in fields]
+
+
 COUNTS: Mapping[str, Mapping[str, Any]] = {
     Bound.__name__: {"minProperties": 1},
-    Dimension.__name__: {"oneOf": [{"required": [name]} for name in VALUES]},
+    Dimension.__name__: {"oneOf": one_of(VALUES)},
 }
 """Objects whose fields are counted by the schema: CEL sees no field that may be of any type, so it could not tell which are there."""
 
