@@ -27,11 +27,10 @@ class Requests:
             json.dump(patch, scratch)
             scratch.flush()
             while True:
-                self._folder.mkdir(exist_ok=True)
-                path = self._folder / f"{max(self._numbers(), default=0) + 1}.json"
-                with contextlib.suppress(
-                    FileExistsError, FileNotFoundError
-                ):  # somebody else's, or the folder just went
+                # The number may be somebody else's by now, and the folder may go at any moment: also while `mkdir` looks at what is there.
+                with contextlib.suppress(FileExistsError, FileNotFoundError):
+                    self._folder.mkdir(exist_ok=True)
+                    path = self._folder / f"{max(self._numbers(), default=0) + 1}.json"
                     os.link(scratch.name, path)
                     return path
 

@@ -25,7 +25,6 @@ SECRET_KEY_FILE = "secret-key"
 MARGIN = timedelta(minutes=20)
 """So long before their end keys are replaced: a URL ends with the keys that signed it, and is to live for 15 minutes."""
 _TRY_AGAIN = timedelta(minutes=1)
-_TRIES = 3
 _log = logging.getLogger(__name__)
 
 
@@ -36,18 +35,26 @@ class FileKeys(Provider):
         self._folder = folder
 
     def retrieve(self) -> Credentials:
-        for left in reversed(range(_TRIES)):
-            # The kubelet replaces both files at once, by the link `..data`: read by way of what it means now, they belong together.
-            folder = Path(os.path.realpath(self._folder / "..data"))
-            folder = folder if folder.is_dir() else self._folder
+        # The kubelet replaces both files at once, by the link `..data`, and removes those before: read by way of what it means now, they belong
+        # together, and when they cannot be read they count as missing only if it still means the same.
+        version = self._version()
+        while True:
+            folder = self._folder / version
             try:
                 return Credentials(
                     (folder / ACCESS_KEY_FILE).read_text().strip(), (folder / SECRET_KEY_FILE).read_text().strip()
                 )
             except (OSError, ValueError) as error:
-                if not left:
+                before, version = version, self._version()
+                if version == before:
                     raise _not_had(error) from None
-        raise AssertionError("the last try returns or raises")
+
+    def _version(self) -> str:
+        """The folder that `..data` means, "" where there is no such link: files that nobody replaces together."""
+        try:
+            return os.readlink(self._folder / "..data")
+        except OSError:
+            return ""
 
 
 class FixedKeys(Provider):
