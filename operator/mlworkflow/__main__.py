@@ -81,6 +81,7 @@ async def run(settings: Settings) -> None:
     """The whole operator."""
     async with KubeClient(load_config()) as client:
         queue: WorkQueue[str] = WorkQueue()
+        statuses: WorkQueue[str] = WorkQueue()
         clock = EngineClock(time.time())
         registries = None if settings.registries is None else Registries(settings.registries)
         secrets = PullSecrets(client) if settings.registry_secrets else None
@@ -111,7 +112,7 @@ async def run(settings: Settings) -> None:
         signing_key = Path(settings.signing_key) if settings.signing_key else None
         duties = [archiving, *([_signing(signing_key)] if signing_key else [])]
         keeper = Keeper(engine.store, duties, lambda uid: reconciler.wake(uid))
-        reconciler = Reconciler(client, engine, queue.add, clock, webhooks, keeper)
+        reconciler = Reconciler(client, engine, queue.add, statuses.add, clock, webhooks, keeper)
         collector = GarbageCollector(client, engine.store, settings.namespaces, settings.retention)
         keys = ClusterKeys(lambda: client.get(JWKS), clock=clock)
         steps = make_app(
@@ -137,6 +138,7 @@ async def run(settings: Settings) -> None:
                     group.create_task(_share(reconciler), name="sharing"),
                     group.create_task(watch_store(engine, reconciler.wake_all), name="store"),
                     group.create_task(_work(driver, queue, settings.workers, reconciler), name="workers"),
+                    group.create_task(run_workers(statuses, settings.workers, reconciler.publish), name="statuses"),
                 ]
                 if certificate:
                     background.append(group.create_task(certificate.keep_fresh(), name="certificate"))

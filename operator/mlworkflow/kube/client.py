@@ -22,6 +22,7 @@ from mlworkflow.kube.streams import LineSplitter, WatchEvent, watch_event
 from mlworkflow.kube.transport import JSON, ClientStatistics, Params, Request, Transport
 
 MERGE_PATCH = "application/merge-patch+json"
+METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
 RETRIES = Backoff(base=0.1, cap=5.0, attempts=4)
 
 
@@ -108,8 +109,13 @@ class KubeClient:
         return _parsed(await self.request("PATCH", path, body=orjson.dumps(body), content_type=MERGE_PATCH))
 
     async def patch_status(self, path: str, body: Json) -> Json:
-        """Merge `body` (`{"metadata": …, "status": …}`) into the status of the object at `path`."""
-        return await self.merge_patch(f"{path}/status", body)
+        """Merge `body` (`{"metadata": …, "status": …}`) into the status of the object at `path`; of the answer only `metadata` counts, for a
+        server that can leaves the rest out, which is as large as the object.
+        """
+        data = orjson.dumps(body)
+        return _parsed(
+            await self.request("PATCH", f"{path}/status", body=data, content_type=MERGE_PATCH, headers=METADATA_ONLY)
+        )
 
     async def delete(
         self,

@@ -1,13 +1,16 @@
-"""From a key to a finished turn: read the resource, let the engine advance it, write its status if that changed.
+"""From a key to a finished turn: read the resource, let the engine advance it, and see to it that its status is written.
 
-One status patch a reconcile, and only if something changed; it carries the resource version it was worked out from, so a conflict
-means that we looked at an old one. A resource that is not sound gets a status that says so, and never a Pod.
+Nothing depends on a status that is written, so no turn waits for one: `publish` writes them beside the turns, one patch at a time for each
+workflow, which carries all that has changed since the last. A patch carries the resource version it was worked out from, so a conflict means that
+we looked at an old one. A resource that is not sound gets a status that says so, and never a Pod.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from mlworkflow.core import rerun, status
 from mlworkflow.core.errors import SpecError
@@ -30,20 +33,33 @@ from mlworkflow.kube.retention import is_finished
 from mlworkflow.store.errors import StoreError
 
 RETRY_STORE = 5.0
+PAUSE = 0.1
+"""Seconds between two writes of one status, unless it is the last: nobody reads faster, and a big one costs the API server more than a Pod."""
+Status: TypeAlias = Mapping[str, Any]
 
 
 class Reconciler:
-    """Holds the resources by ``namespace/name``; `enqueue(key)` asks for a reconcile. `primed` is set once every workflow that existed has had one."""
+    """Holds the resources by ``namespace/name``; `enqueue(key)` asks for a `reconcile`, `report(key)` for a `publish`. `primed` is set once every
+    workflow that existed has had a turn.
+    """
 
     def __init__(
         self,
         client: KubeClient,
         engine: Engine,
         enqueue: Callable[[str], None],
+        report: Callable[[str], None],
         clock: Callable[[], float],
         webhooks: WebhookSender | None = None,
         keeper: Keeper | None = None,
+        pause: float = PAUSE,
     ) -> None:
+        self._report = report
+        self._pause = pause
+        self._wanted: dict[
+            str, Callable[[Status], Status]
+        ] = {}  # key → from the status that is, the one that should be
+        self._written_at: dict[str, float] = {}  # key → by the event loop's clock
         self._keeper = keeper
         self._webhooks = webhooks
         self._client = client
@@ -94,39 +110,52 @@ class Reconciler:
             self.priming.seen(resource["metadata"]["uid"])
 
     async def _turn(self, key: str, resource: Json) -> float | None:
-        before: Mapping[str, Any] = resource.get("status") or {}
-        if status.is_invalid(before) and before.get("observedGeneration") != resource["metadata"].get("generation"):
-            before = {}  # it never ran, and has been edited since: a new chance
+        before = _status_of(resource)
         if self._is_over(resource, before) and not self._cleanup.is_due(resource):
-            return await self._retire(resource)
-        wake_at: float | None = None
-        live: Live | None = None
+            return await self._retire(key, resource)
         try:
             live = await self._live(resource, before)
             if rerun.is_asked(live.plan, live.run):
                 return await self._run_again(key, resource, live)
             wake_at = await self._engine.advance(live)
-            after = status.written(live.plan, live.run, before, self._clock())
+            self._want(key, lambda before: status.written(live.plan, live.run, before, self._clock()))
+            return None if wake_at is None else max(0.0, wake_at - self._clock())
         except SpecError as error:
             generation = int(resource["metadata"].get("generation") or 1)
-            known = status.is_invalid(before) or is_finished(before)
-            after = dict(before) if known else status.invalid(error.problems, before, generation, self._clock())
+            self._want(key, partial(_unsound, error, generation, self._clock()))
             await self._stop_leftovers(resource)
+            return None
         except StoreError as error:
-            message = f"waiting for the object store: {error}"
-            after = {**before, "phase": before.get("phase") or str(Phase.PENDING), "message": message}
-            after = dict(before) if is_finished(before) else after
-            wake_at = self._clock() + RETRY_STORE
-        is_written = await self._write(key, resource, after)
-        if live and is_written and self._webhooks:
+            self._want(key, partial(_without_store, error))
+            return RETRY_STORE
+
+    def _want(self, key: str, wanted: Callable[[Status], Status]) -> None:
+        self._wanted[key] = wanted
+        self._report(key)
+
+    async def publish(self, key: str) -> float | None:
+        """Write the status of a workflow as it is now, if it is another, and do what follows once it is written; seconds until this is due again."""
+        resource = self._resources.get(key)
+        if resource is None:
+            return None
+        known = _status_of(resource)
+        after = self._wanted[key](known) if key in self._wanted else known
+        if after != (resource.get("status") or {}):
+            now = asyncio.get_running_loop().time()
+            if (due := self._written_at.get(key, -math.inf) + self._pause) > now and not is_finished(after):
+                return due - now
+            if not await self._write(key, resource, after):
+                return None
+            self._written_at[key] = asyncio.get_running_loop().time()
+        live = self._engine.live.get(resource["metadata"]["uid"])
+        if live and self._webhooks:
             self._webhooks.take(live)
         if live:
             await self._cleanup.clean(live)
-        waits = [] if wake_at is None else [max(0.0, wake_at - self._clock())]
         written = self._resources.get(key)
-        if written and is_finished(written.get("status") or {}) and (due := await self._retire(written)) is not None:
-            waits.append(due)
-        return min(waits, default=None)
+        if written and is_finished(written.get("status") or {}):
+            return await self._retire(key, written)
+        return None
 
     async def _run_again(self, key: str, resource: Json, live: Live) -> float | None:
         """Take up a request to run steps again: it is written down first, and carried out in the next turn."""
@@ -137,13 +166,15 @@ class Reconciler:
             live.restart(again.run)
         return 0.0
 
-    async def _retire(self, resource: Json) -> float | None:
+    async def _retire(self, key: str, resource: Json) -> float | None:
         """A workflow that has ended: forgotten once nothing of it is left, deleted when its time is over."""
         metadata = resource["metadata"]
         if self._webhooks and self._webhooks.is_busy(metadata["uid"]):
             return None  # whoever is called last wakes us
         if self._is_over(resource, resource["status"]):
             self._engine.close(metadata["uid"])
+            self._wanted.pop(key, None)
+            self._written_at.pop(key, None)
         if self._keeper:
             self._keeper.take(resource)
             if self._keeper.is_busy(metadata["uid"]):
@@ -187,7 +218,7 @@ class Reconciler:
                 self._enqueue(key)
         else:
             if metadata["uid"] in self._keys:  # else its deletion overtook this answer
-                self._take(written)
+                self._take({**resource, "metadata": written["metadata"], "status": dict(after)})
             return True
         return False
 
@@ -238,7 +269,9 @@ class Reconciler:
                 self._keeper.take({**known, "status": status.cut_off(before, "deleted before its end", self._clock())})
 
     def _forget(self, key: str, uid: str) -> None:
-        self._keys.pop(uid, None)
+        if self._keys.pop(uid, None):
+            self._wanted.pop(key, None)
+            self._written_at.pop(key, None)
         self._engine.close(uid)
         self._cleanup.forget(uid)
         if self._webhooks:
@@ -248,3 +281,24 @@ class Reconciler:
         self.priming.seen(uid)
         if self._resources.get(key, {}).get("metadata", {}).get("uid") == uid:
             del self._resources[key]
+
+
+def _status_of(resource: Json) -> Status:
+    """The status so far; nothing of a workflow that never ran and has been edited since: a new chance."""
+    known: Status = resource.get("status") or {}
+    is_edited = known.get("observedGeneration") != resource["metadata"].get("generation")
+    return {} if status.is_invalid(known) and is_edited else known
+
+
+def _unsound(error: SpecError, generation: int, now: float, before: Status) -> Status:
+    is_known = status.is_invalid(before) or is_finished(before)
+    return before if is_known else status.invalid(error.problems, before, generation, now)
+
+
+def _without_store(error: StoreError, before: Status) -> Status:
+    message = f"waiting for the object store: {error}"
+    return (
+        before
+        if is_finished(before)
+        else {**before, "phase": before.get("phase") or str(Phase.PENDING), "message": message}
+    )

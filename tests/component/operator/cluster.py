@@ -217,6 +217,7 @@ class Operator:
         self.api = api
         self.client = client
         self.queue: WorkQueue[str] = WorkQueue(backoff=QUICK)
+        self.statuses: WorkQueue[str] = WorkQueue(backoff=QUICK)
         settings = PodSettings(gateway="http://gateway", steps_image="steps", agent_image="agent")
         self.driver = PodDriver(
             client,
@@ -239,7 +240,9 @@ class Operator:
         duties = [archiving, *([signing_with(signing_key, Builder(OPERATOR, "1"))] if signing else [])]
         self.keeper = Keeper(store, duties, wake)
         self.last_words = LastWords(store, lambda key, pod: self.driver.last_log(key.namespace, pod))
-        self.reconciler = Reconciler(client, self.engine, self.queue.add, clock, self.webhooks, self.keeper)
+        self.reconciler = Reconciler(
+            client, self.engine, self.queue.add, self.statuses.add, clock, self.webhooks, self.keeper, pause=0.0
+        )
         self.runs = EngineRuns(self.engine)
 
     async def run(self) -> None:
@@ -247,6 +250,7 @@ class Operator:
             group.create_task(self.driver.run())
             group.create_task(self._events())
             group.create_task(self._work())
+            group.create_task(run_workers(self.statuses, 4, self.reconciler.publish))
 
     async def _work(self) -> None:
         await self.driver.wait_synced()
@@ -262,8 +266,12 @@ class Operator:
 
     @property
     def is_idle(self) -> bool:
-        state = self.queue.statistics()
-        return state.depth == state.in_flight == 0 and self.keeper.is_idle and self.last_words.is_idle
+        states = [self.queue.statistics(), self.statuses.statistics()]
+        return (
+            all(state.depth == state.in_flight == 0 for state in states)
+            and self.keeper.is_idle
+            and self.last_words.is_idle
+        )
 
     async def settled(self) -> None:
         """Return once the operator has seen everything and has nothing to do."""

@@ -81,19 +81,23 @@ class Operator:
     def __init__(self, server: Server, folder: Path) -> None:
         self.server = server
         self.due: list[str] = []
+        self.told: set[str] = set()
         store = DirectoryStore(folder, BlobSigner(b"0" * 32))
         settings = PodSettings(gateway="http://gateway", steps_image="steps", agent_image="agent")
         driver = PodDriver(
             server, settings, [], lambda uid: self.reconciler.wake(uid), lambda uid: self.reconciler.home(uid)
         )  # type: ignore[arg-type]
         self.engine = Engine(store, driver, lambda uid: self.reconciler.wake(uid), time.time)
-        self.reconciler = Reconciler(server, self.engine, self.due.append, time.time)  # type: ignore[arg-type]
+        self.reconciler = Reconciler(server, self.engine, self.due.append, self.told.add, time.time, pause=0.0)  # type: ignore[arg-type]
         self.reconciler.observe("ADDED", server.resource)
 
     async def settle(self) -> None:
-        while self.due:
-            self.due[:] = self.due[1:] if self.due[0] in self.due[1:] else self.due
-            await self.reconciler.reconcile(self.due.pop(0))
+        while self.due or self.told:
+            self.due[:] = self.due[1:] if self.due and self.due[0] in self.due[1:] else self.due
+            if self.due:
+                await self.reconciler.reconcile(self.due.pop(0))
+            else:
+                await self.reconciler.publish(self.told.pop())
 
     async def commit_all(self) -> None:
         """Every Pod that has not committed does so, before the operator looks again."""

@@ -316,7 +316,7 @@ async def test_an_api_server_that_is_away_for_a_moment_costs_nothing_but_time(tm
     api.on("create pods", refused(503, "ServiceUnavailable"), refused(500, "InternalError"))
     api.on("patch mlworkflows/status", *[refused(503, "ServiceUnavailable")] * 5)
     async with operating(api, tmp_path) as operator:
-        while not api.status():
+        while not (api.status() and api.pods):
             operator.reconciler.wake("uid-1")
             await operator.settled()
         await operator.work(pod_of(api, "s0"))

@@ -1,0 +1,93 @@
+"""What would happen in simulated Pods, where nothing runs: as soon as one is running its agent commits, and then its container ends.
+
+The agents call the operator's gateway as those in Pods do, with a token that is bound to the Pod, signed with the key of the test node. A bare
+Pod has no agent, and ends the same way: by one patch of its status, as a kubelet would write it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+import aiohttp
+import jwt
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from mlworkflow.core import names
+from mlworkflow.kube.client import KubeClient
+from mlworkflow.kube.errors import NotFound
+from mlworkflow.kube.paths import PODS
+from node.pki import PKI
+
+from tests.perf.pods import Json, Watched
+
+_COMMITTED = {"exitCode": 0}
+_AT_ONCE = 32
+
+
+class Agents:
+    """Those of all Pods that `watched` tells of. While `is_silent`, Pods go on running; `troubles` is what the gateway refused."""
+
+    def __init__(self, client: KubeClient, watched: Watched, gateway: str, keys: dict[str, Any]) -> None:
+        self._client, self._url = client, f"{gateway}/v1/commit"
+        self._key = load_pem_private_key((PKI / "sa.key").read_bytes(), None)
+        self._kid = keys["keys"][0]["kid"]
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._done: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._session = aiohttp.ClientSession()
+        self.troubles: list[str] = []
+        self.is_silent = False
+        watched.hears.append(self._hear)
+
+    @classmethod
+    async def make(cls, client: KubeClient, watched: Watched, gateway: str) -> Agents:
+        """With the keys that the cluster publishes."""
+        return cls(client, watched, gateway, await client.get("/openid/v1/jwks"))
+
+    async def close(self) -> None:
+        """Ends what is under way."""
+        for task in self._tasks:
+            task.cancel()
+        await self._session.close()
+
+    def _hear(self, kind: str, pod: Json) -> None:
+        uid = pod["metadata"].get("uid", "")
+        if kind == "DELETED":
+            self._done.discard(uid)
+        elif not self.is_silent and uid not in self._done and pod["status"].get("phase") == "Running":
+            self._done.add(uid)
+            task = asyncio.create_task(self._run(pod))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, pod: Json) -> None:
+        async with self._slots:
+            if names.LABEL_WORKFLOW in pod["metadata"].get("labels", {}):
+                await self._commit(pod)
+            path = PODS.path(pod["metadata"]["namespace"], pod["metadata"]["name"])
+            ended = {"exitCode": 0, "reason": "Completed"}
+            containers = [{**status, "state": {"terminated": ended}} for status in pod["status"]["containerStatuses"]]
+            with contextlib.suppress(NotFound):
+                await self._client.patch_status(
+                    path, {"status": {"phase": "Succeeded", "containerStatuses": containers}}
+                )
+
+    async def _commit(self, pod: Json) -> None:
+        headers = {"Authorization": f"Bearer {self._token(pod)}"}
+        async with self._session.post(self._url, json=_COMMITTED, headers=headers) as answer:
+            if answer.status != 200:
+                self.troubles.append(f"{pod['metadata']['name']}: {answer.status} {await answer.text()}")
+
+    def _token(self, pod: Json) -> str:
+        metadata, now = pod["metadata"], int(time.time())
+        claims = {
+            "aud": ["mlworkflow"], "exp": now + 600, "nbf": now - 1, "iat": now - 1, "sub": "perf",
+            "kubernetes.io": {
+                "namespace": metadata["namespace"],
+                "pod": {"name": metadata["name"], "uid": metadata["uid"]},
+                "serviceaccount": {"name": "default", "uid": ""},
+            },
+        }  # fmt: skip
+        return jwt.encode(claims, self._key, algorithm="RS256", headers={"kid": self._kid})  # type: ignore[arg-type]

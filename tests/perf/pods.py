@@ -1,0 +1,116 @@
+"""Bare Pods: what a cluster takes with no workflow engine at all. One asyncio client creates them, one watch sees them end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
+from copy import deepcopy
+from typing import Any
+
+from mlworkflow.kube.client import KubeClient
+from mlworkflow.kube.paths import PODS
+
+Json = dict[str, Any]
+
+
+class Watched:
+    """The Pods of a namespace as one watch tells of them; whoever `hears` is called for every event."""
+
+    def __init__(self, client: KubeClient, namespace: str) -> None:
+        self._client, self.namespace = client, namespace
+        self.phases: dict[str, str] = {}
+        self.hears: list[Callable[[str, Json], None]] = []
+        self._changed = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def watching(self) -> AsyncIterator[Watched]:
+        """For as long as this lasts."""
+        path = PODS.path(self.namespace)
+        version = (await self._client.list(path, {"limit": 1}))["metadata"]["resourceVersion"]
+        task = asyncio.create_task(self._watch(path, version))
+        try:
+            yield self
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _watch(self, path: str, version: str) -> None:
+        async for event in self._client.watch(path, {"resourceVersion": version}):
+            name = event.object["metadata"].get("name", "")
+            if event.type == "DELETED":
+                self.phases.pop(name, None)
+            elif event.type in ("ADDED", "MODIFIED"):
+                self.phases[name] = event.object.get("status", {}).get("phase", "")
+            for hear in self.hears:
+                hear(event.type, event.object)
+            self._changed.set()
+
+    async def until(self, is_so: Callable[[dict[str, str]], bool]) -> None:
+        """Returns once `is_so` of the phases by name."""
+        while not is_so(self.phases):
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def cleared(self) -> None:
+        """Deletes every Pod, and waits until they are gone."""
+        await self._client.request("DELETE", PODS.path(self.namespace), params={"gracePeriodSeconds": 0})
+        await self.until(lambda phases: not phases)
+
+
+class Ends:
+    """Waits for the ends of single Pods, without looking at all of them at each event."""
+
+    def __init__(self, watched: Watched) -> None:
+        self._waits: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        watched.hears.append(self._hear)
+
+    def _hear(self, kind: str, pod: Json) -> None:
+        if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
+            self._waits[pod["metadata"]["name"]].set()
+
+    async def of(self, name: str) -> None:
+        """Returns once it has ended."""
+        await self._waits[name].wait()
+
+
+def like(pod: Json, name: str) -> Json:
+    """The same Pod under another name, and nobody's."""
+    made = deepcopy({"apiVersion": "v1", "kind": "Pod", "spec": pod["spec"]})
+    made["spec"].pop("nodeName", None)
+    kept = {key: pod["metadata"][key] for key in ("labels", "annotations") if key in pod["metadata"]}
+    made["metadata"] = {"name": name, **deepcopy(kept)}
+    made["metadata"]["labels"] = {key: value for key, value in made["metadata"].get("labels", {}).items() if not key.startswith("mlworkflow.io/") and key != "app.kubernetes.io/managed-by"}  # fmt: skip
+    return made
+
+
+async def run_layers(client: KubeClient, watched: Watched, pod: Json, layers: Sequence[int]) -> float:
+    """Seconds for layers of so many Pods, each of which is created once the one before has ended; they are gone afterwards."""
+    ends, path, began = Ends(watched), PODS.path(watched.namespace), time.perf_counter()
+
+    async def run(name: str) -> None:
+        await client.create(path, like(pod, name))
+        await ends.of(name)
+
+    for number, width in enumerate(layers):
+        await asyncio.gather(*(run(f"bare-{number}-{index}") for index in range(width)))
+    took = time.perf_counter() - began
+    await watched.cleared()
+    return took
+
+
+async def run_chains(client: KubeClient, watched: Watched, pod: Json, count: int, length: int) -> float:
+    """Seconds for so many chains at once; they are gone afterwards."""
+    ends, path, began = Ends(watched), PODS.path(watched.namespace), time.perf_counter()
+
+    async def run(chain: int) -> None:
+        for number in range(length):
+            await client.create(path, like(pod, f"bare-{chain}-{number}"))
+            await ends.of(f"bare-{chain}-{number}")
+
+    await asyncio.gather(*(run(chain) for chain in range(count)))
+    took = time.perf_counter() - began
+    await watched.cleared()
+    return took
