@@ -195,6 +195,7 @@ def _step_env(order: Order) -> list[dict[str, Any]]:
     """The contract's variables for a container that no agent starts."""
     values = {
         "MLWF_IN": f"{ROOT}/in",
+        "MLWF_INPUTS": f"{ROOT}/run/inputs.json",
         "MLWF_OUT": f"{ROOT}/out",
         "MLWF_PARAMS": f"{ROOT}/run/params.json",
         "MLWF_METRICS": f"{ROOT}/run/metrics.jsonl",

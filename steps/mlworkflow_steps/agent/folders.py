@@ -21,6 +21,7 @@ class Folders:
         self.checkpoint = os.path.join(root, "checkpoint")
         self.run = os.path.join(root, "run")
         self.params = os.path.join(self.run, "params.json")
+        self.input_facts = os.path.join(self.run, "inputs.json")
         self.task = os.path.join(self.run, "task.json")
         self.metrics = os.path.join(self.run, "metrics.jsonl")
         self.failure = os.path.join(self.run, "failure.json")
@@ -43,6 +44,7 @@ class Folders:
         return {
             "MLWF_ROOT": self.root,
             "MLWF_IN": self.inputs,
+            "MLWF_INPUTS": self.input_facts,
             "MLWF_OUT": self.outputs,
             "MLWF_PARAMS": self.params,
             "MLWF_METRICS": self.metrics,

@@ -85,9 +85,10 @@ def _committed(
 
 
 def prepare(task: dict[str, Any], folders: Folders, *, shared: bool = False) -> None:
-    """Makes the folders and the two files that every step finds."""
+    """Makes the folders and the files that every step finds."""
     folders.create(shared=shared)
     result.write_atomically(folders.params, params.document(task["params"]))
+    result.write_atomically(folders.input_facts, json.dumps(task["inputs"]).encode())
     result.write_atomically(folders.task, json.dumps(task).encode())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import time
 
@@ -21,6 +23,8 @@ def test_fetch_prepares_for_any_user_and_commits_nothing(bench: Bench) -> None:
     assert key not in bench.runs.results
     assert (root / "in/data").read_bytes() == b"hello"
     assert (root / "run/params.json").read_text() == '{"n": 3}'
+    (facts,) = json.loads((root / "run/inputs.json").read_text()).values()
+    assert facts == {"digest": f"sha256:{hashlib.sha256(b'hello').hexdigest()}", "size": 5, "type": "file"}
     modes = {name: (root / name).stat().st_mode & 0o777 for name in ("out", "out/params", "checkpoint", "run")}
     assert set(modes.values()) == {0o777}
     assert (root / "in/data").stat().st_mode & 0o444 == 0o444

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from mlworkflow.core.observation import Result
 from mlworkflow.core.values import ArtifactRef
@@ -52,7 +54,8 @@ def test_a_step_reads_its_inputs_and_leaves_its_outputs(
 
 def test_the_user_gets_the_contract_s_environment_and_nothing_of_the_agent_s(bench: Bench) -> None:
     params = {"max-depth": 8, "name": 'quo"te\n{{🙂}}\\', "long": "x" * 40_000}
-    code, _, out, _ = bench.run(bench.task("env -0; cat $MLWF_PARAMS >&2", params=params), KEPT="yes")
+    task = bench.task("env -0; cat $MLWF_PARAMS >&2", params=params, inputs={"data": bench.put(b"hello")})
+    code, _, out, _ = bench.run(task, KEPT="yes")
     pairs = dict(item.split("=", 1) for item in out.split("\0") if "=" in item and not item.startswith("{"))
     assert code == 0
     assert pairs["MLWF_PARAM_MAX_DEPTH"] == "8"
@@ -65,6 +68,9 @@ def test_the_user_gets_the_contract_s_environment_and_nothing_of_the_agent_s(ben
     assert pairs["MLWF_IN"] == str(root / "in")
     assert json.loads((root / "run/params.json").read_text()) == params
     assert json.loads((root / "run/task.json").read_text())["task"] == "train"
+    assert json.loads(Path(pairs["MLWF_INPUTS"]).read_text()) == {
+        "data": {"digest": f"sha256:{hashlib.sha256(b'hello').hexdigest()}", "size": 5, "type": "file"}
+    }
 
 
 def test_a_failure_is_committed_with_its_last_lines_and_is_the_exit_code(bench: Bench) -> None:

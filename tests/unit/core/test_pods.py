@@ -289,6 +289,7 @@ def test_the_pull_policy_is_that_of_the_settings(kind: str, body: Json) -> None:
 def test_the_variables_of_a_container_that_no_agent_starts() -> None:
     assert variables(containers(pod_of(ANY, attempt=2))["step"]) == {
         "MLWF_IN": "/mlworkflow/in",
+        "MLWF_INPUTS": "/mlworkflow/run/inputs.json",
         "MLWF_OUT": "/mlworkflow/out",
         "MLWF_PARAMS": "/mlworkflow/run/params.json",
         "MLWF_METRICS": "/mlworkflow/run/metrics.jsonl",
