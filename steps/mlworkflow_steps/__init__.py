@@ -9,18 +9,21 @@ from __future__ import annotations
 TYPE_CHECKING = False  # not imported from typing: that would cost every step's agent several milliseconds
 if TYPE_CHECKING:
     from pathlib import Path
-    from typing import Any
+
+    from mlworkflow_steps.models.model import Model
 
 __all__ = ["load"]
 
 
-def load(path: str | Path) -> Any:
-    """The fitted model of a bundle directory, as the `train` step left it. No pickle is run.
+def load(path: str | Path) -> Model:
+    """The model of a bundle directory, as the `train` step left it: `predict` and `predict_proba` of a DataFrame of raw rows, `task`, `classes`,
+    `schema`, `manifest`. No pickle and no code of the bundle is run.
 
-    Raises `mlworkflow_steps.errors.StepFailure` where the directory is no bundle or names a type that is not trusted.
+    Raises `mlworkflow_steps.errors.StepFailure` where the directory is no bundle, names a type that is not trusted, or needs a library that is not there.
     """
     from pathlib import Path
 
-    from mlworkflow_steps.models.bundle import Bundle
+    from mlworkflow_steps.models import loading
 
-    return Bundle.read(Path(path)).load_model()
+    model: Model = loading.load(Path(path))
+    return model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, cast, get_args
 
 import pandas as pd
 
@@ -36,6 +36,17 @@ def kind_of(values: pd.Series) -> Kind:
         return "time"
     distinct = found.nunique()
     return "category" if distinct <= min(MOST_CATEGORIES, max(2, len(present) // _ROWS_A_CATEGORY)) else "text"
+
+
+def kind_named(type_: str) -> Kind:
+    """The kind of a column of which only the type is known, as pandas, or a kind itself, has it."""
+    if type_ in get_args(Kind):
+        return cast("Kind", type_)
+    starts: dict[str, Kind] = {
+        "int": "integer", "Int": "integer", "uint": "integer", "UInt": "integer", "float": "number", "Float": "number",
+        "bool": "boolean", "datetime": "time", "category": "category",
+    }  # fmt: skip
+    return next((kind for start, kind in starts.items() if type_.startswith(start)), "text")
 
 
 def is_whole(numbers: pd.Series) -> bool:

@@ -20,6 +20,9 @@ from mlworkflow_steps.errors import StepFailure, first_line
 
 Task = Literal["classification", "regression"]
 
+FEATURES = "mlworkflow.features"
+"""Where a table's metadata, and `attrs` of its frame, have the digest of the features that it holds. A table of raw rows has none."""
+
 _METADATA_KEY = b"mlworkflow"
 _MOST_CLASSES = 20
 
@@ -50,6 +53,8 @@ def write_table(table: Table, path: Path) -> None:
     plain = [field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field for field in arrow.schema]
     facts = {"target": table.target, "task": table.task}
     metadata = {_METADATA_KEY: json.dumps(facts, sort_keys=True).encode()}
+    if FEATURES in table.frame.attrs:
+        metadata[FEATURES.encode()] = table.frame.attrs[FEATURES].encode()
     arrow = arrow.cast(pa.schema(plain)).replace_schema_metadata(metadata)
     pq.write_table(arrow, path, compression="zstd", compression_level=3, version="2.6", row_group_size=1 << 20)
 
@@ -65,8 +70,12 @@ def task_of(target: pd.Series) -> Task:
 
 def _read_parquet(file: Path) -> Table:
     arrow = pq.read_table(file)
-    facts = json.loads((arrow.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
-    return Table(arrow.to_pandas(), facts.get("target", ""), facts.get("task", ""))
+    metadata = arrow.schema.metadata or {}
+    facts = json.loads(metadata.get(_METADATA_KEY, b"{}"))
+    frame = arrow.to_pandas()
+    if FEATURES.encode() in metadata:
+        frame.attrs[FEATURES] = metadata[FEATURES.encode()].decode()
+    return Table(frame, facts.get("target", ""), facts.get("task", ""))
 
 
 def only_file(path: Path) -> Path:

@@ -10,8 +10,10 @@ from typing import Any
 from mlworkflow_steps.context import Context
 from mlworkflow_steps.data.table import file_digest, read_table
 from mlworkflow_steps.errors import SpecInvalid, StepFailure, first_line
-from mlworkflow_steps.models.bundle import Bundle, versions
-from mlworkflow_steps.models.columns import features_of, target_of, values_of
+from mlworkflow_steps.models import loading
+from mlworkflow_steps.models.columns import target_of, values_of
+from mlworkflow_steps.models.manifest import versions
+from mlworkflow_steps.models.model import Model
 from mlworkflow_steps.models.scores import DEFAULTS, SCORES, outcome_of, scores_named
 from mlworkflow_steps.report.facts import (
     baseline_outcome,
@@ -50,8 +52,8 @@ class Evaluate:
 def run(context: Context) -> None:
     """Leaves report, scores and the metrics. Raises StepFailure (GateFailed) after that, where the model is not good enough."""
     spec = Evaluate.parse(context.spec)
-    bundle = Bundle.read(context.input("model"))
-    report = _measured(context, spec, bundle)
+    model = loading.load(context.input("model"))
+    report = _measured(context, spec, model)
     passed = all(check.passed for check in report.checks)
     context.output("report").write_text(report.html(), encoding="utf-8")
     context.output("scores").write_text(
@@ -74,19 +76,17 @@ def _limits(fields: Fields) -> dict[str, float]:
     return limits
 
 
-def _measured(context: Context, spec: Evaluate, bundle: Bundle) -> Report:
-    card = bundle.card
-    known = [score.name for score in SCORES.values() if score.task == card.task]
-    scores = scores_named(known if spec.metrics is None else spec.metrics, card.task, "evaluate.metrics")
-    gated = scores_named(list(spec.gate), card.task, "evaluate.gate")
+def _measured(context: Context, spec: Evaluate, model: Model) -> Report:
+    known = [score.name for score in SCORES.values() if score.task == model.task]
+    scores = scores_named(known if spec.metrics is None else spec.metrics, model.task, "evaluate.metrics")
+    gated = scores_named(list(spec.gate), model.task, "evaluate.gate")
     table = read_table(context.input("test"))
-    target = target_of(table, spec.target or card.target, "evaluate.target")
-    features, true = features_of(table, [feature["name"] for feature in card.features]), values_of(table.frame[target])
-    model = bundle.load_model()
+    target = target_of(table, spec.target or model.manifest.target, "evaluate.target")
+    features, true = model.columns_of(table.frame), values_of(table.frame[target])
     try:
         outcome = outcome_of(model, features, true)
         values = computed(list(dict.fromkeys([*scores, *gated])), outcome)
-        main = SCORES[DEFAULTS[card.task][0]]
+        main = SCORES[DEFAULTS[model.task][0]]
         important = importances(model, features, true, main)
     except (ValueError, TypeError) as error:
         raise StepFailure("PredictFailed", f"the model cannot predict this table: {first_line(error)}") from error
@@ -99,22 +99,22 @@ def _measured(context: Context, spec: Evaluate, bundle: Bundle) -> Report:
     return Report(
         workflow=context.workflow,
         step=context.step,
-        card=card,
+        manifest=model.manifest,
         outcome=outcome,
         values=values,
-        baseline=computed([SCORES[name] for name in values], baseline_outcome(true, card.baseline, outcome)),
+        baseline=computed([SCORES[name] for name in values], baseline_outcome(true, model.manifest.baseline, outcome)),
         checks=gate_checks(spec.gate, values),
         importances=important,
         importance_metric=main.name,
-        worst=worst_rows(outcome, card.task),
-        digests=_digests(context, bundle),
+        worst=worst_rows(outcome, model.task),
+        digests=_digests(context, model),
     )
 
 
-def _digests(context: Context, bundle: Bundle) -> dict[str, str]:
+def _digests(context: Context, model: Model) -> dict[str, str]:
     """What came in, by digest: the table that the model was trained on, the test table, and the model as the task names it."""
     digests = {
-        "training table": bundle.card.train["digest"],
+        "training table": model.manifest.inputs.get("train", ""),
         "test table": context.digests.get("test") or file_digest(context.input("test")),
     }
     return digests | ({"model": context.digests["model"]} if "model" in context.digests else {})
@@ -124,8 +124,8 @@ def _scores(report: Report, passed: bool) -> dict[str, Any]:
     """The JSON twin of the report."""
     facts: dict[str, Any] = {
         "format": 1,
-        "task": report.card.task,
-        "target": report.card.target,
+        "task": report.manifest.task,
+        "target": report.manifest.target,
         "rows": len(report.outcome.true),
         "metrics": dict(report.values),
         "baseline": dict(report.baseline),
@@ -136,7 +136,7 @@ def _scores(report: Report, passed: bool) -> dict[str, Any]:
         "digests": dict(report.digests),
         "versions": versions(),
     }
-    if report.card.task == "classification":
+    if report.manifest.task == "classification":
         labels, counts = confusion_of(report.outcome)
         facts["confusion"] = {"labels": labels, "counts": counts.tolist()}
         facts["classes"] = [asdict(row) for row in class_rows(report.outcome)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,15 +16,15 @@ from mlworkflow_steps.context import Context
 from mlworkflow_steps.data.statistics import plain
 from mlworkflow_steps.data.table import Table, Task, file_digest, read_table
 from mlworkflow_steps.errors import StepFailure, first_line
-from mlworkflow_steps.models.bundle import Bundle, Card, versions
+from mlworkflow_steps.models import bundle
 from mlworkflow_steps.models.columns import target_of, values_of
 from mlworkflow_steps.models.crossval import CrossValidation, cross_validate
 from mlworkflow_steps.models.estimator import Estimator, build, describe_estimator, set_params, set_seed
+from mlworkflow_steps.models.manifest import Manifest, versions
 from mlworkflow_steps.models.scores import DEFAULTS, Array, scores_named
 from mlworkflow_steps.spec import Fields
 
 _OTHER_LIBRARIES = ("lightgbm", "xgboost")
-_CHECKED_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +68,7 @@ def run(context: Context) -> None:
     started = time.perf_counter()
     model = _fitted(estimator, features, true)
     context.emit_metric("fit_seconds", time.perf_counter() - started)
-    bundle = Bundle.write(context.output("model"), model, _card(context, spec, model, table, target, task, metrics))
-    _check_round_trip(bundle, model, features)
+    _keep(context, model, _manifest(context, spec, model, table, target, task, metrics), features)
     for name, value in metrics.items():
         context.set_parameter(name, value)
     print(f"{describe_estimator(model)}: {len(true)} rows, {features.shape[1]} features, target '{target}'")
@@ -119,16 +119,19 @@ def _fitted(estimator: Estimator, features: pd.DataFrame, true: Array) -> Estima
         ) from error
 
 
-def _check_round_trip(bundle: Bundle, model: Estimator, features: pd.DataFrame) -> None:
+def _keep(context: Context, model: Estimator, facts: Manifest, features: pd.DataFrame) -> None:
     """What cannot be loaded again, or then predicts something else, must not become an artifact."""
-    rows = features.head(_CHECKED_ROWS)
-    if not np.array_equal(bundle.load_model().predict(rows), model.predict(rows)):
-        raise StepFailure("ModelInvalid", "the stored model predicts something else than the fitted one")
+    folder = context.output("model")
+    try:
+        bundle.write(folder, model, facts, features)
+    except StepFailure:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
-def _card(
+def _manifest(
     context: Context, spec: Train, model: Estimator, table: Table, target: str, task: Task, metrics: dict[str, float]
-) -> Card:
+) -> Manifest:
     values = values_of(table.frame[target])
     digest = context.digests.get("train") or file_digest(context.input("train"))
     modules = {type(part).__module__.partition(".")[0] for part in (model, *model.get_params(deep=True).values())}
@@ -138,19 +141,19 @@ def _card(
         baseline = {"counts": [[plain(label), int(count)] for label, count in zip(labels, counts, strict=True)]}
     else:
         labels, baseline = np.array([]), {"mean": float(np.mean(values))}
-    return Card(
+    return Manifest(
         task=task,
         target=target,
-        features=[
-            {"name": str(name), "type": str(type_)} for name, type_ in table.frame.drop(columns=target).dtypes.items()
-        ],
         classes=[plain(label) for label in labels],
+        schema=bundle.raw_schema(table.frame, target).as_json(),
+        features=[str(name) for name in table.frame if name != target],
         estimator=describe_estimator(model),
         spec=spec.estimator,
         params=dict(spec.params),
         seed=spec.seed,
         metrics=metrics,
         baseline=baseline,
-        train={"digest": digest, "rows": len(values)},
+        inputs={**context.digests, "train": digest},
+        rows=len(values),
         versions=versions([name for name in _OTHER_LIBRARIES if name in modules]),
     )

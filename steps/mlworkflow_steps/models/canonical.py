@@ -17,43 +17,43 @@ from typing import Any
 
 import numpy as np
 
-_SCHEMA = "schema.json"
+SCHEMA = "schema.json"
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 _UNORDERED = "SetNode"
 _PRIMITIVE = "JsonNode"
 
 
-def canonical(skops_file: bytes) -> bytes:
-    """The same model in canonical form."""
-    with zipfile.ZipFile(io.BytesIO(skops_file)) as source:
-        schema = json.loads(source.read(_SCHEMA))
-        contents = {name: source.read(name) for name in source.namelist() if name != _SCHEMA}
-    for node in list(_nodes(schema)):
-        if node["__loader__"] == _UNORDERED:
-            node["content"].sort(key=lambda item: _sort_key(item, contents))
-    uses = Counter(node["__id__"] for node in _nodes(schema) if "__id__" in node)
-    ids: dict[int, int] = {}
-    files: dict[str, str] = {}
-    for node in _nodes(schema):
-        _rename_id(node, uses, ids)
-        if "file" in node:
-            name = node["file"]
-            node["file"] = files.setdefault(name, f"{len(files) + 1}.{name.rpartition('.')[2]}")
-    members = {_SCHEMA: json.dumps(schema, separators=(",", ":")).encode()}
-    members |= {new: _without_padding(contents[old], new) for old, new in files.items()}
-    return _zip(members)
-
-
-def _nodes(value: Any) -> Iterator[dict[str, Any]]:
+def nodes(value: Any) -> Iterator[dict[str, Any]]:
     """Every object of the document that skops makes a node of, outermost first, in the document's order."""
     if isinstance(value, dict):
         if "__loader__" in value and "__class__" in value:
             yield value
         for child in value.values():
-            yield from _nodes(child)
+            yield from nodes(child)
     elif isinstance(value, list):
         for child in value:
-            yield from _nodes(child)
+            yield from nodes(child)
+
+
+def canonical(skops_file: bytes) -> bytes:
+    """The same model in canonical form."""
+    with zipfile.ZipFile(io.BytesIO(skops_file)) as source:
+        schema = json.loads(source.read(SCHEMA))
+        contents = {name: source.read(name) for name in source.namelist() if name != SCHEMA}
+    for node in list(nodes(schema)):
+        if node["__loader__"] == _UNORDERED:
+            node["content"].sort(key=lambda item: _sort_key(item, contents))
+    uses = Counter(node["__id__"] for node in nodes(schema) if "__id__" in node)
+    ids: dict[int, int] = {}
+    files: dict[str, str] = {}
+    for node in nodes(schema):
+        _rename_id(node, uses, ids)
+        if "file" in node:
+            name = node["file"]
+            node["file"] = files.setdefault(name, f"{len(files) + 1}.{name.rpartition('.')[2]}")
+    members = {SCHEMA: json.dumps(schema, separators=(",", ":")).encode()}
+    members |= {new: _without_padding(contents[old], new) for old, new in files.items()}
+    return _zip(members)
 
 
 def _rename_id(node: dict[str, Any], uses: Counter[int], ids: dict[int, int]) -> None:
@@ -66,7 +66,7 @@ def _rename_id(node: dict[str, Any], uses: Counter[int], ids: dict[int, int]) ->
 def _sort_key(item: dict[str, Any], contents: dict[str, bytes]) -> str:
     """A text that says what the item is and nothing about where it was in memory."""
     bare = json.loads(json.dumps(item))
-    for node in _nodes(bare):
+    for node in nodes(bare):
         node.pop("__id__", None)
         if "file" in node:
             node["file"] = contents[node["file"]].hex()

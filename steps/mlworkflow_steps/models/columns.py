@@ -1,8 +1,6 @@
-"""A table as an estimator takes it: features apart from the target."""
+"""The column to predict: which one it is, and its values."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import pandas as pd
 
@@ -22,14 +20,6 @@ def target_of(table: Table, named: str | None, path: str) -> str:
             f"{path}: the table has no column '{target}'; it has: {', '.join(map(str, table.frame.columns))}",
         )
     return target
-
-
-def features_of(table: Table, names: Sequence[str]) -> pd.DataFrame:
-    """The columns of these names, in this order. Raises StepFailure naming those that are missing."""
-    missing = [name for name in names if name not in table.frame]
-    if missing:
-        raise StepFailure("ColumnNotFound", f"the table lacks columns that the model needs: {', '.join(missing)}")
-    return table.frame[list(names)]
 
 
 def values_of(target: pd.Series) -> Array:

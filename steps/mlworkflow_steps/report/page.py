@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn import metrics as sklearn_metrics
 
-from mlworkflow_steps.models.bundle import Card
+from mlworkflow_steps.models.manifest import Manifest
 from mlworkflow_steps.models.scores import SCORES, Outcome
 from mlworkflow_steps.report import charts
 from mlworkflow_steps.report.document import document, header, headline, number, section
@@ -27,7 +27,7 @@ class Report:
 
     workflow: str
     step: str
-    card: Card
+    manifest: Manifest
     outcome: Outcome
     values: Mapping[str, float]
     baseline: Mapping[str, float]
@@ -39,7 +39,7 @@ class Report:
 
     def html(self) -> str:
         """The whole document."""
-        details = _classification(self) if self.card.task == "classification" else _regression(self)
+        details = _classification(self) if self.manifest.task == "classification" else _regression(self)
         return document(
             f"{self.workflow} / {self.step}: evaluation report",
             [_header(self), _cards(self), _gate(self), *details, _metrics(self), _provenance(self)],
@@ -47,12 +47,12 @@ class Report:
 
 
 def _header(report: Report) -> Markup:
-    card = report.card
+    facts = report.manifest
     failed = [check for check in report.checks if not check.passed]
     verdict, kind = (
         ("Gate failed", "failed") if failed else ("Gate passed", "passed") if report.checks else ("No gate", "open")
     )
-    line = f"{card.estimator}, predicting “{card.target}” ({card.task}) on {len(report.outcome.true):,} test rows, trained on {card.train['rows']:,}"
+    line = f"{facts.estimator}, predicting “{facts.target}” ({facts.task}) on {len(report.outcome.true):,} test rows, trained on {facts.rows:,}"
     return header(
         "Evaluation report", f"{report.workflow} / {report.step}", line, tag("div", verdict, class_=f"verdict {kind}")
     )
@@ -178,25 +178,25 @@ def _metrics(report: Report) -> Markup:
         score = SCORES[name]
         other = number(report.baseline[name]) if name in report.baseline else "–"
         rows.append([score.title, "lower" if score.lower else "higher", number(value), other])
-    for name, value in report.card.metrics.items():
+    for name, value in report.manifest.metrics.items():
         rows.append([name, "–", number(value), "–"])
     note = "The baseline knows nothing but the training part's " + (
-        "classes and their shares." if report.card.task == "classification" else "mean."
+        "classes and their shares." if report.manifest.task == "classification" else "mean."
     )
     return section("All metrics", note + " Those that begin with cv_ come from cross-validation in training.",
                    table(["Metric", "Better", "Value", "Baseline"], rows, numeric_from=2))  # fmt: skip
 
 
 def _provenance(report: Report) -> Markup:
-    card = report.card
+    facts = report.manifest
     rows: list[tuple[str, object]] = [
         (f"Digest of {name}", tag("code", digest)) for name, digest in report.digests.items()
     ]
-    rows.append(("Estimator", tag("code", json.dumps(card.spec, indent=1, sort_keys=True))))
-    rows.append(("Parameters", tag("code", json.dumps(card.params, sort_keys=True))))
-    rows.append(("Seed", tag("code", card.seed)))
-    rows.append(("Features", tag("code", ", ".join(feature["name"] for feature in card.features))))
-    rows.append(("Versions", tag("code", ", ".join(f"{name} {version}" for name, version in card.versions.items()))))
+    rows.append(("Estimator", tag("code", json.dumps(facts.spec, indent=1, sort_keys=True))))
+    rows.append(("Parameters", tag("code", json.dumps(facts.params, sort_keys=True))))
+    rows.append(("Seed", tag("code", facts.seed)))
+    rows.append(("Features", tag("code", ", ".join(facts.features))))
+    rows.append(("Versions", tag("code", ", ".join(f"{name} {version}" for name, version in facts.versions.items()))))
     return section("How it came to be", "Enough to make the same model again.", table(["", ""], rows, numeric_from=2))
 
 

@@ -57,11 +57,11 @@ def test_what_train_left_verifies_with_the_public_tool(mlwf: Shell) -> None:
     done = tool(*paths)
     assert done.returncode == 0, done.stderr + done.stdout
     assert mlwf.json("verify", "digits")["verified"]
-    with (paths[0] / "model.json").open("a") as card:
+    with (paths[0] / "bundle.json").open("a") as card:
         card.write(" ")
     done = tool(*paths)
     assert done.returncode != 0
-    assert "model.json" in done.stdout + done.stderr
+    assert "bundle.json" in done.stdout + done.stderr
     assert "there is no signature of prep.train" in mlwf("download", "digits", "prep.train", "--signature", "x", code=1)
     (kept,) = mlwf.folder.glob(".mlworkflow/store/local/runs/*/train/0.model.sig.json")
     kept.chmod(0o600)
