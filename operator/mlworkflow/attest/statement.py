@@ -132,11 +132,11 @@ def _inputs(records: Records) -> list[dict[str, Any]]:
 
 
 def _origins(records: Records) -> list[dict[str, Any]]:
-    """What came from outside of all runs, and from where: what import and dataset steps left."""
+    """What came from outside of the run, and from where: what import, dataset and model steps left."""
     return [
         {"name": f"{task}.{name}", "uri": uri_of(found.record.kind, found.record.spec), "digest": _digest(left.digest)}
         for (task, _), found in sorted(records.items())
-        if found.record.kind in ("import", "dataset")
+        if found.record.kind in ("import", "dataset", "model")
         for name, left in sorted(found.record.outputs.items())
     ]
 

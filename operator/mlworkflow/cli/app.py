@@ -11,7 +11,18 @@ from typing import NoReturn
 
 import typer
 
-from mlworkflow.cli import caching, datasets, errors, file_commands, garbage, run_commands, steering, tracing, trust
+from mlworkflow.cli import (
+    caching,
+    datasets,
+    errors,
+    file_commands,
+    garbage,
+    models,
+    run_commands,
+    steering,
+    tracing,
+    trust,
+)
 
 app = typer.Typer(
     name="mlwf",
@@ -46,6 +57,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(datasets.app, name="dataset")
+app.add_typer(models.app, name="models")
 
 
 def run() -> NoReturn:

@@ -320,21 +320,31 @@ class ClusterRuns:
         import msgspec
 
         added = msgspec.json.encode({**msgspec.to_builtins(artifact), "source": source})
+        with _writing(self._client.config.server):
+            at = f"datasets/{quote(name, safe='')}"
+            try:
+                return dict(await self._reader.put(at, io.BytesIO(added)))
+            except Invalid:  # its bytes are not there
+                if content is None:
+                    raise
+            await self._reader.put(f"artifacts/{artifact.digest}", content, {"size": artifact.size})
+            return dict(await self._reader.put(at, io.BytesIO(added)))
+
+    async def models(self) -> Sequence[Mapping[str, Any]]:
+        with _translated(self._client.config.server):
+            return list((await self._reader.json("models"))["models"])
+
+    async def model(self, name: str) -> Mapping[str, Any] | None:
         with _translated(self._client.config.server):
             try:
-                at = f"datasets/{quote(name, safe='')}"
-                try:
-                    return dict(await self._reader.put(at, io.BytesIO(added)))
-                except Invalid:  # its bytes are not there
-                    if content is None:
-                        raise
-                await self._reader.put(f"artifacts/{artifact.digest}", content, {"size": artifact.size})
-                return dict(await self._reader.put(at, io.BytesIO(added)))
-            except Forbidden as error:
-                raise Refused(
-                    f"not allowed: {error.message}",
-                    "needed: the role …-dataset-writer in the operator's namespace (docs/cli.md)",
-                ) from None
+                return dict(await self._reader.json(f"models/{quote(name, safe='')}"))
+            except NotFound:
+                return None
+
+    async def move_alias(self, name: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        with _writing(self._client.config.server):
+            sent = io.BytesIO(json.dumps(asked).encode())
+            return dict(await self._reader.put(f"models/{quote(name, safe='')}", sent))
 
     def _path(self, name: str) -> str:
         if not name or "/" in name or name in (".", ".."):
@@ -353,6 +363,19 @@ def _translated(server: str) -> Iterator[None]:
         yield
     except ApiError as error:
         raise _refusal(error, server) from None
+
+
+@contextmanager
+def _writing(server: str) -> Iterator[None]:
+    """As `_translated`, where something is added by way of the gateway."""
+    with _translated(server):
+        try:
+            yield
+        except Forbidden as error:
+            raise Refused(
+                f"not allowed: {error.message}",
+                "needed: the role …-dataset-writer in the operator's namespace (docs/cli.md)",
+            ) from None
 
 
 def _refusal(error: ApiError, server: str) -> CliError:

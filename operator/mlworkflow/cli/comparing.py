@@ -40,20 +40,25 @@ def compare(left: Side, right: Side) -> list[Difference]:
 
 def plain(left: Side, right: Side, found: list[Difference]) -> dict[str, Any]:
     """As JSON."""
-    return {
-        "left": left.run.id,
-        "right": right.run.id,
-        "same": not found,
-        "differences": [asdict(one) for one in found],
-    }
+    return plain_differences(left.run.id, right.run.id, found)
+
+
+def plain_differences(left: str, right: str, found: list[Difference]) -> dict[str, Any]:
+    """As JSON, under what the two are called."""
+    return {"left": left, "right": right, "same": not found, "differences": [asdict(one) for one in found]}
 
 
 def text(left: Side, right: Side, found: list[Difference]) -> str:
     """As a table."""
+    return differences(left.run.id, right.run.id, found)
+
+
+def differences(left: str, right: str, found: list[Difference]) -> str:
+    """As a table, under what the two are called."""
     if not found:
-        return f"{left.run.id} and {right.run.id} do not differ"
+        return f"{left} and {right} do not differ"
     rows = [[one.kind, one.where, _shown(one.left), _shown(one.right)] for one in found]
-    return table(["WHAT", "WHERE", left.run.id, right.run.id], rows)
+    return table(["WHAT", "WHERE", left, right], rows)
 
 
 def _differences(left: Side, right: Side) -> Iterator[Difference]:

@@ -248,6 +248,36 @@ class LocalRuns:
                 raise NotFound(artifact.digest) from None
         return dict(msgspec.to_builtins(added))
 
+    async def models(self) -> Sequence[Mapping[str, Any]]:
+        import msgspec
+
+        from mlworkflow.store import models
+
+        with _translated():
+            return list(msgspec.to_builtins(models.every(self._home.store, NAMESPACE)))
+
+    async def model(self, name: str) -> Mapping[str, Any] | None:
+        import msgspec
+
+        from mlworkflow.store import models
+
+        with _translated():
+            found = models.read(self._home.store, NAMESPACE, name)
+        return dict(msgspec.to_builtins(found)) if found.moves else None
+
+    async def move_alias(self, name: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        import msgspec
+
+        from mlworkflow.store.model_requests import Request, carry_out
+        from mlworkflow.store.models import AliasMoved, NoModel
+
+        try:
+            with _translated():
+                made = carry_out(self._home.store, NAMESPACE, name, msgspec.convert(asked, Request))
+        except (AliasMoved, NoModel, msgspec.ValidationError) as error:
+            raise Refused(str(error)) from None
+        return dict(msgspec.to_builtins(made))
+
     def _find(self, name: str) -> LocalRun:
         found = self._home.run(name)
         if found is None:

@@ -195,6 +195,15 @@ class Runs(Protocol):
     ) -> Mapping[str, Any]:
         """Make an artifact, whose bytes are `content` or in the store, the newest version of a dataset."""
 
+    async def models(self) -> Sequence[Mapping[str, Any]]:
+        """Every model by name, as `store.model_log.Model`."""
+
+    async def model(self, name: str) -> Mapping[str, Any] | None:
+        """One of them, or None."""
+
+    async def move_alias(self, name: str, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Move an alias of a model as `store.model_requests.Request` says; the move."""
+
     async def garbage(self, *, dry_run: bool, grace: float | None) -> Mapping[str, Any]:
         """Remove what nothing refers to any more and is older than `grace` seconds, or say what that is."""
 

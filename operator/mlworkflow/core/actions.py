@@ -96,13 +96,31 @@ class Publish:
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """Commit what a named dataset is now, of a task that has no attempt of its own: the version with `digest`, or the newest."""
+    """Commit what a named dataset or model is now, of a task that has no attempt of its own: `version` is a digest, of a model also an alias or a number,
+    or empty for the newest. What is optional is committed as nothing where there is none such."""
 
     step: Step
     task: str
     attempt: int
     name: str
-    digest: str = ""
+    version: str = ""
+    is_optional: bool = False
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Promote:
+    """Have an alias of a model mean the artifact of the input `model`, if it means what is expected, and commit that it does. Of a task that has no attempt
+    of its own."""
+
+    step: Step
+    task: str
+    attempt: int
+    name: str
+    alias: str
+    inputs: Mapping[str, ArtifactRef]
+    expect: str = ""
+    message: str = ""
     fingerprint: str = ""
 
 
@@ -129,4 +147,4 @@ class Choose:
     told: tuple[Told, ...]
 
 
-Action: TypeAlias = Start | Stop | Probe | Publish | LookUp | Choose
+Action: TypeAlias = Start | Stop | Probe | Publish | LookUp | Promote | Choose

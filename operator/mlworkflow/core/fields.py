@@ -43,7 +43,7 @@ class Input(Fields, frozen=True):
         Anywhere,
         Meta(
             description="`<step>.<output>` of another step; of a list, the first that exists. Or data that no step has left: `{http: …}`, "
-            "`{s3: …}` or `{dataset: …}`, the same for the whole run."
+            "`{s3: …}`, `{dataset: …}` or `{model: …}`, the same for the whole run."
         ),
     ] = msgspec.field(name="from")
     optional: Annotated[bool, Meta(description="The step runs without it where it does not exist.")] = False

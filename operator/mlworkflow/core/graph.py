@@ -165,13 +165,19 @@ def _scope(steps: Steps, around: Steps, *, at_exit: bool = False) -> Scope:
         mine = needs[name] = {}
         for reference in references_of(step, visible):
             if reference.step in waited_for:
-                mine[reference.step] = max(reference.need, mine.get(reference.step, Need.END))
+                need = Need.SUCCESS if _tells_absence(waited_for[reference.step]) else reference.need
+                mine[reference.step] = max(need, mine.get(reference.step, Need.END))
     order: list[str] = []
     done: set[str] = set(around)
     for root in steps:
         _visit(root, needs, done, order)
     inner = {name: _scope(group.steps, visible) for name, step in steps.items() if (group := step.trial or step).steps}
     return Scope(tuple(order), needs, inner)
+
+
+def _tells_absence(step: Step) -> bool:
+    """Whether a step succeeds where there is nothing: its failure must not pass for that, or a champion that cannot be had would be none to be beaten."""
+    return step.kind.name == "model" and bool(step.body.get("optional"))
 
 
 def _visit(root: str, needs: Mapping[str, Mapping[str, Need]], done: set[str], order: list[str]) -> None:

@@ -39,6 +39,7 @@ MAX_NAME = 63  # of a label's value
 class Reason(StrEnum):
     """Why a workflow or a step is as it is, one CamelCase word each."""
 
+    ALIAS_MOVED = "AliasMoved"
     ARTIFACT_MISSING = "ArtifactMissing"
     BUDGET_SPENT = "BudgetSpent"
     CANCELLED = "Cancelled"

@@ -14,14 +14,15 @@ from mlworkflow.core.step import Step
 
 
 class Role(Enum):
-    """What a task does. All but a unit are composed of other tasks, of a person's answer or of what a dataset's name stands for, and have no attempt to watch."""
+    """What a task does. All but a unit are composed of other tasks, of a person's answer, of what a name stands for or of a move of one, and have no attempt to watch."""
 
     UNIT = "unit"
     FAN = "fan"  # a step with forEach, as a whole
     STUDY = "study"
     GROUP = "group"
     APPROVAL = "approval"
-    DATASET = "dataset"
+    NAMED = "named"  # a dataset or a model
+    PROMOTION = "promotion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,4 +156,4 @@ def _leaf(node: Node) -> Node:
     return replace(node, role=role)
 
 
-_OF_KIND = {"approve": Role.APPROVAL, "dataset": Role.DATASET}
+_OF_KIND = {"approve": Role.APPROVAL, "dataset": Role.NAMED, "model": Role.NAMED, "promote": Role.PROMOTION}

@@ -1,4 +1,4 @@
-"""Where data comes from that no step has left: an address, an object of an S3 store, a named dataset. The fields, and what they must be. Pure."""
+"""Where data comes from that no step has left: an address, an object of an S3 store, a named dataset, a model by name. The fields, and what they must be. Pure."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from mlworkflow.core.values import Fields
 
 SHA256 = r"^(sha256:)?[0-9a-f]{64}$"
 DATASET = rf"{STEP_NAME[:-1]}(@sha256:[0-9a-f]{{64}})?$"
+ALIAS = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
+MODEL = rf"{STEP_NAME[:-1]}@({ALIAS[1:-1]}|[1-9][0-9]{{0,8}}|sha256:[0-9a-f]{{64}})$"
 OBJECT = r"^[^/]+/.*[^/]$"
 _OF_S3 = ("endpoint", "region", "version", "secret")
 
@@ -50,7 +52,7 @@ class Import(Fields, frozen=True):
 
 
 class Origin(Import, frozen=True):
-    """Data that no step has left: exactly one of `http`, `s3` and `dataset`. It is looked up once, at the start of the run."""
+    """Data that no step has left: exactly one of `http`, `s3`, `dataset` and `model`. It is looked up once, at the start of the run."""
 
     dataset: Annotated[
         Text | UnsetType,
@@ -58,11 +60,18 @@ class Origin(Import, frozen=True):
             description="A named dataset (`mlwf dataset add`): `NAME` is its newest version, `NAME@sha256:…` this one.",
         ),
     ] = UNSET
+    model: Annotated[
+        Text | UnsetType,
+        Meta(
+            description="A model by name (`mlwf models`): `NAME@champion` is what the alias means, `NAME@3` and `NAME@sha256:…` are one version. "
+            "With `optional` it may not exist yet.",
+        ),
+    ] = UNSET
 
 
 def problems_of(origin: Import) -> list[tuple[str, str]]:
     """What is wrong with one: (field, message). What an expression stands for is looked at when it is known."""
-    fields = ("http", "s3", "dataset") if isinstance(origin, Origin) else ("http", "s3")
+    fields = ("http", "s3", "dataset", "model") if isinstance(origin, Origin) else ("http", "s3")
     given = [name for name in fields if getattr(origin, name) is not UNSET]
     if len(given) != 1:
         named = f"; this names {' and '.join(given)}" if given else ""
@@ -70,8 +79,8 @@ def problems_of(origin: Import) -> list[tuple[str, str]]:
     kind = given[0]
     if kind != "s3" and (other := next((name for name in _OF_S3 if getattr(origin, name) is not UNSET), None)):
         return [(other, f"belongs to `s3`, not to `{kind}`")]
-    if kind == "dataset" and origin.sha256 is not UNSET:
-        return [("sha256", "is part of a dataset's name: dataset: NAME@sha256:…")]
+    if kind in ("dataset", "model") and origin.sha256 is not UNSET:
+        return [("sha256", f"is part of a {kind}'s name: {kind}: NAME@sha256:…")]
     checks = (
         (kind, _WRONG[kind]),
         ("sha256", lambda text: "" if re.fullmatch(SHA256, text) else "is 64 hexadecimal digits, lower case"),
@@ -90,10 +99,18 @@ def dataset_parts(text: str) -> tuple[str, str] | None:
     return name, digest
 
 
+def model_parts(text: str) -> tuple[str, str] | None:
+    """(name, what comes after the `@`) of ``NAME@champion``, ``NAME@3`` or ``NAME@sha256:…``; None for what is none of them."""
+    name, _, version = text.partition("@")
+    if not re.fullmatch(MODEL, text) or len(name) > MAX_NAME or (version[:7] != "sha256:" and len(version) > MAX_NAME):
+        return None
+    return name, version
+
+
 def uri_of(kind: str, body: Mapping[str, Any]) -> str:
-    """Where the data of an `import` or a `dataset` step comes from, as one text."""
-    if kind == "dataset":
-        return f"dataset:{body['name']}"
+    """Where the data of an `import`, a `dataset` or a `model` step comes from, as one text."""
+    if kind in ("dataset", "model"):
+        return f"{kind}:{body['name']}"
     return str(body["http"]) if "http" in body else f"s3://{body['s3']}"
 
 
@@ -126,4 +143,12 @@ def _dataset(text: str) -> str:
     return "" if dataset_parts(text) else "is NAME or NAME@sha256:<64 hexadecimal digits>, the name as that of a step"
 
 
-_WRONG = {"http": _url, "s3": _object, "dataset": _dataset}
+def _model(text: str) -> str:
+    return (
+        ""
+        if model_parts(text)
+        else "is NAME@ALIAS, NAME@3 or NAME@sha256:<64 hexadecimal digits>, the names as those of steps"
+    )
+
+
+_WRONG = {"http": _url, "s3": _object, "dataset": _dataset, "model": _model}

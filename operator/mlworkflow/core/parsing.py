@@ -139,7 +139,7 @@ def _misplaced(fields: StepFields, kind: Kind, path: str, trial_of: str, depth: 
         for name in _NOT_IN_TRIALS:
             if getattr(fields, name) != getattr(_NOTHING, name):
                 yield Problem(f"{path}.{_camel(name)}", "belongs to the tune step, not to its trials")
-        if kind.name in ("tune", "approve", "dataset"):
+        if kind.name in ("tune", "approve", "dataset", "model", "promote"):
             yield Problem(
                 f"{path}.{kind.name}",
                 f"a trial cannot be {'an' if kind.name[0] == 'a' else 'a'} {kind.name} step itself",

@@ -1,4 +1,4 @@
-"""Inputs by reference (`from: {http: …}`, `{s3: …}`, `{dataset: …}`) as ordinary steps: one for each that differs, before all others. Pure.
+"""Inputs by reference (`from: {http: …}`, `{s3: …}`, `{dataset: …}`, `{model: …}`) as ordinary steps: one for each that differs, before all others. Pure.
 
 So what a reference stands for is found out once, when the run starts, and committed: every step and every attempt of the run has the same bytes,
 and whoever looks at steps needs to know of nothing else.
@@ -27,6 +27,8 @@ KNOWN = frozenset({"params", "workflow"})
 """What an expression in a reference may speak of: nothing else is known at the start of a run."""
 RETRY = Retry(limit=4)
 """Of the steps that nobody wrote, where `defaults` has none: the world outside is not always there."""
+NAMED = ("dataset", "model")
+"""What has a name in the namespace: there is nothing to be fetched."""
 _SHOWN = 24
 _EXPRESSION = re.compile(r"\$\{\{.*?\}\}", re.DOTALL)
 _Steps = Mapping[str, Step]
@@ -70,14 +72,17 @@ class Expansion:
         self.problems += problems
         if problems:
             return source
-        name = name_of(source.from_)
-        if name not in self.steps:
-            self.steps[name] = replace(self._implied(name, source.from_, path), stands_for=path)
+        name, is_optional = name_of(source.from_), source.from_.model is not UNSET and not source.is_required
+        if name not in self.steps or (self.steps[name].body.get("optional") and not is_optional):
+            self.steps[name] = replace(self._implied(name, source.from_, path, is_optional), stands_for=path)
         return msgspec.structs.replace(source, from_=f"{name}.{OUTPUT}")
 
-    def _implied(self, name: str, reference: Origin, path: str) -> Step:
+    def _implied(self, name: str, reference: Origin, path: str, is_optional: bool) -> Step:
+        """`is_optional`: whoever names it can do without; one that cannot is enough for it to have to exist."""
         fields = msgspec.to_builtins(reference)
-        body = {"dataset": {"name": fields["dataset"]}} if "dataset" in fields else {"import": fields}
+        body: dict[str, Any] = {"import": fields}
+        if named := next((kind for kind in NAMED if kind in fields), None):
+            body = {named: {"name": fields[named], **({"optional": True} if is_optional else {})}}
         common = Common() if self.defaults is UNSET else self.defaults
         retry = RETRY if common.retry is UNSET else common.retry
         return parse_step({"name": name, **body}, path, msgspec.structs.replace(common, image=UNSET, retry=retry))
@@ -104,9 +109,9 @@ class Expansion:
 def name_of(reference: Origin) -> str:
     """The name of the step that a reference stands for: readable first, a hash of all that it says last."""
     fields = msgspec.to_builtins(reference)
-    kind = next(kind for kind in ("dataset", "http", "s3") if kind in fields)
-    text = str(fields[kind]).partition("@")[0] if kind == "dataset" else str(fields[kind]).partition("?")[0]
+    kind = next(kind for kind in (*NAMED, "http", "s3") if kind in fields)
+    text = str(fields[kind]).partition("@" if kind in NAMED else "?")[0]
     last = _EXPRESSION.sub("", text).rstrip("/").rpartition("/")[2]
     readable = re.sub(r"[^a-z0-9]+", "-", last.lower())[:_SHOWN].strip("-") or "data"
     digest = hashlib.sha256(msgspec.json.encode(fields, order="sorted")).hexdigest()[:8]
-    return f"{'dataset' if kind == 'dataset' else 'import'}-{readable}-{digest}"
+    return f"{kind if kind in NAMED else 'import'}-{readable}-{digest}"

@@ -14,7 +14,8 @@ from mlworkflow.core.view import View
 
 def is_retried(view: View, node: Node, task: Task, reason: str, message: str, exit_code: int | None) -> bool:
     """Whether `retry.only` names the failure of a task's last attempt, counted already. Raises ExpressionError."""
-    if reason == Reason.INPUT_INVALID:  # the same reference names the same wrong thing again
+    # The same reference names the same wrong thing again, and what was compared with another champion has to be compared anew.
+    if reason in (Reason.INPUT_INVALID, Reason.ALIAS_MOVED):
         return False
     only = node.step.retry.only
     if only is UNSET or (exit_code is not None and exit_code in only.exit_codes) or reason in only.reasons:

@@ -14,19 +14,17 @@ from collections.abc import Callable, Sequence
 from msgspec import structs
 
 from mlworkflow.core import rerun
-from mlworkflow.core.actions import Action, Choose, LookUp, Order, Probe, Publish, Start, Stop
+from mlworkflow.core.actions import Action, Choose, LookUp, Order, Probe, Promote, Publish, Start, Stop
 from mlworkflow.core.decide import decide
-from mlworkflow.core.names import Reason
 from mlworkflow.core.observation import AttemptId, Probed, Result, Seen
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import PENDING, Run
-from mlworkflow.engine import records
+from mlworkflow.engine import named, records
 from mlworkflow.engine.cache import Cache
 from mlworkflow.engine.choosing import ChoiceFailed, Chooser
 from mlworkflow.engine.driver import Driver, NotNow, Refused
 from mlworkflow.engine.live import Live
 from mlworkflow.engine.sharing import NO_LIMITS, Limits, Sharing
-from mlworkflow.store import datasets
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.errors import StoreError
 
@@ -198,8 +196,8 @@ class Engine:
             return False
         if isinstance(action, Probe):
             return await self._probe(live, (action.task, action.attempt), action.handle)
-        if isinstance(action, LookUp):
-            await self._look_up(live, action)
+        if isinstance(action, LookUp | Promote):
+            await self._settle(live, action)
         if isinstance(action, Choose):
             if action.task not in live.choosing:
                 live.choosing[action.task] = asyncio.create_task(self._choose(live, action))
@@ -258,18 +256,25 @@ class Engine:
         )
         await self._write(live, action, result)
 
-    async def _look_up(self, live: Live, action: LookUp) -> None:
-        """Commit the version of a dataset, or that there is none such."""
-        now, namespace = self.clock(), live.workflow.namespace
-        common = (action.step, action.task, action.attempt)
-        try:
-            found = await asyncio.to_thread(datasets.find, self.store, namespace, action.name, action.digest)
-        except datasets.NoDataset as missing:
-            result = Result(1, Reason.INPUT_INVALID, f"dataset: {missing}", started_at=now, finished_at=now)
-            await self._write(live, Publish(*common, {}, fingerprint=action.fingerprint), result)
-        else:
-            parameters, reuse = {"digest": found.digest}, {"data": found.artifact}
-            await self._publish(live, Publish(*common, parameters, reuse=reuse, fingerprint=action.fingerprint))
+    async def _settle(self, live: Live, action: LookUp | Promote) -> None:
+        """Commit what a name stands for, or that it does from now on, or why not."""
+        if (action.task, action.attempt) in live.results:
+            return
+        known = list(live.results.values())
+        done = await asyncio.to_thread(named.settled, self.store, live.workflow, known, action)
+        now = self.clock()
+        result = Result(
+            exit_code=1 if done.reason else 0,
+            reason=done.reason,
+            message=done.message,
+            outputs=done.outputs,
+            parameters=done.parameters,
+            started_at=live.run.tasks.get(action.task, PENDING).started_at or now,
+            finished_at=now,
+        )
+        inputs = action.inputs if isinstance(action, Promote) else {}
+        published = Publish(action.step, action.task, action.attempt, {}, inputs=inputs, fingerprint=action.fingerprint)
+        await self._write(live, published, result)
 
     async def _write(self, live: Live, action: Publish, result: Result) -> None:
         written = await records.publish(

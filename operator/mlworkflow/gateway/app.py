@@ -11,6 +11,7 @@ from mlworkflow.gateway._auth import Authenticator, Readers
 from mlworkflow.gateway._blobs import Blobs
 from mlworkflow.gateway._datasets import Datasets
 from mlworkflow.gateway._json import BODY_SECONDS, BODY_TIME, MAX_BODY, RefusalsOfHttp, answer, errors_as_answers
+from mlworkflow.gateway._models import Models
 from mlworkflow.gateway._people import Garbage, People, Purge
 from mlworkflow.gateway._rates import Rates
 from mlworkflow.gateway._steps import Steps
@@ -48,6 +49,7 @@ def make_app(
     if readers is not None:
         app.add_routes(People(store, readers, public_keys, garbage, purge).routes())
         app.add_routes(Datasets(store, readers).routes())
+        app.add_routes(Models(store, readers).routes())
     if blobs is not None:
         if not isinstance(store, DirectoryStore):
             raise TypeError("only a DirectoryStore has its blobs served by the gateway")

@@ -6,6 +6,7 @@
     ├── Unknown      404      there is no such input, output, artifact or record
     ├── TooSlow      408      the body did not arrive in time
     ├── Superseded   409      this attempt has been replaced or has committed
+    ├── Overtaken    409      what was to be changed is not what was expected
     ├── TooLarge     413
     ├── Invalid      422      the body is wrong, and will be wrong again
     │   └── Absent            but for this: what it names is not in the store
@@ -53,6 +54,12 @@ class TooSlow(GatewayError):
 
 class Superseded(GatewayError):
     """The attempt has been replaced or has committed: its agent ends quietly."""
+
+    status = 409
+
+
+class Overtaken(GatewayError):
+    """Somebody else has changed it, who and to what is in the message."""
 
     status = 409
 

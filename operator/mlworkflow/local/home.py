@@ -67,8 +67,8 @@ class Home:
         return sorted(self._read(), key=lambda run: (run.resource["metadata"]["creationTimestamp"], run.number))
 
     def run(self, name: str) -> LocalRun | None:
-        """The run by its id (``digits.2``), or the last run of a workflow (``digits``)."""
-        matching = [run for run in self._read() if name in (run.id, run.name)]
+        """The run by its id (``digits.2``) or its uid, or the last run of a workflow (``digits``)."""
+        matching = [run for run in self._read() if name in (run.id, run.name, run.uid)]
         return max(matching, key=lambda run: run.number, default=None)
 
     def claim(self, name: str) -> tuple[int, BinaryIO]:

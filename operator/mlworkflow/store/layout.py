@@ -13,7 +13,7 @@
     <namespace>/runs/<workflow uid>/gone.json                   since when the workflow is gone (the object's time says it)
     <namespace>/datasets/<name>/<64 hex>.json           a version of a named dataset, named by the digest of its artifact
     <namespace>/uploads/<2 hex>/<62 hex>/<64 hex>.json  an upload in parts that is under way: of which artifact, and of which parts
-    <namespace>/models/…json                           what refers to artifacts beside runs and the cache: models that were promoted
+    <namespace>/models/<name>/moves/<number, 6 digits>.json     a move of an alias of a model: together they are its versions and aliases
     <namespace>/runs/<workflow uid>/provenance.json             the signed statement of how the run came to its artifacts
     <namespace>/runs/<workflow uid>/workflow.json               the run that has ended as its resource told it: spec and last status
     <namespace>/archive/<run>/<end, in ms>/<workflow uid>/<phase>.json   a line of the list of such runs; the key says all of it
@@ -53,6 +53,7 @@ _LINE_KEY = re.compile(
 )
 _WORKFLOW_KEY = re.compile(r"[^/]+/runs/[^/]+/workflow\.json")
 _UPLOAD_KEY = re.compile(r"(?P<namespace>[^/]+)/uploads/([0-9a-f]{2})/([0-9a-f]{62})/[0-9a-f]{64}\.json")
+_MOVE_KEY = re.compile(r"[^/]+/models/[^/]+/moves/([0-9]{6,9})\.json")
 _PROVENANCE = re.compile(r"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/provenance\.json")
 
 
@@ -192,6 +193,27 @@ def dataset_prefix(namespace: str, name: str) -> str:
 def datasets_prefix(namespace: str) -> str:
     """What the keys of all named datasets begin with; ends in ``/``."""
     return f"{_checked(_NAMESPACE, 'namespace', namespace)}/datasets/"
+
+
+def move_key(namespace: str, name: str, number: int) -> str:
+    """The key of a move of a model's aliases, counted from 1."""
+    return f"{moves_prefix(namespace, name)}{_number(number):06d}.json"
+
+
+def moves_prefix(namespace: str, name: str) -> str:
+    """What the keys of all moves of a model's aliases begin with; ends in ``/``."""
+    return f"{models_prefix(namespace)}{_checked(_NAMESPACE, 'name of a model', name)}/moves/"
+
+
+def models_prefix(namespace: str) -> str:
+    """What the keys of everything that is kept of models begin with; ends in ``/``."""
+    return f"{_checked(_NAMESPACE, 'namespace', namespace)}/models/"
+
+
+def move_number(key: str) -> int | None:
+    """The number of the move with this key; None for a key of something else."""
+    matched = _MOVE_KEY.fullmatch(key)
+    return int(matched[1]) if matched else None
 
 
 def gone_key(namespace: str, uid: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from mlworkflow.core import rerun, status
-from mlworkflow.core.actions import Action, Choose, LookUp, Order, Probe, Publish, Start, Stop
+from mlworkflow.core.actions import Action, Choose, LookUp, Order, Probe, Promote, Publish, Start, Stop
 from mlworkflow.core.decide import Decision, decide
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Room, Seen
@@ -15,7 +15,7 @@ from mlworkflow.core.state import PENDING, Phase, Run, Task
 
 from tests.builders import WorkflowBuilder, artifact
 
-T = TypeVar("T", Start, Stop, Probe, Publish, LookUp, Choose)
+T = TypeVar("T", Start, Stop, Probe, Publish, LookUp, Promote, Choose)
 
 
 class Play:

@@ -79,7 +79,7 @@ def test_expressions_in_it_speak_of_params() -> None:
 def test_a_dataset_is_looked_up_once_and_without_a_pod() -> None:
     play = Play(taking(dataset="bikes")).turn()
     (asked,) = play.asked(LookUp)
-    assert (play.started, asked.name, asked.digest) == ([], "bikes", "")
+    assert (play.started, asked.name, asked.version) == ([], "bikes", "")
     play.results[asked.task, 0] = Result(0, outputs={"data": artifact("v2")}, fingerprint=asked.fingerprint)
     play.turn()
     assert play.orders[0].inputs == {"data": artifact("v2")}
@@ -92,7 +92,7 @@ def test_a_dataset_is_looked_up_once_and_without_a_pod() -> None:
 
 def test_a_version_of_a_dataset_is_named_by_its_digest() -> None:
     (asked,) = Play(taking(dataset=f"bikes@sha256:{SHA}")).turn().asked(LookUp)
-    assert (asked.name, asked.digest) == ("bikes", f"sha256:{SHA}")
+    assert (asked.name, asked.version) == ("bikes", f"sha256:{SHA}")
 
 
 def test_a_name_that_turns_out_to_be_none_fails_the_run_and_names_the_field() -> None:
@@ -138,8 +138,8 @@ def test_the_keys_of_a_bucket_are_in_its_own_pod_by_reference_and_in_no_other() 
 @pytest.mark.parametrize(
     ("reference", "words"),
     [
-        ({}, ": name exactly one of: http, s3, dataset"),
-        ({"http": URL, "dataset": "x"}, ": name exactly one of: http, s3, dataset; this names http and dataset"),
+        ({}, ": name exactly one of: http, s3, dataset, model"),
+        ({"http": URL, "dataset": "x"}, ": name exactly one of: http, s3, dataset, model; this names http and dataset"),
         ({"http": "ftp://x/y"}, ".http: is an address that begins with http:// or https://"),
         ({"http": "https://"}, ".http: is an address that begins with http:// or https://"),
         ({"http": "https://h:99999/x"}, ".http: is no address"),

@@ -7,10 +7,11 @@ from mlworkflow.core.graph import Scope
 from mlworkflow.core.names import Reason
 from mlworkflow.core.nodes import Node, Role
 from mlworkflow.core.policies.approvals import ask
-from mlworkflow.core.policies.datasets import look_up
 from mlworkflow.core.policies.dependencies import has_what_it_had, is_forgiven, is_ready
 from mlworkflow.core.policies.fans import run_fan
 from mlworkflow.core.policies.groups import settle_group
+from mlworkflow.core.policies.lookups import look_up
+from mlworkflow.core.policies.promotions import promote
 from mlworkflow.core.policies.starting import start
 from mlworkflow.core.policies.studies import run_study
 from mlworkflow.core.state import Phase
@@ -55,8 +56,10 @@ def carry_on(turn: Turn, node: Node) -> None:
             settle_group(turn, node, at)
         case Role.APPROVAL:
             ask(turn, node)
-        case Role.DATASET:
+        case Role.NAMED:
             look_up(turn, node)
+        case Role.PROMOTION:
+            promote(turn, node)
 
 
 def stop_after_failure(turn: Turn, scope: Scope, at: str) -> None:
