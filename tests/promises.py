@@ -326,6 +326,25 @@ def dataset(ended: Ended) -> None:
     assert ended.is_ordered(named, "train", "check")
 
 
+def retrain_promoted(ended: Ended) -> None:
+    """Of the first run, and of one that found drift."""
+    assert ended.status["phase"] == "Succeeded"
+    model, promoted = ended.tasks["train"]["artifacts"]["model"], ended.outputs("promote")
+    assert promoted["digest"] == model["digest"]
+    assert promoted["previous"] == ended.outputs("champion").get("version", 0) == promoted["version"] - 1
+    assert "pod" not in ended.tasks["promote"]
+
+
+def retrain_not_needed(ended: Ended) -> None:
+    assert ended.outputs("check")["drifted"] == []
+    assert {ended.tasks[name]["phase"] for name in ("prep", "train", "evaluate", "promote")} == {"Skipped"}
+
+
+def retrain_rejected(ended: Ended) -> None:
+    assert "temp" in ended.outputs("check")["drifted"]
+    assert (ended.tasks["evaluate"]["reason"], ended.tasks["promote"]["phase"]) == ("GateFailed", "Skipped")
+
+
 def search(ended: Ended) -> None:
     trials = list(csv.DictReader(ended.download("tune.trials").open()))
     best = ended.outputs("tune")["best"]

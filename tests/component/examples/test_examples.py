@@ -127,6 +127,21 @@ def test_dataset(tmp_path: Path) -> None:
     promises.dataset(ran(tmp_path, "examples/dataset.yaml"))
 
 
+def test_retrain(tmp_path: Path) -> None:
+    for month, code, promise in (
+        ("usual", 0, promises.retrain_promoted),
+        ("usual", 0, promises.retrain_not_needed),
+        ("warm", 0, promises.retrain_promoted),
+        ("spoilt", 1, promises.retrain_rejected),
+    ):
+        promise(ran(tmp_path, "examples/retrain.yaml", "-p", f"month={month}", code=code))
+    shown = json.loads(mlwf(tmp_path, "models", "show", "bookings", "-o", "json"))
+    assert shown["aliases"] == {"champion": 2}
+    assert [version["metrics"]["evaluate.r2"] > 0.8 for version in shown["versions"]] == [True, True]
+    assert 'warm: drift of ["temp"]' in shown["moves"][1]["message"]
+    assert json.loads(mlwf(tmp_path, "models", "rollback", "bookings", "-o", "json"))["version"] == 1
+
+
 def test_any_language(tmp_path: Path) -> None:
     mlwf(tmp_path, "run", "examples/any-language.yaml")
     assert outputs(tmp_path, "any-language")["sum"]["total"] == 55

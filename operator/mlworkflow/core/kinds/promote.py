@@ -30,7 +30,7 @@ class Promote(Fields, frozen=True):
         Meta(
             max_length=256,
             description="What the alias has to mean before: a version's number or digest, `none` or `any`. Default: what it meant at the start of the run, "
-            "where an input of the workflow is `from: {model: NAME@ALIAS}` of the same alias, else `any`.",
+            "where an input of the workflow, or a `model` step, is NAME@ALIAS of the same alias, else `any`.",
         ),
     ] = ""
     message: Annotated[str, Meta(max_length=1024, description="Why; it is kept with the move.")] = ""

@@ -47,9 +47,9 @@ def promote(turn: Turn, node: Node) -> None:
 
 
 def _pinned(turn: Turn, reference: str) -> Task | None:
-    """What found out what an alias meant when the run began, where the workflow has an input by that reference. Raises ExpressionError."""
+    """What found out what an alias meant when the run began, where the workflow asks for it. Raises ExpressionError."""
     for name, step in turn.workflow.steps.items():
-        if step.stands_for and step.kind.name == "model":
+        if step.kind.name == "model":
             named = turn.node(name)
             if body_of_step(turn.view, named, turn.view.names(named))["name"] == reference:
                 return turn.task(name)
