@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.study import study_of
@@ -361,6 +362,13 @@ def search(ended: Ended) -> None:
     assert len(losses) == 8 or [loss <= 0.5 for loss in losses] == [False] * (len(losses) - 1) + [True]
     assert json.loads(ended.text("tell.best")) == best
     assert [ended.tasks[f"tune/{number}"]["params"] for number in range(len(trials))] == _asked_again(losses)
+    page, facts = ended.text("tune-report.report"), json.loads(ended.text("tune-report.facts"))
+    no_network(page)
+    assert "How parameters go together" in page
+    assert (facts["best"]["trial"], facts["counts"]) == (best["trial"], {"Succeeded": len(losses)})
+    table = pd.read_parquet(ended.download("tune-report.table"))
+    assert list(table["value_loss"]) == losses
+    assert list(table["params_curve"]) == [trial["curve"] for trial in trials]
 
 
 def _asked_again(losses: list[float]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import sys
 from mlworkflow_steps.context import Context
 from mlworkflow_steps.errors import StepFailure
 
-KINDS = ("import", "profile", "validate", "prep", "train", "evaluate")
+KINDS = ("import", "profile", "validate", "prep", "train", "study", "evaluate")
 MODULES = {"import": "import_"}
 """The module of a kind whose name is a word of Python's own."""
 

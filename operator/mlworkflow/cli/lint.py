@@ -7,7 +7,7 @@ and with a sample of every declared output, because CEL fails on ``1 * 0.5`` onl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -104,16 +104,21 @@ def _expressions(workflow: Workflow) -> Iterator[tuple[str, Expression]]:
 
 def _all_steps(workflow: Workflow) -> Iterator[tuple[str, Step]]:
     """Every step, with the field that holds it: those of groups and trials too."""
-    written = (step for step in workflow.steps.values() if not step.stands_for)
-    waiting = [(f"spec.steps[{index}]", step) for index, step in enumerate(written)]
+    waiting = [*_listed(workflow.steps.values(), "spec.steps")]
     for when in EXITS:
         own = [step for name, step in workflow.on_exit.items() if workflow.exit_lists[name] == when]
-        waiting += [(f"spec.onExit.{when}[{index}]", step) for index, step in enumerate(own)]
+        waiting += _listed(own, f"spec.onExit.{when}")
     while waiting:
         path, step = waiting.pop(0)
         yield path, step
-        waiting += [(f"{path}.steps[{index}]", inner) for index, inner in enumerate(step.steps.values())]
+        waiting += _listed(step.steps.values(), f"{path}.steps")
         waiting += [(f"{path}.tune.step", step.trial)] if step.trial else []
+
+
+def _listed(steps: Iterable[Step], path: str) -> Iterator[tuple[str, Step]]:
+    """The steps of a list that somebody wrote, each with its place in it."""
+    written = (step for step in steps if not step.stands_for)
+    return ((f"{path}[{index}]", step) for index, step in enumerate(written))
 
 
 def _names(workflow: Workflow) -> dict[str, Any]:

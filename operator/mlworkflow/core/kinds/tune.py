@@ -115,6 +115,13 @@ class Tune(Fields, frozen=True):
         grid=Grid()
     )
     trials: Annotated[Trials, Meta(description="The budget.")] = Trials()
+    report: Annotated[
+        bool,
+        Meta(
+            description="The step leaves `study` too, all that is known of its trials (JSON), and a step `<name>-report` of the kind `study` follows, "
+            "which makes a page and a table of it. That one costs a Pod of its own, and its failure fails nothing."
+        ),
+    ] = False
 
     @property
     def objectives(self) -> list[Metric]:
@@ -212,12 +219,13 @@ KIND = Kind(
     has_pod=False,
     outputs={
         "trials": "file",
+        "study": "file",
         "best": "json",
         "pareto": "json",
         "trial_count": "integer",
         "failed_count": "integer",
     },
-    optional_outputs=frozenset({"pareto"}),
+    optional_outputs=frozenset({"pareto", "study"}),
     check=_check,
     example=_EXAMPLE,
 )

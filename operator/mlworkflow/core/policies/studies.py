@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from msgspec import UNSET
 
-from mlworkflow.core import paths
+from mlworkflow.core import history, paths
 from mlworkflow.core.actions import Choose, Publish, Told
 from mlworkflow.core.duration import seconds
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.expressions import as_text
 from mlworkflow.core.fingerprint import of_composed
+from mlworkflow.core.history import Tried
 from mlworkflow.core.kinds.tune import Tune
 from mlworkflow.core.names import Reason
 from mlworkflow.core.nodes import Node
@@ -207,15 +205,21 @@ def _settle(search: _Search, trials: Mapping[int, Task], why: str) -> None:
         "trial_count": len(trials),
         "failed_count": sum(task.phase is Phase.FAILED for task in trials.values()),
     }
-    if study.metrics is not UNSET:
-        parameters["pareto"] = [_shown(search, number, values) for number in pareto_of(study, values)]
+    front = pareto_of(study, values) if study.metrics is not UNSET else []
+    if front:
+        parameters["pareto"] = [_shown(search, number, values) for number in front]
+    tried, began = _tried(search, trials), turn.task(node.task).started_at
+    files = {"trials": history.table(study, tried)}
+    if study.report:
+        ended = history.Search(turn.workflow.name, node.step.name, began, turn.now, why.removeprefix(": "), best, front)
+        files["study"] = history.document(study, tried, ended)
     turn.actions.append(
         Publish(
             node.step,
             node.task,
             turn.task(node.task).attempt,
             parameters,
-            files={"trials": _table(search, trials)},
+            files=files,
             reuse=trials[best].artifacts,
             inputs=turn.view.inputs(node),
             fingerprint=of_composed(turn.view, node),
@@ -223,20 +227,15 @@ def _settle(search: _Search, trials: Mapping[int, Task], why: str) -> None:
     )
 
 
-def _table(search: _Search, trials: Mapping[int, Task]) -> bytes:
-    """The trials as CSV: number, phase, values, reason, and a column per parameter. No times: same trials, same bytes."""
-    study, text = search.study, io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = [*sorted(study.space), *sorted(study.fixed)]
-    writer.writerow(["trial", "phase", *(metric.name for metric in study.objectives), "reason", *names])
-    for number, task in trials.items():
-        params = search.turn.view.trial_params(search.turn.node(search.name(number)))
-        numbers = [value_named(task, metric.name) for metric in study.objectives]
-        values = ["" if value is None else json.dumps(value) for value in numbers]
-        writer.writerow([number, task.phase, *values, task.reason, *(_cell(params, name) for name in names)])
-    return text.getvalue().encode()
-
-
-def _cell(params: Mapping[str, Any], name: str) -> str:
-    value = params.get(name, "")
-    return value if isinstance(value, str) else json.dumps(value)
+def _tried(search: _Search, trials: Mapping[int, Task]) -> list[Tried]:
+    """The trials as the outputs tell them."""
+    names = [metric.name for metric in search.study.objectives]
+    return [
+        Tried(
+            number,
+            task,
+            search.turn.view.trial_params(search.turn.node(search.name(number))),
+            {name: value_named(task, name) for name in names},
+        )
+        for number, task in trials.items()
+    ]
