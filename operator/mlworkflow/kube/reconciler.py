@@ -112,7 +112,8 @@ class Reconciler:
     async def _turn(self, key: str, resource: Json) -> float | None:
         before = _status_of(resource)
         if self._is_over(resource, before) and not self._cleanup.is_due(resource):
-            return await self._retire(key, resource)
+            self._report(key)
+            return None
         try:
             live = await self._live(resource, before)
             if rerun.is_asked(live.plan, live.run):
@@ -138,15 +139,14 @@ class Reconciler:
         resource = self._resources.get(key)
         if resource is None:
             return None
-        known = _status_of(resource)
-        after = self._wanted[key](known) if key in self._wanted else known
-        if after != (resource.get("status") or {}):
-            now = asyncio.get_running_loop().time()
-            if (due := self._written_at.get(key, -math.inf) + self._pause) > now and not is_finished(after):
-                return due - now
-            if not await self._write(key, resource, after):
-                return None
-            self._written_at[key] = asyncio.get_running_loop().time()
+        if wanted := self._wanted.get(key):
+            after, now = wanted(_status_of(resource)), asyncio.get_running_loop().time()
+            if after != (resource.get("status") or {}):
+                if (due := self._written_at.get(key, -math.inf) + self._pause) > now and not is_finished(after):
+                    return due - now
+                if not await self._write(key, resource, after):
+                    return None
+                self._written_at[key] = asyncio.get_running_loop().time()
         live = self._engine.live.get(resource["metadata"]["uid"])
         if live and self._webhooks:
             self._webhooks.take(live)
