@@ -371,6 +371,16 @@ def search(ended: Ended) -> None:
     assert list(table["params_curve"]) == [trial["curve"] for trial in trials]
 
 
+def python(ended: Ended) -> None:
+    assert ended.status["phase"] == "Succeeded"
+    assert ended.outputs("clean") == {"dropped": 20}
+    found = ended.outputs("explain")
+    assert round(found["error"], 3) == 1.665
+    assert (
+        ended.text("explain.words") == f"Off by {found['error']:.1f} minutes; always the mean: {found['guess']:.1f}.\n"
+    )
+
+
 def _asked_again(losses: list[float]) -> list[dict[str, Any]]:
     """What the trials of the example must have been, by their losses alone: the same seed and history, the same parameters anywhere."""
     resource = yaml.safe_load((Path(__file__).parents[1] / "examples/search.yaml").read_text())

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import keyword
 import os
 import sys
+from pathlib import Path
 
 from mlworkflow_steps.context import Context
 from mlworkflow_steps.errors import StepFailure
 
-KINDS = ("import", "profile", "validate", "prep", "train", "study", "evaluate")
-MODULES = {"import": "import_"}
-"""The module of a kind whose name is a word of Python's own."""
+KINDS = sorted(file.stem.rstrip("_") for file in (Path(__file__).parent / "kinds").glob("[!_]*.py"))
+"""Each is a module there; one whose name is a word of Python's own has a `_` after it."""
 
 # The number of threads changes the order in which numbers are added up, and with it a model's last bits: with as many threads
 # as the machine has cores, a laptop and a cluster would not agree on a digest. A step's `env` can say otherwise; it is read
@@ -29,7 +30,8 @@ def main(arguments: list[str]) -> int:
     context = None
     try:
         context = Context.from_environment(os.environ)
-        importlib.import_module(f"mlworkflow_steps.kinds.{MODULES.get(arguments[0], arguments[0])}").run(context)
+        module = arguments[0] + "_" * keyword.iskeyword(arguments[0])
+        importlib.import_module(f"mlworkflow_steps.kinds.{module}").run(context)
     except StepFailure as failure:
         print(f"{failure.reason}: {failure.message}", file=sys.stderr)
         if context is not None:

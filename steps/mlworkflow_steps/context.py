@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ DEFAULT_ALLOWED_IMPORTS = "sklearn.,lightgbm.,xgboost."
 class Context:
     """The task of one step and where it reads and writes.
 
-    `spec` is the body of the step's kind with its expressions evaluated; `digests` has the digest of each input by name.
+    `spec` is the body of the step's kind with its expressions evaluated; `digests` has the digest of each input by name; `params` are the
+    step's parameters, and `declared` its outputs: name → {type, optional, …}.
     """
 
     workflow: str
@@ -34,6 +35,8 @@ class Context:
     failure: Path
     allowed_imports: tuple[str, ...]
     s3_endpoint: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    declared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Context:
@@ -56,6 +59,8 @@ class Context:
             failure=root / "run" / "failure.json",
             allowed_imports=allowed_imports(environ),
             s3_endpoint=environ.get("MLWF_S3_ENDPOINT", ""),
+            params=task.get("params", {}),
+            declared=task.get("outputs", {}),
         )
 
     def input(self, name: str) -> Path:

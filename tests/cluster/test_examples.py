@@ -83,6 +83,7 @@ def ended(cluster: Cluster, namespace: str, name: str, folder: Path, timeout: fl
         ("validate", {"fault": "leak"}, promises.validate_leak),
         ("validate", {"fault": "drift"}, promises.validate_drift),
         ("search", {}, promises.search),
+        ("python", {}, promises.python),
     ],
 )
 def test_an_example_keeps_its_promise(

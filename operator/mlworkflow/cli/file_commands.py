@@ -50,13 +50,13 @@ def lint(
     output: Output = Format.TABLE,
 ) -> None:
     """Find what is wrong with workflows, all of it at once, without running anything."""
-    from mlworkflow.cli import documents
+    from mlworkflow.cli import code_files, documents
     from mlworkflow.cli import lint as linter
 
     findings: list[linter.Finding] = []
     sound = []
     for file in files:
-        for workflow in documents.workflows(file):
+        for workflow in map(code_files.with_code, documents.workflows(file)):
             found = linter.lint(workflow)
             findings += found
             if all(finding.severity == "warning" for finding in found):

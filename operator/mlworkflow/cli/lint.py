@@ -23,6 +23,8 @@ from mlworkflow.core.step import Step
 from mlworkflow.core.view import both_spellings
 
 _FOREIGN = re.compile(r"(?<!\$)\{\{[^}]*\}\}|\$\((?:params|tasks|steps)\.[^)]*\)|\$\{(?:params|steps)\.[^}]*\}")
+_CODE = (".python.source",)
+"""Fields whose text is a language of its own."""
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _DIVISION = re.compile(r"/\s*[0-9]+(?![0-9.eEu])")
 _SAMPLES: tuple[Mapping[str, Any], ...] = (
@@ -188,7 +190,8 @@ def _foreign(value: Any, path: str = "") -> Iterator[Problem]:
             yield Problem(path, f"'{found[0]}' is passed on as text: an expression is written ${{{{ … }}}}")
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _foreign(item, f"{path}.{key}" if path else key)
+            where = f"{path}.{key}" if path else key
+            yield from () if where.endswith(_CODE) else _foreign(item, where)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _foreign(item, f"{path}[{index}]")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from mlworkflow.cli.code_files import with_code
 from mlworkflow.cli.documents import workflows
 from mlworkflow.cli.errors import CliError, Usage
 from mlworkflow.cli.lint import lint
@@ -19,7 +20,7 @@ def prepared(source: str, params: Sequence[str]) -> list[dict[str, Any]]:
     Raises CliError where one of them cannot run.
     """
     found, errors = [], 0
-    for document in workflows(source):
+    for document in map(with_code, workflows(source)):
         resource = overridden(document.resource, params)
         findings = lint(replace(document, resource=resource))
         for line in [*findings, *retyped(document.resource, params)]:

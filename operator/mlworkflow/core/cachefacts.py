@@ -26,7 +26,7 @@ LONGEST = 80
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What an order runs, as far as it is known: the digest of an image, and of the code and libraries of a built-in kind.
+    """What an order runs, as far as it is known: the digest of an image (on a laptop: of all that is installed), and of the code and libraries of a built-in kind.
 
     `is_open` says that the code is not all of it: a step may import more from its image. `unknown` says why there is neither; a salt may vouch
     for it where `may_vouch`.

@@ -167,7 +167,7 @@ class Cache(Fields, frozen=True):
     enabled: Annotated[
         bool | UnsetType,
         Meta(
-            description="Default: true for `profile`, `prep`, `validate`, `train` and `evaluate`, false for a container of your own."
+            description="Default: true for `profile`, `prep`, `validate`, `train`, `evaluate` and `python`, false for a container of your own."
         ),
     ] = UNSET
     max_age: Annotated[

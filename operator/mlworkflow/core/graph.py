@@ -92,7 +92,11 @@ def strings_of(step: Step) -> Iterator[tuple[str, str]]:
     yield from walk(items_as_written(step), "forEach")
     for name, output in step.outputs.items() if step.steps else ():
         yield from walk(output.value, f"outputs.{name}.value")
-    own = {key: value for key, value in step.body.items() if key != "step" or not step.trial}
+    own = {
+        key: value
+        for key, value in step.body.items()
+        if (key != "step" or not step.trial) and key not in step.kind.literal_fields
+    }
     yield from () if step.steps else walk(own, step.kind.name)
     if step.retry.only is not UNSET:
         yield from walk(step.retry.only.expression, "retry.only.expression")

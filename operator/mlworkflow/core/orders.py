@@ -66,7 +66,9 @@ def order(view: View, node: Node, attempt: int) -> Order:
 def body_of_step(view: View, node: Node, names: Mapping[str, Any]) -> dict[str, Any]:
     """The kind's part of a step, evaluated and of the right types. Raises ExpressionError."""
     kind = node.step.kind
-    body = dict(view.field(kind.name, node.step.body, names))
+    literal = {field: node.step.body[field] for field in kind.literal_fields & node.step.body.keys()}
+    written = {field: value for field, value in node.step.body.items() if field not in literal}
+    body = {**view.field(kind.name, written, names), **literal}
     for field in kind.text_fields & body.keys():
         body[field] = [as_text(item) for item in body[field]] if isinstance(body[field], list) else as_text(body[field])
     try:

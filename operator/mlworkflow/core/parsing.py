@@ -47,7 +47,7 @@ def parse_step(
         typed = msgspec.convert(body, kind.body)
     except msgspec.ValidationError as error:
         raise SpecError([schema_problem(error, where)]) from None
-    problems = [Problem(f"{where}.{at}", message) for at, message in kind.check(typed)]
+    problems = [Problem(f"{where}.{at}" if at else where, message) for at, message in kind.check(typed)]
     problems += _misplaced(fields, kind, path, trial_of, depth)
     if problems:
         raise SpecError(problems)

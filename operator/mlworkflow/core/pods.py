@@ -158,7 +158,7 @@ def _user_container(order: Order, settings: PodSettings, image: str) -> dict[str
         "name": MAIN,
         "image": image,
         "imagePullPolicy": settings.pull_policy,
-        "env": [*(dict(variable) for variable in order.env), *order.step.kind.credentials(order.spec)],
+        "env": [*(dict(variable) for variable in order.env), *order.step.kind.variables(order.spec)],
         "resources": deepcopy(dict(order.resources)),
         "securityContext": overlay(deepcopy(_RESTRICTED), _or(common.security_context, {})),
         "volumeMounts": [_ROOT_MOUNT, *_or(common.volume_mounts, [])],

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from mlworkflow.core import graph, names
 from mlworkflow.core.errors import ExpressionError, Problem, SpecError
 from mlworkflow.core.expressions import OPEN, ROOTS, WHOLE, Expression, outside_strings, split, walk
-from mlworkflow.core.fields import Common, ForEach
+from mlworkflow.core.fields import Common, ForEach, Input
 from mlworkflow.core.graph import Steps
 from mlworkflow.core.items import MOST
 from mlworkflow.core.model import EXITS, Workflow
@@ -71,14 +71,18 @@ def _step(step: Step, place: _Place, path: str) -> Iterator[Problem]:
     roots = place.roots
     within = roots | {"item", "index"} if step.for_each is not None else roots
     yield from _inputs(step, path)
+    yield from _use(step, step.inputs, step.params, path)
     yield from _names(step, path)
     yield from _items(step, path)
     yield from _expressions(step, replace(place, roots=within), path)
     yield from _references(step, place, path)
     if step.trial:
         yield from _expressions(step.trial, replace(place, roots=within | {"trial"}), f"{path}.tune.step")
-        tried = {**place.params, **step.params, **step.body["space"], **step.body.get("fixed", {})}
-        yield from _inside(step.trial, replace(place, roots=within | {"trial"}, params=tried), f"{path}.tune.step")
+        known = {**place.params, **step.params, **step.body["space"], **step.body.get("fixed", {})}
+        chosen = dict.fromkeys(step.body["space"], OPEN)  # as an expression is: a value that nobody knows yet
+        given = {**step.params, **step.trial.params, **step.body.get("fixed", {}), **chosen}
+        yield from _use(step.trial, step.inputs, given, f"{path}.tune.step")
+        yield from _inside(step.trial, replace(place, roots=within | {"trial"}, params=known), f"{path}.tune.step")
     yield from _inside(step, replace(place, roots=within), path)
 
 
@@ -118,6 +122,11 @@ def _inputs(step: Step, path: str) -> Iterator[Problem]:
                 f"{path}.inputs.{name}",
                 f"a {kind.name} step needs the input '{name}': inputs: {{{name}: {{from: <step>.<output>}}}}",
             )
+
+
+def _use(step: Step, inputs: Mapping[str, Input], params: Mapping[str, object], path: str) -> Iterator[Problem]:
+    for at, message in step.kind.check_use(step, inputs, params):
+        yield Problem(f"{path}.{at}", message)
 
 
 def _names(step: Step, path: str) -> Iterator[Problem]:

@@ -142,7 +142,7 @@ class Cache:
             await asyncio.sleep(LOOK)
         if image is None:
             return None
-        return replace(identity, image=image, code=result.code or identity.code)
+        return replace(identity, image=image or identity.image, code=result.code or identity.code)
 
     def _write(self, key: AttemptKey, order: Order, result: Result, identity: Identity) -> None:
         known = (key.namespace, identity.image)

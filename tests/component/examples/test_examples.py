@@ -86,6 +86,7 @@ def test_the_readme_lists_every_example() -> None:
         ("validate", ("-p", "fault=leak"), 1, promises.validate_leak),
         ("validate", ("-p", "fault=drift"), 0, promises.validate_drift),
         ("search", (), 0, promises.search),
+        ("python", (), 0, promises.python),
     ],
 )
 def test_an_example_keeps_its_promise(

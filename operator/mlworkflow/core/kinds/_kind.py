@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -18,7 +18,11 @@ def _no_problems(body: Any) -> list[tuple[str, str]]:
     return []
 
 
-def _no_credentials(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _no_misuse(step: Any, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    return ()
+
+
+def _no_variables(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     return []
 
 
@@ -35,10 +39,11 @@ class Kind:
     image (empty: the step brings its own). `takes_trial_params` names the body's field that a trial's parameters are merged into.
     `has_pod` is false of a kind that the engine itself carries out. `is_list` says that a step's field of this name is the body's only field itself.
     `text_fields` of the body are text whatever an expression in them gives.
+    No expression is looked for in `literal_fields`.
     `is_cached` says that a result is taken from the cache unless a step says otherwise, `unpinned` names the field of an evaluated body (if any)
-    that stands for data which the body does not pin down. `credentials` are the variables, by reference to Secrets, that an evaluated body gives
-    to the step's container of a Pod.
-    `check` finds what the schema cannot say: (path below the body, message).
+    that stands for data which the body does not pin down. `is_open` says that the step may run more of what its image holds than the kind's own code.
+    `variables`, by reference to Secrets and ConfigMaps, are what an evaluated body gives to the step's container of a Pod.
+    `check` finds what the schema cannot say: (path below the body, message). `check_use` is given a step, its inputs and the parameters that are known: (path below the step, message).
     `example` is a short step in YAML for the reference page.
     """
 
@@ -55,10 +60,13 @@ class Kind:
     is_list: bool = False
     takes_trial_params: str = ""
     text_fields: frozenset[str] = frozenset()
+    literal_fields: frozenset[str] = frozenset()
     is_cached: bool = False
+    is_open: bool = False
     unpinned: Callable[[Mapping[str, Any]], str] = _pinned
-    credentials: Callable[[Mapping[str, Any]], list[dict[str, Any]]] = _no_credentials
+    variables: Callable[[Mapping[str, Any]], list[dict[str, Any]]] = _no_variables
     check: Callable[[Any], list[tuple[str, str]]] = _no_problems
+    check_use: Callable[[Any, Mapping[str, Any], Mapping[str, Any]], Iterable[tuple[str, str]]] = _no_misuse
     example: str = ""
 
 

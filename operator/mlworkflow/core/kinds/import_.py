@@ -46,7 +46,7 @@ KIND = Kind(
     text_fields=frozenset(Import.__struct_encode_fields__),
     is_cached=True,
     unpinned=_unpinned,
-    credentials=_credentials,
+    variables=_credentials,
     check=problems_of,
     example=_EXAMPLE,
 )

@@ -1,0 +1,241 @@
+"""`python`: a function of your own, called with what the step has and asked for what it leaves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+from msgspec import UNSET, Meta, UnsetType
+
+from mlworkflow.core.expressions import OPEN
+from mlworkflow.core.kinds._kind import Kind, built_in
+from mlworkflow.core.names import SECRET_NAME
+from mlworkflow.core.signature import Argument, CodeError, Signature, check_code, signature_of
+from mlworkflow.core.values import Fields
+
+if TYPE_CHECKING:
+    from mlworkflow.core.step import Step
+
+LONGEST = 100_000
+"""Characters of a source: it is part of the resource, and with a ConfigMap an environment variable."""
+CODE = "MLWF_CODE"
+"""The variable that holds the code from a ConfigMap."""
+_FROM = ("source", "config_map", "git")
+_PLAIN: Mapping[str, tuple[type, ...]] = {
+    "int": (int,), "float": (int, float), "str": (str,), "bool": (bool,), "list": (list,), "dict": (dict,),
+}  # fmt: skip
+_OF_INPUTS = ("DataFrame", "Table", "Model")
+
+
+class ConfigMapKey(Fields, frozen=True):
+    """A key of a ConfigMap of the workflow's namespace."""
+
+    name: Annotated[str, Meta(description="The ConfigMap.")]
+    key: Annotated[str, Meta(min_length=1, description="Its key, named as the file would be: `clean.py`.")]
+    sha256: Annotated[
+        str | UnsetType,
+        Meta(
+            description="What the code must have. With it an earlier result is taken, and other code fails the step; without it the step runs every time."
+        ),
+    ] = UNSET
+
+
+class Python(Fields, frozen=True):
+    """Calls a function of yours: `inputs` and `params` by the names of its arguments, each as its annotation says; what it returns are the step's `outputs`. The code is one of `source`, `file`, `configMap` and `git`.
+
+    | an argument of type | gets |
+    |---|---|
+    | `pandas.DataFrame`, `polars.DataFrame`, `pyarrow.Table` | the input as a table (Parquet or CSV) |
+    | `pathlib.Path` | where the input is: a file or a folder |
+    | a model (`sklearn.base.BaseEstimator` or another class of scikit-learn's) | the model of the input, a bundle |
+    | `dict`, `list`, `int`, `float`, `bool` | the parameter, or the input as JSON |
+    | `str`, `bytes` | the parameter, or the content of the input |
+
+    | what it returns | is left as |
+    |---|---|
+    | a dict | outputs by name |
+    | anything else | the one output that the step declares |
+    | a data frame | Parquet |
+    | a fitted scikit-learn estimator | a model bundle |
+    | a `pathlib.Path` | the file or folder there |
+    | `dict`, `list` | JSON, or an output parameter where it is declared as one |
+    | `str`, `bytes` | a file with this content, or an output parameter |
+    | numbers, true, false | an output parameter; it need not be declared |
+
+    A dash in a name is an underscore in Python. A missing or a superfluous argument is found before anything runs.
+    """
+
+    source: Annotated[
+        Annotated[str, Meta(max_length=LONGEST)] | UnsetType,
+        Meta(description="The code itself, as it is: no expression in it."),
+    ] = UNSET
+    file: Annotated[
+        str | UnsetType,
+        Meta(
+            description="A file beside the YAML file. `mlwf run`, `mlwf submit` and `mlwf lint` put its text into `source`; kubectl cannot. "
+            "Beside `source` it is what the code is called in tracebacks."
+        ),
+    ] = UNSET
+    config_map: Annotated[ConfigMapKey | UnsetType, Meta(description="The code in a ConfigMap. Not in local runs.")] = (
+        UNSET
+    )
+    function: Annotated[str, Meta(min_length=1, description="The function to call.")] = "main"
+    script: Annotated[
+        bool,
+        Meta(
+            description="Call no function: run the code as `python FILE` would. It finds what any step finds (`MLWF_IN`, `MLWF_OUT`, `MLWF_PARAMS`)."
+        ),
+    ] = False
+
+
+def _check(body: Python) -> list[tuple[str, str]]:
+    given = [name for name in _FROM if getattr(body, name, UNSET) is not UNSET]
+    if not given and body.file is not UNSET:
+        return [("file", "is read by mlwf, into `source`: `mlwf submit` this workflow, or put the code into `source`")]
+    if len(given) != 1:
+        named = f"; this names {' and '.join(map(_camel, given))}" if given else ""
+        return [("", f"name exactly one of: source, file, {', '.join(map(_camel, _FROM[1:]))}{named}")]
+    return [*_own_problems(body)]
+
+
+def _own_problems(body: Python) -> Iterator[tuple[str, str]]:
+    if not body.function.isidentifier():
+        yield "function", f"'{body.function}' is no name of a function"
+    if body.script and body.function != "main":
+        yield "function", "is not called where `script` is true"
+    if body.config_map is not UNSET:
+        if not re.fullmatch(SECRET_NAME, body.config_map.name) and OPEN not in body.config_map.name:
+            yield "configMap.name", "is no name of a ConfigMap"
+        if body.config_map.sha256 is not UNSET and not re.fullmatch(r"[0-9a-f]{64}", body.config_map.sha256):
+            yield "configMap.sha256", "is 64 hexadecimal digits, lower case: `sha256sum FILE` prints them"
+
+
+def _check_use(step: Step, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Whether the step gives the function what it takes, as far as its text tells."""
+    source, function = step.body.get("source"), step.body.get("function", "main")
+    if source is None or step.common.image is not UNSET:  # another image may have another Python
+        return
+    file = step.body.get("file")
+    where, prefix = ("python.file", f"{file}: ") if file else ("python.source", "")
+    try:
+        if step.body.get("script"):
+            check_code(source)
+            return
+        found = signature_of(source, function)
+    except CodeError as error:
+        yield where, f"{prefix}{error}"
+        return
+    if found is not None:
+        for argument in _unmet(found, inputs, params):
+            yield where, f"{function}() needs '{argument}': give it by `inputs` or `params`"
+        yield from _misfits(found, function, inputs, params)
+        yield from _never_returned(found, function, source, step)
+
+
+def _misfits(
+    found: Signature, function: str, inputs: Mapping[str, Any], params: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    known = {argument.name: argument for argument in found.arguments}
+    given: dict[str, str] = {}
+    for field, values in (("inputs", inputs), ("params", params)):
+        for name, value in values.items():
+            where, called = f"{field}.{name}", name.replace("-", "_")
+            if called in given:
+                yield where, f"is the argument '{called}' of {function}(), and so is {given[called]}"
+            elif called in known:
+                wrong = _input_problem if field == "inputs" else _param_problem
+                if message := wrong(known[called], function, value):
+                    yield where, message
+            elif not found.takes_any:
+                yield where, f"{function}() takes no '{called}'; it takes: {', '.join(known) or 'nothing'}"
+            given[called] = where
+
+
+def _unmet(found: Signature, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
+    given = {name.replace("-", "_") for name in (*inputs, *params)}
+    return [argument.name for argument in found.arguments if argument.is_needed and argument.name not in given]
+
+
+def _input_problem(argument: Argument, function: str, value: Any) -> str:
+    if not argument.annotation:
+        return (
+            f"say in {function}() what '{argument.name}' is to be: `{argument.name}: pd.DataFrame`, `Path`, `dict`, …"
+        )
+    if value.optional and argument.is_needed:
+        return f"is optional, so '{argument.name}' of {function}() needs a default: `{argument.name}: {argument.annotation} | None = None`"
+    return ""
+
+
+def _param_problem(argument: Argument, function: str, value: Any) -> str:
+    if argument.annotation.endswith(_OF_INPUTS):
+        return f"{function}() takes '{argument.name}' as {argument.annotation}: that comes by `inputs`"
+    types = _PLAIN.get(argument.annotation.partition("[")[0])
+    if types is None or (isinstance(value, str) and OPEN in value):
+        return ""
+    is_right = isinstance(value, types) and (not isinstance(value, bool) or bool in types)
+    is_whole = int in types and isinstance(value, float) and value == int(value)
+    return (
+        ""
+        if is_right or is_whole
+        else f"is {value!r:.60}, and {function}() takes '{argument.name}' as {argument.annotation}"
+    )
+
+
+def _never_returned(found: Signature, function: str, source: str, step: Step) -> Iterator[tuple[str, str]]:
+    if found.returned is None or "MLWF_OUT" in source:
+        return
+    for name, output in step.outputs.items():
+        if not output.optional and name not in found.returned:
+            yield (
+                f"outputs.{name}",
+                f"{function}() never returns '{name}'; it returns: {', '.join(sorted(found.returned))}",
+            )
+
+
+def _camel(name: str) -> str:
+    return "configMap" if name == "config_map" else name
+
+
+def _unpinned(body: Mapping[str, Any]) -> str:
+    return "configMap" if "configMap" in body and "sha256" not in body["configMap"] else ""
+
+
+def _variables(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The code from a ConfigMap. As a variable and no mount: of a ConfigMap that is not there the kubelet then says so in the Pod's status."""
+    if "configMap" not in body:
+        return []
+    key = {"name": body["configMap"]["name"], "key": body["configMap"]["key"]}
+    return [{"name": CODE, "valueFrom": {"configMapKeyRef": key}}]
+
+
+_EXAMPLE = """\
+name: clean
+inputs: {raw: {from: {http: "https://example.org/rides.csv"}}}
+params: {longest: 90}
+python:
+  source: |
+    import pandas as pd
+
+    def main(raw: pd.DataFrame, longest: float = 60):
+        kept = raw[raw["minutes"].between(1, longest)]
+        return {"table": kept, "dropped": len(raw) - len(kept)}
+outputs: {table: {}, dropped: {type: integer}}
+"""
+
+KIND = Kind(
+    name="python",
+    order=80,
+    summary="a function of your own, without an image of your own",
+    body=Python,
+    command=built_in("python"),
+    open_parameters=True,
+    literal_fields=frozenset({"source"}),
+    is_cached=True,
+    is_open=True,
+    unpinned=_unpinned,
+    variables=_variables,
+    check=_check,
+    check_use=_check_use,
+    example=_EXAMPLE,
+)
