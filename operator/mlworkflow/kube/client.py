@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 import aiohttp
+import msgspec
 import orjson
 
 from mlworkflow.kube.backoff import Backoff
@@ -24,6 +25,14 @@ from mlworkflow.kube.transport import JSON, ClientStatistics, Params, Request, T
 MERGE_PATCH = "application/merge-patch+json"
 METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
 RETRIES = Backoff(base=0.1, cap=5.0, attempts=4)
+
+
+class _Version(msgspec.Struct, rename="camel"):
+    resource_version: str
+
+
+class _Written(msgspec.Struct):
+    metadata: _Version
 
 
 class KubeClient:
@@ -108,14 +117,19 @@ class KubeClient:
         """Apply a JSON merge patch; with a `metadata.resourceVersion` in it, only to that version, else Conflict."""
         return _parsed(await self.request("PATCH", path, body=orjson.dumps(body), content_type=MERGE_PATCH))
 
-    async def patch_status(self, path: str, body: Json) -> Json:
-        """Merge `body` (`{"metadata": …, "status": …}`) into the status of the object at `path`; of the answer only `metadata` counts, for a
-        server that can leaves the rest out, which is as large as the object.
+    async def patch_status(self, path: str, body: Json) -> str:
+        """Merge `body` (`{"metadata": …, "status": …}`) into the status of the object at `path`; the resourceVersion that it has then.
+
+        The answer has no more than metadata in it where the server can leave out the rest, which is as large as the object.
         """
         data = orjson.dumps(body)
-        return _parsed(
-            await self.request("PATCH", f"{path}/status", body=data, content_type=MERGE_PATCH, headers=METADATA_ONLY)
+        answer = await self.request(
+            "PATCH", f"{path}/status", body=data, content_type=MERGE_PATCH, headers=METADATA_ONLY
         )
+        try:
+            return msgspec.json.decode(answer, type=_Written).metadata.resource_version
+        except msgspec.DecodeError as error:
+            raise no_answer(error) from error
 
     async def delete(
         self,

@@ -208,7 +208,7 @@ class Reconciler:
         metadata = resource["metadata"]
         patch = {"metadata": {"resourceVersion": metadata["resourceVersion"]}, "status": changes}
         try:
-            written = await self._client.patch_status(MLWORKFLOWS.path(metadata["namespace"], metadata["name"]), patch)
+            version = await self._client.patch_status(MLWORKFLOWS.path(metadata["namespace"], metadata["name"]), patch)
         except NotFound:
             self._forget(key, metadata["uid"])
         except Conflict:
@@ -218,7 +218,7 @@ class Reconciler:
                 self._enqueue(key)
         else:
             if metadata["uid"] in self._keys:  # else its deletion overtook this answer
-                self._take({**resource, "metadata": written["metadata"], "status": dict(after)})
+                self._take({**resource, "metadata": {**metadata, "resourceVersion": version}, "status": dict(after)})
             return True
         return False
 

@@ -51,7 +51,7 @@ async def test_an_object_lives_and_dies(api: FakeApi, clock: FakeClock) -> None:
         )
         found = await client.get(f"{PODS}/a")
         assert found["status"] == {"phase": "Running"}
-        assert patched["metadata"] == found["metadata"]
+        assert patched == found["metadata"]["resourceVersion"]
         with pytest.raises(errors.Conflict):
             await client.patch_status(f"{PODS}/a", {"metadata": {"resourceVersion": version}, "status": {}})
         await client.delete(f"{PODS}/a", uid="u", grace_period=0, propagation="Background")

@@ -57,14 +57,14 @@ class Server:
             raise NotFound(404, "NotFound", "it does not exist")
         return self.pods[name]
 
-    async def patch_status(self, path: str, patch: dict[str, Any]) -> dict[str, Any]:
+    async def patch_status(self, path: str, patch: dict[str, Any]) -> str:
         self.calls["patch"] += 1
         if patch["metadata"]["resourceVersion"] != self.resource["metadata"]["resourceVersion"]:
             raise Conflict(409, "Conflict", "it has changed")
         status = {**self.resource.get("status", {}), **patch["status"]}
         status = {field: value for field, value in status.items() if value is not None}
         self.edit(status=status)
-        return self.resource
+        return str(self.resource["metadata"]["resourceVersion"])
 
     async def delete(self, path: str) -> dict[str, Any]:
         self.calls["delete"] += 1
