@@ -32,11 +32,11 @@ async def reproduced(runs: Runs, name: str, place: Place, view: View, *, pin: bo
     if runs.is_local:
         from mlworkflow.cli.local_run import run_locally
 
-        wanted = reproducing.resource(run, own, said, pin=pin)
+        wanted = reproducing.resource(left, own, said, pin=pin)
         again, _ = await run_locally(place.find_home(os.environ), wanted, view)
     else:
         called = f"{own[: MAX_NAME - _SUFFIX].rstrip('-.')}-again-{secrets.token_hex(3)[:5]}"
-        again = await _run_there(runs, reproducing.resource(run, called, said, pin=pin), view)
+        again = await _run_there(runs, reproducing.resource(left, called, said, pin=pin), view)
     return await reproducing.verdict(runs, left, comparing.Side(again, await standing(runs, again)))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
+from mlworkflow.cli import pins
 from mlworkflow.cli.caching import without_cache
 from mlworkflow.cli.comparing import Difference, Side, compare
 from mlworkflow.cli.errors import Refused, Removed
@@ -65,11 +66,14 @@ class Verdict:
         return "\n".join(lines)
 
 
-def resource(run: Run, name: str, records: Mapping[str, Mapping[str, Any]], *, pin: bool) -> dict[str, Any]:
-    """The workflow to run: the same spec without the cache and without webhooks; with `pin`, images by the digests that they had."""
+def resource(left: Side, name: str, said: Mapping[str, Mapping[str, Any]], *, pin: bool) -> dict[str, Any]:
+    """The workflow to run: the same spec without the cache and without webhooks, and with names as they were (`pins`); with `pin`, images by the digests
+    that they had. `said` is what the attempts have said that ran, by task."""
+    run = left.run
     spec = {key: value for key, value in without_webhooks(run.resource["spec"]).items() if key not in _CONTROL}
-    images = _images(records) if pin else {}
+    images = _images(said) if pin else {}
     spec["steps"] = [_pinned(step, "", images) for step in spec["steps"]]
+    spec = pins.pinned(spec, left.records)
     metadata = {"name": name, **({"labels": found} if (found := run.resource["metadata"].get("labels")) else {})}
     about = {field: run.resource[field] for field in ("apiVersion", "kind")}
     return without_cache({**about, "metadata": metadata, "spec": spec})

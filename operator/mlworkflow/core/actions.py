@@ -110,8 +110,8 @@ class LookUp:
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """Have an alias of a model mean the artifact of the input `model`, if it means what is expected, and commit that it does. Of a task that has no attempt
-    of its own."""
+    """Have an alias of a model mean the artifact of the input `model`, if it means what is expected, and commit that it does, or would. Of a task that has
+    no attempt of its own."""
 
     step: Step
     task: str
@@ -121,6 +121,7 @@ class Promote:
     inputs: Mapping[str, ArtifactRef]
     expect: str = ""
     message: str = ""
+    is_dry_run: bool = False
     fingerprint: str = ""
 
 

@@ -210,7 +210,7 @@ class Turn:
                 message="",
                 attempt=attempt,
                 handle="" if result.cached_from else self._handle_of(name, attempt),
-                is_cached=bool(result.cached_from),
+                is_cached=bool(result.cached_from) and self.node(name).is_unit,
                 started_at=task.started_at if task.started_at is not None else result.started_at or self.now,
                 finished_at=task.finished_at or result.finished_at or self.now,
                 not_before=0.0,

@@ -269,6 +269,7 @@ class Engine:
             message=done.message,
             outputs=done.outputs,
             parameters=done.parameters,
+            cached_from=done.left_by,
             started_at=live.run.tasks.get(action.task, PENDING).started_at or now,
             finished_at=now,
         )

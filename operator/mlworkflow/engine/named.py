@@ -22,10 +22,11 @@ from mlworkflow.store.records import Record
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What is to be committed: outputs, or the reason of a failure."""
+    """What is to be committed: outputs, or the reason of a failure. `left_by` is the attempt whose outputs these are."""
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, ArtifactRef] = field(default_factory=dict)
+    left_by: str = ""
     reason: str = ""
     message: str = ""
 
@@ -40,7 +41,8 @@ def settled(store: ArtifactStore, workflow: Workflow, known: Sequence[Result], a
             version = datasets.find(store, namespace, action.name, action.version)
             return Settled({"digest": version.digest}, {"data": version.artifact})
         found = models.find(store, namespace, action.name, action.version)
-        return Settled({"digest": found.digest, "version": found.number}, {"data": found.artifact})
+        left_by = f"{found.made.uid}/{found.made.task}/{found.made.attempt}" if found.made else ""
+        return Settled({"digest": found.digest, "version": found.number}, {"data": found.artifact}, left_by)
     except datasets.NoDataset as missing:
         return Settled(reason=Reason.INPUT_INVALID, message=f"dataset: {missing}")
     except models.NoModel as missing:
@@ -61,5 +63,6 @@ def _promoted(store: ArtifactStore, workflow: Workflow, known: Sequence[Result],
         message=action.message,
         expect=action.expect,
     )
-    move = models.promote(store, workflow.namespace, action.name, model, wish)
+    carried_out = models.foretell if action.is_dry_run else models.promote
+    move = carried_out(store, workflow.namespace, action.name, model, wish)
     return Settled({"version": move.version, "previous": move.previous, "digest": move.digest})

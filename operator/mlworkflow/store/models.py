@@ -110,13 +110,15 @@ def registered(store: ArtifactStore, namespace: str, digest: str) -> Candidate |
 def promote(store: ArtifactStore, namespace: str, name: str, candidate: Candidate, wish: Wish) -> Move:
     """Have an alias mean a model, which becomes a version if it is none yet: the move by which it does. Raises AliasMoved, ModelGone, `StoreError`."""
     _must_be_there(store, namespace, "it", candidate.artifact)
+    return _append(store, namespace, name, wish, lambda model: _onto(model, wish, candidate, store.now()))
 
-    def move(model: Model) -> Move:
-        known = model.version(candidate.artifact.digest)
-        taken = Candidate.of(known) if known else candidate
-        return _to(model, wish, known.number if known else len(model.versions) + 1, taken, store.now())
 
-    return _append(store, namespace, name, wish, move)
+def foretell(store: ArtifactStore, namespace: str, name: str, candidate: Candidate, wish: Wish) -> Move:
+    """The move by which an alias came to mean a model, or, where it never has, would. Nothing is moved. Raises `StoreError`."""
+    model = read(store, namespace, name)
+    digest = candidate.artifact.digest
+    known = (move for move in model.moves if (move.alias, move.digest) == (wish.alias, digest) and not move.rollback)
+    return next(known, None) or _onto(model, wish, candidate, store.now())
 
 
 def rollback(store: ArtifactStore, namespace: str, name: str, wish: Wish) -> Move:
@@ -152,6 +154,13 @@ def _append(store: ArtifactStore, namespace: str, name: str, wish: Wish, make: C
         if store.write_bytes(move_key(namespace, name, move.number), msgspec.json.encode(move), if_absent=True):
             return move
     raise StoreUnavailable(f"the model '{name}': the store does not take move {before + 1}")
+
+
+def _onto(model: Model, wish: Wish, candidate: Candidate, now: float) -> Move:
+    """The next move, to a model that may be a version already."""
+    known = model.version(candidate.artifact.digest)
+    taken = Candidate.of(known) if known else candidate
+    return _to(model, wish, known.number if known else len(model.versions) + 1, taken, now)
 
 
 def _to(model: Model, wish: Wish, version: int, taken: Candidate, now: float) -> Move:

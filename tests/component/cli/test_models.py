@@ -131,3 +131,16 @@ async def test_a_person_promotes_in_a_namespace_and_is_told_who_was_quicker(
     assert found["differences"] == []
     cluster.refused = {"/v1/write/"}
     assert "dataset-writer" in await remote("models", "rollback", "bikes", code=1)
+
+
+def test_a_run_is_reproduced_with_the_champion_that_it_knew_and_promotes_nothing(mlwf: Shell, sh: Sh) -> None:
+    file = training(mlwf, sh)
+    for seed in (1, 2, 3):
+        mlwf("run", file, "-q", "-p", f"seed={seed}")
+    before = mlwf.json("models", "show", "bikes")
+    for run in ("w.1", "w.2"):  # there was no champion, and there was one
+        verdict = mlwf.json("reproduce", run, "-q")
+        assert (verdict["identical"], verdict["differences"]) == (True, [])
+    assert mlwf.json("models", "show", "bikes") == before
+    found = mlwf.json("lineage", "w.2/judge.old")
+    assert {step["run"] for step in found["steps"] if step["task"] == "train"} == {"w.1", "w.2"}

@@ -34,6 +34,9 @@ class Promote(Fields, frozen=True):
         ),
     ] = ""
     message: Annotated[str, Meta(max_length=1024, description="Why; it is kept with the move.")] = ""
+    dry_run: Annotated[
+        bool, Meta(description="Say what it would do, and move nothing, as `mlwf reproduce` has it.")
+    ] = False
 
 
 def problems_of(body: Promote) -> list[tuple[str, str]]:

@@ -41,9 +41,8 @@ def promote(turn: Turn, node: Node) -> None:
     expect = body.expect or (str(pinned.parameters.get("digest", "none")) if pinned else "")
     attempt, fingerprint = turn.task(node.task).attempt, of_composed(turn.view, node)
     step = replace(node.step, body=evaluated)
-    turn.actions.append(
-        Promote(step, node.task, attempt, body.model, body.alias, inputs, expect, body.message, fingerprint)
-    )
+    asked = Promote(step, node.task, attempt, body.model, body.alias, inputs, expect, body.message, body.dry_run, fingerprint)  # fmt: skip
+    turn.actions.append(asked)
 
 
 def _pinned(turn: Turn, reference: str) -> Task | None:
