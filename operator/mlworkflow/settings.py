@@ -118,6 +118,7 @@ class Settings:
                 runs=span("MLWF_RETENTION_RUNS", "90d"),
                 cache=span("MLWF_RETENTION_CACHE", "30d"),
                 grace=span("MLWF_GC_GRACE", "24h", least=LEAST_GRACE),
+                models=span("MLWF_RETENTION_MODELS", "") if environ.get("MLWF_RETENTION_MODELS") else None,
             ),
             pods=PodSettings(
                 gateway=needed("MLWF_GATEWAY_URL"),

@@ -50,6 +50,11 @@ def test_what_is_not_said_is_assumed() -> None:
     )
 
 
+def test_versions_of_models_stay_for_ever_unless_it_is_said_how_long() -> None:
+    assert Settings.read(NEEDED).retention.models is None
+    assert Settings.read({**NEEDED, "MLWF_RETENTION_MODELS": "90d"}).retention.models == 90 * 86400.0
+
+
 @pytest.mark.parametrize(
     ("variable", "text", "field", "value"),
     [

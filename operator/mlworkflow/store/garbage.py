@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import msgspec
 
 from mlworkflow.core.duration import seconds
-from mlworkflow.store import archive, layout
+from mlworkflow.store import archive, layout, models
 from mlworkflow.store._protocol import ArtifactStore, Entry
 from mlworkflow.store.errors import InvalidKey, NotFound
 from mlworkflow.store.marks import Marks
@@ -37,13 +37,14 @@ _log = logging.getLogger("mlworkflow.garbage")
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Seconds: `runs` that the records of a run stay whose resource is gone, `cache` that the cache remembers, `grace` that
-    anything new stays.
+    """Seconds: `runs` that the records of a run stay whose resource is gone, `cache` that the cache remembers, `models` that a version of a model by
+    name stays that no alias means any more (None: for ever), `grace` that anything new stays.
     """
 
     runs: float = 90 * DAY
     cache: float = 30 * DAY
     grace: float = DAY
+    models: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +160,22 @@ class _Collection:
                 self._document(entry)
             elif not self._dry_run and entry.key.endswith(".json"):
                 self._store.discard(entry.key, self._now - self._retention.cache - self._retention.grace)
+        lasts = self._retention.models is None
         for prefix in self._others():
             for entry in self._store.entries(prefix):
-                self._document(entry)
+                if lasts or layout.move_number(entry.key) is None:
+                    self._document(entry)
+        if not lasts:
+            self._versions()
         if not self._dry_run:
             archive.drop_lines_of_none(self._store, self._namespace)
+
+    def _versions(self) -> None:
+        """Marks the versions of models that an alias means, or has meant not so long ago."""
+        assert self._retention.models is not None
+        for model in models.every(self._store, self._namespace):
+            for digest in model.named_since(self._now - max(self._retention.models, self._retention.grace)):
+                self._marks.add(digest)
 
     def _others(self) -> Iterator[str]:
         """Whatever is kept beside artifacts, runs and the cache, such as models: it has no age."""

@@ -100,6 +100,12 @@ class Model(msgspec.Struct, frozen=True):
                 meant.append(move.version)
         return self.version(str(meant[-2])) if len(meant) > 1 else None
 
+    def named_since(self, since: float) -> frozenset[str]:
+        """The digests of the versions that an alias means, or that a move since then has left or gone to."""
+        moved = (number for move in self.moves if move.at >= since for number in (move.version, move.previous))
+        wanted = {*self.aliases.values(), *moved}
+        return frozenset(version.digest for version in self.versions if version.number in wanted)
+
     def is_as_expected(self, alias: str, expect: str) -> bool:
         """Whether an alias means what somebody expects: a version, `ANY` or `NONE`."""
         if expect in ("", ANY):

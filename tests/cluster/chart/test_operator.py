@@ -64,6 +64,7 @@ def test_the_environment_by_default(render):
         "MLWF_GC_GRACE": "24h",
         "MLWF_RETENTION_RUNS": "90d",
         "MLWF_RETENTION_CACHE": "30d",
+        "MLWF_RETENTION_MODELS": "",
         "MLWF_REGISTRY_ENABLED": "true",
         "MLWF_REGISTRY_PULL_SECRETS": "false",
         "MLWF_PARALLELISM": "0",

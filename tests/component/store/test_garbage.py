@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from mlworkflow.core.collection import Member, encode
 from mlworkflow.core.values import ArtifactRef
-from mlworkflow.store import garbage
+from mlworkflow.store import garbage, models
 from mlworkflow.store._protocol import ArtifactStore, Entry
 from mlworkflow.store.directory import DirectoryStore
 from mlworkflow.store.errors import StoreUnavailable
@@ -304,3 +304,24 @@ def test_an_upload_keeps_no_artifact(place: Place) -> None:
     later(place.store)
     place.collect()
     assert place.has(artifact) == [False]
+
+
+def test_a_version_that_no_alias_means_goes_when_its_time_is_over(old: Place, clock: Clock) -> None:
+    versions = [old.put(name) for name in (b"one", b"two", b"three")]
+    note = old.put(b"noted")
+    old.note("models/m/card.json", digest=note.digest)
+    for number, version in enumerate(versions):
+        wish = models.Wish(alias="champion", by="bob", id=str(number))
+        models.promote(old.store, old.namespace, "m", models.Candidate(version, None), wish)
+        clock.now += 10 * DAY
+    for_ever, lately, soon = Retention(), Retention(models=15 * DAY), Retention(models=DAY)
+    for retention, left in (
+        (for_ever, [True, True, True]),
+        (lately, [False, True, True]),
+        (soon, [False, False, True]),
+    ):
+        old.collect(retention=retention)
+        assert old.has(*versions, note) == [*left, True]
+    wish = models.Wish(alias="champion", by="bob", id="back")
+    with pytest.raises(models.ModelGone, match=r"version 2 of 'm': .* is not in the store any more"):
+        models.rollback(old.store, old.namespace, "m", wish)
