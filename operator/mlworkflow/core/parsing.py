@@ -59,7 +59,12 @@ def parse_step(
         else None
     )
     steps = parse_steps(body["steps"], f"{path}.steps", _without_own(for_steps, defaults), depth + 1) if group else {}
-    outputs = {name: Output(type=type_, optional=name in kind.optional_outputs) for name, type_ in kind.outputs.items()}  # type: ignore[arg-type]
+    absent = kind.absent(typed)
+    outputs = {
+        name: Output(type=type_, optional=name in kind.optional_outputs)  # type: ignore[arg-type]
+        for name, type_ in kind.outputs.items()
+        if name not in absent
+    }
     return Step(
         name=name,
         kind=kind,

@@ -16,6 +16,7 @@ from typing import Any
 from mlworkflow.core.expressions import OPEN
 from mlworkflow.core.fields import SOURCE, Input, Output
 from mlworkflow.core.kinds import KINDS
+from mlworkflow.core.kinds._features import Feature
 from mlworkflow.core.kinds._space import VALUES, Dimension, FloatRange, IntRange
 from mlworkflow.core.kinds.evaluate import Bound
 from mlworkflow.core.kinds.prep import Source
@@ -74,6 +75,7 @@ def one_of(fields: tuple[str, ...]) -> list[dict[str, Any]]:
 COUNTS: Mapping[str, Mapping[str, Any]] = {
     Bound.__name__: {"minProperties": 1},
     Dimension.__name__: {"oneOf": one_of(VALUES)},
+    Feature.__name__: {"oneOf": one_of(("column", "columns"))},
 }
 """Objects whose fields are counted by the schema: CEL sees no field that may be of any type, so it could not tell which are there."""
 

@@ -10,12 +10,13 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mlworkflow_steps.data.sparse import COLUMN, frame_of, from_arrow, matrix_of, sparse_names, to_arrow
 from mlworkflow_steps.errors import StepFailure, first_line
 
 Task = Literal["classification", "regression"]
@@ -29,11 +30,12 @@ _MOST_CLASSES = 20
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows and columns; `target` and `task` are "" where nobody has named them."""
+    """Rows and columns; `target` and `task` are "" where nobody has named them. Columns `beside` the features say something about the rows (a fold, a weight, a group)."""
 
     frame: pd.DataFrame
     target: str = ""
     task: Task | Literal[""] = ""
+    beside: tuple[str, ...] = ()
 
 
 def read_table(path: Path, format_: str | None = None) -> Table:
@@ -49,13 +51,20 @@ def read_table(path: Path, format_: str | None = None) -> Table:
 
 def write_table(table: Table, path: Path) -> None:
     """Parquet with fixed settings: same frame, same bytes."""
-    arrow = pa.Table.from_pandas(table.frame, preserve_index=False)
+    names = sparse_names(table.frame)
+    arrow = pa.Table.from_pandas(table.frame.drop(columns=names) if names else table.frame, preserve_index=False)
     plain = [field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field for field in arrow.schema]
-    facts = {"target": table.target, "task": table.task}
+    arrow = arrow.cast(pa.schema(plain))
+    facts: dict[str, Any] = {"target": table.target, "task": table.task}
+    if table.beside:
+        facts["beside"] = list(table.beside)
+    if names:
+        facts["sparse"] = names
+        arrow = arrow.append_column(COLUMN, to_arrow(matrix_of(table.frame[names])))
     metadata = {_METADATA_KEY: json.dumps(facts, sort_keys=True).encode()}
     if FEATURES in table.frame.attrs:
         metadata[FEATURES.encode()] = table.frame.attrs[FEATURES].encode()
-    arrow = arrow.cast(pa.schema(plain)).replace_schema_metadata(metadata)
+    arrow = arrow.replace_schema_metadata(metadata)
     pq.write_table(arrow, path, compression="zstd", compression_level=3, version="2.6", row_group_size=1 << 20)
 
 
@@ -72,10 +81,14 @@ def _read_parquet(file: Path) -> Table:
     arrow = pq.read_table(file)
     metadata = arrow.schema.metadata or {}
     facts = json.loads(metadata.get(_METADATA_KEY, b"{}"))
-    frame = arrow.to_pandas()
+    if "sparse" in facts:
+        matrix = from_arrow(arrow[COLUMN], len(facts["sparse"]))
+        frame = pd.concat([frame_of(matrix, facts["sparse"]), arrow.drop_columns(COLUMN).to_pandas()], axis="columns")
+    else:
+        frame = arrow.to_pandas()
     if FEATURES.encode() in metadata:
         frame.attrs[FEATURES] = metadata[FEATURES.encode()].decode()
-    return Table(frame, facts.get("target", ""), facts.get("task", ""))
+    return Table(frame, facts.get("target", ""), facts.get("task", ""), tuple(facts.get("beside", ())))
 
 
 def only_file(path: Path) -> Path:

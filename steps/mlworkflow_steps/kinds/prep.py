@@ -1,4 +1,7 @@
-"""`prep`: a table from its source, its columns chosen and typed, divided into `train` and `test`, and described in `profile`."""
+"""`prep`: a table from its source, its columns chosen and typed, divided into `train` and `test`, and described in `profile`.
+
+With `features` the parts hold what a transformer makes of them that has seen the training part alone, and that is left as `preprocessor`.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,19 @@ import pandas as pd
 from mlworkflow_steps.context import Context
 from mlworkflow_steps.data.profile import profile
 from mlworkflow_steps.data.sources import Source, load
-from mlworkflow_steps.data.split import Split, divide
-from mlworkflow_steps.data.table import Table, write_table
+from mlworkflow_steps.data.split import Positions, Split, divide, folds_of
+from mlworkflow_steps.data.table import Table, Task, write_table
 from mlworkflow_steps.errors import SpecInvalid, StepFailure, first_line
+from mlworkflow_steps.features.declared import Entry, entries_of
 from mlworkflow_steps.spec import Fields
+
+_FOLD = "fold"
+"""The column that has the fold of each row of the training part."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prep:
-    """The spec of the kind, parsed."""
+    """The spec of the kind, parsed. `entries` are the features, None where the columns are taken as they are, and `declared` the same as the spec has them."""
 
     source: Source
     target: str
@@ -28,6 +35,10 @@ class Prep:
     exclude: list[str]
     types: dict[str, Any]
     split: Split
+    entries: list[Entry] | None
+    declared: list[Any]
+    remainder: str
+    keep: list[str]
 
     @classmethod
     def parse(cls, spec: Mapping[str, Any]) -> Prep:
@@ -40,11 +51,16 @@ class Prep:
             exclude=columns.texts("exclude") or [],
             types=columns.mapping("types"),
             split=Split.parse(fields.child("split")),
+            entries=entries_of(fields),
+            declared=fields.get("features", []),
+            remainder=fields.text("remainder") or "passthrough",
+            keep=fields.texts("keep") or [],
         )
         columns.done()
         fields.done()
-        if parsed.target in parsed.exclude:
-            raise SpecInvalid("prep.columns.exclude", f"'{parsed.target}' is the target and has to stay")
+        for path, names in (("prep.columns.exclude", parsed.exclude), ("prep.keep", parsed.keep)):
+            if parsed.target in names:
+                raise SpecInvalid(path, f"'{parsed.target}' is the target and has to stay")
         return parsed
 
 
@@ -60,17 +76,76 @@ def run(context: Context) -> None:
     train_rows, test_rows = divide(frame, spec.target, spec.split)
     train, test = (frame.iloc[rows].reset_index(drop=True) for rows in (train_rows, test_rows))
     facts = profile(frame, spec.target, train=train, test=test, origin=loaded.origin, dropped=dropped)
-    write_table(Table(train, spec.target, facts["task"]), context.output("train"))
-    write_table(Table(test, spec.target, facts["task"]), context.output("test"))
+    folds = folds_of(train, spec.target, spec.split) if spec.split.folds else None
+    tables = (
+        _as_they_are(train, test, spec)
+        if spec.entries is None
+        else _featured(train, test, spec, context, facts["task"])
+    )
+    if folds is not None:
+        tables = _with_folds(tables[0], folds, spec), tables[1]
+    for name, table in zip(("train", "test"), tables, strict=True):
+        write_table(Table(table.frame, spec.target, facts["task"], table.beside), context.output(name))
     context.output("profile").write_text(json.dumps(facts, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    features = tables[1].frame.shape[1] - 1 - len(tables[1].beside)
     for name in ("rows", "train_rows", "test_rows"):
         context.set_parameter(name, facts[name])
-    context.set_parameter("features", frame.shape[1] - 1)
+    context.set_parameter("features", features)
     if "classes" in facts:
         context.set_parameter("classes", len(facts["classes"]))
     print(
-        f"{facts['rows']} rows, {frame.shape[1] - 1} features, target '{spec.target}' ({facts['task']}): {len(train)} to train, {len(test)} to test"
+        f"{facts['rows']} rows, {features} features, target '{spec.target}' ({facts['task']}): {len(train)} to train, {len(test)} to test"
     )
+
+
+def _as_they_are(train: pd.DataFrame, test: pd.DataFrame, spec: Prep) -> tuple[Table, Table]:
+    return Table(train, beside=tuple(spec.keep)), Table(test, beside=tuple(spec.keep))
+
+
+def _featured(train: pd.DataFrame, test: pd.DataFrame, spec: Prep, context: Context, task: Task) -> tuple[Table, Table]:
+    """The features of both parts, with the target and what is kept beside them. Leaves `preprocessor`."""
+    from mlworkflow_steps.features import build, fitted
+    from mlworkflow_steps.models import preprocessor as stored
+    from mlworkflow_steps.models.columns import values_of
+
+    assert spec.entries is not None
+    beside = list(dict.fromkeys([*spec.keep, *spec.split.columns.values()]))
+    visible = train.drop(columns=spec.target)
+    blocks, sources = build.blocks_of(
+        spec.entries, visible, beside, task=task, seed=spec.split.seed, allowed=context.allowed_imports
+    )
+    if spec.remainder == "passthrough" and (rest := build.remainder_of(blocks, visible, beside)):
+        blocks.append(rest)
+    features, made = fitted.fit(blocks, visible, values_of(train[spec.target]))
+    preprocessor = stored.write(
+        context.output("preprocessor"), features, declared=spec.declared, target=spec.target, sources=sources
+    )
+    # The test part goes through what has been stored and read again, as rows to predict will.
+    tested = preprocessor.transform(test)
+    made.attrs = dict(tested.attrs)
+    kept = [name for name in beside if name not in made]
+    print(
+        f"{len(features.inputs)} columns to {made.shape[1]} features, learnt from the training part: {preprocessor.digest}"
+    )
+    return _beside(made, train, spec.target, kept), _beside(tested, test, spec.target, kept)
+
+
+def _beside(made: pd.DataFrame, raw: pd.DataFrame, target: str, kept: list[str]) -> Table:
+    if target in made:
+        raise SpecInvalid(
+            "prep.features", f"makes a feature that is called as the target '{target}': give its entry a `name`"
+        )
+    frame = pd.concat([made, raw[[*kept, target]]], axis="columns")
+    frame.attrs = dict(made.attrs)
+    return Table(frame, beside=tuple(kept))
+
+
+def _with_folds(table: Table, folds: Positions, spec: Prep) -> Table:
+    if _FOLD in table.frame:
+        raise SpecInvalid("prep.split.folds", f"needs the name '{_FOLD}', which a column has already: leave it out")
+    frame = table.frame.assign(**{_FOLD: folds})
+    frame.attrs = dict(table.frame.attrs)
+    return Table(frame, beside=(*table.beside, _FOLD))
 
 
 def _chosen(frame: pd.DataFrame, spec: Prep) -> pd.DataFrame:
@@ -81,6 +156,7 @@ def _chosen(frame: pd.DataFrame, spec: Prep) -> pd.DataFrame:
         "prep.columns.include": spec.include or [],
         "prep.columns.exclude": spec.exclude,
         "prep.columns.types": list(spec.types),
+        "prep.keep": spec.keep,
     }
     for path, names in named.items():
         for name in names:
@@ -92,7 +168,7 @@ def _chosen(frame: pd.DataFrame, spec: Prep) -> pd.DataFrame:
         raise StepFailure("SourceInvalid", f"column '{frame.columns[frame.columns.duplicated()][0]}' is there twice")
     wanted = set(frame.columns if spec.include is None else [*spec.include, spec.target]) - set(spec.exclude)
     chosen = frame[[name for name in frame.columns if name in wanted]]
-    if chosen.shape[1] < 2:
+    if chosen.shape[1] < 2 + len(spec.keep):
         raise SpecInvalid("prep.columns", "leaves no column but the target")
     return chosen
 

@@ -21,6 +21,8 @@ SCHEMA = "schema.json"
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 _UNORDERED = "SetNode"
 _PRIMITIVE = "JsonNode"
+_ADDRESSES = ("_stop_words_id",)
+"""Attributes that hold an `id()` themselves, and that scikit-learn does without where they are not there."""
 
 
 def nodes(value: Any) -> Iterator[dict[str, Any]]:
@@ -41,6 +43,7 @@ def canonical(skops_file: bytes) -> bytes:
         schema = json.loads(source.read(SCHEMA))
         contents = {name: source.read(name) for name in source.namelist() if name != SCHEMA}
     for node in list(nodes(schema)):
+        _forget_addresses(node)
         if node["__loader__"] == _UNORDERED:
             node["content"].sort(key=lambda item: _sort_key(item, contents))
     uses = Counter(node["__id__"] for node in nodes(schema) if "__id__" in node)
@@ -54,6 +57,15 @@ def canonical(skops_file: bytes) -> bytes:
     members = {SCHEMA: json.dumps(schema, separators=(",", ":")).encode()}
     members |= {new: _without_padding(contents[old], new) for old, new in files.items()}
     return _zip(members)
+
+
+def _forget_addresses(node: dict[str, Any]) -> None:
+    """Of an object's attributes. The types of their names are listed beside them: a text each."""
+    attributes = node.get("content") if node["__loader__"] == "ObjectNode" else None
+    if isinstance(attributes, dict) and attributes.get("__loader__") == "DictNode":
+        for name in _ADDRESSES:
+            if attributes["content"].pop(name, None) is not None:
+                attributes["key_types"]["content"].pop()
 
 
 def _rename_id(node: dict[str, Any], uses: Counter[int], ids: dict[int, int]) -> None:

@@ -4,6 +4,8 @@ skops trusts scikit-learn's estimators and NumPy's arrays by itself. Beyond that
 numeric functions that feature selection, clustering, metrics and splines refer to, and a few names of NumPy's and SciPy's. A prefix alone would not do: `numpy.testing` has a function
 that runs a text as a program, and SciPy's distributions run one that is part of their state, when they are loaded. For the same reason nothing in a file may be called: skops can call
 constructors and bind methods, which no fitted estimator of scikit-learn's needs.
+
+Classes of code that the author ships can be imported only where loading was allowed to run it (`features.code`).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from types import FunctionType
 from typing import Any
 
 from mlworkflow_steps.errors import StepFailure
+from mlworkflow_steps.features.code import PREFIX
 
 _SPARSE = ("csr", "csc", "coo", "bsr", "dia")
 _EXACT = {
@@ -21,6 +24,9 @@ _EXACT = {
     "numpy.mean",
     "scipy.interpolate._bsplines.BSpline",
     *(f"scipy.sparse._{form}.{form}_{type_}" for form in _SPARSE for type_ in ("matrix", "array")),
+    "mlworkflow_steps.features.fitted.Features",
+    "mlworkflow_steps.features.transformers.DatetimeParts",
+    "mlworkflow_steps.features.transformers.Ngrams",
 }
 _FUNCTIONS = (
     "sklearn.cluster._kmeans.",
@@ -57,7 +63,7 @@ def trusted_types(named: list[str], allowed: tuple[str, ...]) -> list[str]:
 def _is_trusted(name: str, allowed: tuple[str, ...]) -> bool:
     if name in _EXACT:
         return True
-    if not name.startswith((*allowed, *_FUNCTIONS)) or name.startswith(_REFUSED):
+    if not name.startswith((*allowed, *_FUNCTIONS, PREFIX)) or name.startswith(_REFUSED):
         return False
     module_name, _, attribute = name.rpartition(".")
     try:

@@ -138,31 +138,31 @@ def _rename(file: Path, module: str, other: str) -> None:
 
 # ── features ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-DIGEST = "sha256:" + "a" * 64
-
 
 @pytest.fixture(scope="module")
-def scaled(digits: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame, pd.DataFrame]:
+def scaled(
+    run_step: Any, digits: Any, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, pd.DataFrame, pd.DataFrame]:
     """A model on scaled features, with the preprocessor that made them: the bundle, the raw rows, the features."""
-    from mlworkflow_steps.models import bundle, storage
+    from mlworkflow_steps.models import bundle
     from mlworkflow_steps.models.bundle import raw_schema
     from mlworkflow_steps.models.preprocessor import Preprocessor
     from sklearn.linear_model import RidgeClassifier
-    from sklearn.preprocessing import StandardScaler
 
     folder = tmp_path_factory.mktemp("scaled")
     frame = read_table(digits.output("train")).frame
     raw, target = frame.drop(columns="target"), frame["target"].to_numpy()
-    scaler = StandardScaler().set_output(transform="pandas").fit(raw)
-    (folder / "prep").mkdir(mode=0o700)
-    (folder / "prep/preprocessor.skops").write_bytes(storage.dumps(scaler))
-    inputs = [{"name": name, "type": str(type_)} for name, type_ in raw.dtypes.items()]
-    facts = {"format": 1, "features": [], "inputs": inputs, "outputs": list(raw), "target": "target", "digest": DIGEST}
-    (folder / "prep/features.json").write_text(json.dumps(facts))
-    preprocessor = Preprocessor.read(folder / "prep")
+    spec = {
+        "source": {"sklearn": "digits"},
+        "target": "target",
+        "features": [{"columns": ["pixel_*"], "scale": "standard"}],
+    }
+    prepared = run_step("prep", spec).output("preprocessor")
+    prepared.chmod(0o700)
+    preprocessor = Preprocessor.read(prepared)
     features = preprocessor.transform(raw)
     schema = raw_schema(features.assign(target=target), "target", preprocessor)
-    manifest = _facts(features, target, DIGEST, schema.as_json())
+    manifest = _facts(features, target, preprocessor.digest, schema.as_json())
     bundle.write(folder / "model", RidgeClassifier().fit(features, target), manifest, features, preprocessor)
     return folder / "model", raw, features
 
@@ -170,7 +170,7 @@ def scaled(digits: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
 def test_raw_rows_pass_the_bundles_preprocessor_and_its_own_features_do_not(scaled: Any) -> None:
     path, raw, features = scaled
     model = mlworkflow_steps.load(path)
-    assert features.attrs == {FEATURES: DIGEST}
+    assert features.attrs == {FEATURES: model.manifest.features_digest}
     expected = model.estimator.predict(features)
     assert np.array_equal(model.predict(raw), expected)
     assert np.array_equal(model.predict(features), expected)
@@ -196,7 +196,7 @@ def test_a_tables_features_are_known_after_it_has_been_written_and_read(scaled: 
     _, raw, features = scaled
     write_table(Table(features, "target", "classification"), tmp_path / "features")
     write_table(Table(raw), tmp_path / "raw")
-    assert read_table(tmp_path / "features").frame.attrs == {FEATURES: DIGEST}
+    assert read_table(tmp_path / "features").frame.attrs == features.attrs
     assert read_table(tmp_path / "raw").frame.attrs == {}
 
 

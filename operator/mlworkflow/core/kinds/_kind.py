@@ -26,6 +26,10 @@ def _no_variables(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     return []
 
 
+def _nothing(body: Any) -> frozenset[str]:
+    return frozenset()
+
+
 def _pinned(body: Mapping[str, Any]) -> str:
     return ""
 
@@ -40,6 +44,7 @@ class Kind:
     `has_pod` is false of a kind that the engine itself carries out. `is_list` says that a step's field of this name is the body's only field itself.
     `text_fields` of the body are text whatever an expression in them gives.
     No expression is looked for in `literal_fields`.
+    `absent` names the outputs that a step with a certain body does not leave.
     `is_cached` says that a result is taken from the cache unless a step says otherwise, `unpinned` names the field of an evaluated body (if any)
     that stands for data which the body does not pin down. `is_open` says that the step may run more of what its image holds than the kind's own code.
     `variables`, by reference to Secrets and ConfigMaps, are what an evaluated body gives to the step's container of a Pod.
@@ -55,6 +60,7 @@ class Kind:
     inputs: tuple[str, ...] = ()
     outputs: Outputs = field(default_factory=dict)
     optional_outputs: frozenset[str] = frozenset()
+    absent: Callable[[Any], frozenset[str]] = _nothing
     open_parameters: bool = False
     has_pod: bool = True
     is_list: bool = False

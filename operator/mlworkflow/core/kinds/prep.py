@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from mlworkflow.core.kinds._features import Feature, feature_problems
 from mlworkflow.core.kinds._kind import Kind, built_in, exactly_one
 from mlworkflow.core.values import Boolean, Fields, Integer, Number
 
@@ -50,7 +51,11 @@ class Columns(Fields, frozen=True):
 
 
 class Split(Fields, frozen=True):
-    """How the table is divided. Default: at random. Same seed, same rows."""
+    """How the table is divided. Default: at random. Same seed, same rows.
+
+    With `folds` every row of the training part gets the number of a fold, from 0, in the column `fold`, for `train` to cross-validate with (`cv: {fold: fold}`). Folds are
+    divided as the parts are: at random, stratified, or by group. Folds in the order of time are made by `train` itself (`cv: {time: …}`).
+    """
 
     test: Annotated[Number, Meta(description="The test part's share of the rows, above 0 and below 1.")] = 0.25
     stratify: Annotated[Boolean, Meta(description="Keep the classes' shares in both parts.")] = False
@@ -61,24 +66,89 @@ class Split(Fields, frozen=True):
             description="Split by time: the last rows are the test part. `true`: in the order of the file; a column's name: in its order."
         ),
     ] = False
+    group: Annotated[
+        Annotated[str, Meta(min_length=1)] | UnsetType,
+        Meta(
+            description="The column that says what belongs together (a customer, a patient): rows of one value are never in both parts, nor in two folds.",
+        ),
+    ] = UNSET
+    folds: Annotated[
+        Integer | UnsetType, Meta(description="Number of folds of the training part, at least 2. Default: none.")
+    ] = UNSET
 
 
 class Prep(Fields, frozen=True):
-    """Reads a table, chooses columns and types, and splits it into `train` and `test` (Parquet)."""
+    """Reads a table, chooses columns and types, and splits it into `train` and `test` (Parquet).
+
+    With `features` the parts hold these, and the fitted transformer is the output `preprocessor`: an input of `train`, which puts it into the model.
+    """
 
     source: Annotated[Source, Meta(description="Where the table comes from.")]
     target: Annotated[str, Meta(min_length=1, description="The column to predict.")]
     columns: Annotated[Columns, Meta(description="Which columns are kept, and as which types.")] = Columns()
     split: Annotated[Split, Meta(description="How the table is divided.")] = Split()
+    features: Annotated[
+        Annotated[list[Feature], Meta(min_length=1, max_length=1000)] | UnsetType,
+        Meta(description="What the model sees. Default: the columns as they are."),
+    ] = UNSET
+    remainder: Annotated[
+        Literal["passthrough", "drop"],
+        Meta(
+            description="What becomes of columns that `features` does not name: numbers pass as they are, anything else has to be named or left out. "
+            "The columns of `split.time` and `split.group` are only features where they are named."
+        ),
+    ] = "passthrough"
+    keep: Annotated[
+        list[str],
+        Meta(
+            description="Columns that stay in both tables beside the features, and are none: weights, groups, times or partitions for `train`. "
+            "Those of `split.time` and `split.group` are kept in any case."
+        ),
+    ] = []
 
 
 def _check(body: Prep) -> list[tuple[str, str]]:
     problems = exactly_one(body.source, "source", SOURCES)
     if isinstance(body.split.test, float) and not 0 < body.split.test < 1:
         problems.append(("split.test", f"is a share above 0 and below 1, not {body.split.test}"))
-    if body.split.time and body.split.stratify is True:
+    return [*problems, *_of_split(body.split), *_of_columns(body), *_of_features(body)]
+
+
+def _of_split(split: Split) -> list[tuple[str, str]]:
+    problems = []
+    if split.time and split.stratify is True:
         problems.append(("split.stratify", "does not go with `time`: a split by time takes the rows as they come"))
+    if split.group is not UNSET and (split.time or split.stratify is True):
+        other = "time" if split.time else "stratify"
+        problems.append(("split.group", f"does not go with `{other}`: name one of them"))
+    if split.folds is not UNSET and split.time:
+        problems.append(("split.folds", "does not go with `time`: `cv.time` of `train` makes folds in order"))
+    if isinstance(split.folds, int) and split.folds < 2:
+        problems.append(("split.folds", f"needs at least 2 folds, not {split.folds}"))
     return problems
+
+
+def _of_columns(body: Prep) -> list[tuple[str, str]]:
+    excluded = body.columns.exclude or []
+    needed = [
+        ("split.time", body.split.time),
+        ("split.group", body.split.group),
+        *(("keep", name) for name in body.keep),
+    ]
+    problems = [
+        (path, f"'{name}' is left out by `columns.exclude`: take it out of one of the two")
+        for path, name in needed
+        if name in excluded
+    ]
+    return problems + [
+        ("keep", f"'{body.target}' is the target, which stays anyhow") for name in body.keep if name == body.target
+    ]
+
+
+def _of_features(body: Prep) -> list[tuple[str, str]]:
+    if body.features is UNSET:
+        return [] if body.remainder == "passthrough" else [("remainder", "is for what `features` does not name")]
+    return feature_problems(body.features, body.target, body.columns.exclude or [])
 
 
 def unpinned(body: Mapping[str, Any]) -> str:
@@ -91,6 +161,8 @@ prep:
   source: {sklearn: digits}
   target: target
   split: {test: 0.3, stratify: true}
+  features:
+    - {columns: ["pixel_*"], binarize: 7.5}
 """
 
 KIND = Kind(
@@ -103,11 +175,13 @@ KIND = Kind(
         "train": "file",
         "test": "file",
         "profile": "file",
+        "preprocessor": "directory",
         "rows": "integer",
         "train_rows": "integer",
         "test_rows": "integer",
         "features": "integer",
     },
+    absent=lambda body: frozenset({"preprocessor"}) if body.features is UNSET else frozenset(),
     open_parameters=True,
     text_fields=frozenset({"target"}),
     is_cached=True,
