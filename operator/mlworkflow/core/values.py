@@ -13,6 +13,7 @@ Json: TypeAlias = Any
 ExpressionText = Annotated[str, Meta(pattern=expressions.WHOLE)]
 Number = float | ExpressionText
 Integer = int | ExpressionText
+IntegerOrAuto = int | Annotated[str, Meta(pattern=rf"^auto$|{expressions.WHOLE}")]
 Boolean = bool | ExpressionText
 Duration = Annotated[str, Meta(pattern=duration.PATTERN, max_length=32)]
 

@@ -17,6 +17,7 @@ from mlworkflow.core.expressions import OPEN
 from mlworkflow.core.fields import SOURCE, Input, Output
 from mlworkflow.core.kinds import KINDS
 from mlworkflow.core.kinds._features import Feature
+from mlworkflow.core.kinds._pruning import Pruner, Wrapped
 from mlworkflow.core.kinds._space import VALUES, Dimension, FloatRange, IntRange
 from mlworkflow.core.kinds.evaluate import Bound
 from mlworkflow.core.kinds.prep import Source
@@ -50,6 +51,8 @@ EXACTLY_ONE: Mapping[str, tuple[str, ...]] = {
     Source.__name__: tuple(name for name in Source.__struct_encode_fields__ if name != "format"),
     Algorithm.__name__: Algorithm.__struct_encode_fields__,
     Dimension.__name__: VALUES,
+    Pruner.__name__: Pruner.__struct_encode_fields__,
+    Wrapped.__name__: Wrapped.__struct_encode_fields__,
     Tune.__name__: ("metric", "metrics"),
 }
 """Objects of which exactly one of these fields must be given."""

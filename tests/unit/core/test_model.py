@@ -352,4 +352,4 @@ def test_without_retry_a_step_is_tried_once_and_waits_ten_minutes() -> None:
 
 def test_a_tune_step_leaves_what_its_trials_leave_and_its_own() -> None:
     outputs = a_workflow().tune("t", {"p": [1]}).parsed().steps["t"].outputs
-    assert {"trials", "best", "pareto", "trial_count", "failed_count", "acc", "model"} == set(outputs)
+    assert {"trials", "best", "pareto", "trial_count", "failed_count", "pruned_count", "acc", "model"} == set(outputs)

@@ -51,6 +51,11 @@ def _problems_with_nothing_chosen(kind: str) -> list[tuple[str, str]]:
     bodies: dict[str, Any] = {
         "import": {},
         "prep": {"source": {}, "target": "y"},
-        "tune": {"algorithm": {}, "space": {"a": {}}, "step": {}},
+        "tune": {
+            "algorithm": {},
+            "space": {"a": {}},
+            "step": {},
+            "pruner": {"median": {}, "patient": {"patience": 1, "wrapped_pruner": {}}},
+        },
     }
     return list(KINDS[kind].check(msgspec.convert(bodies[kind], KINDS[kind].body))) if kind in bodies else []

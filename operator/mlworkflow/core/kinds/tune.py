@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.expressions import OPEN, Expression, split
 from mlworkflow.core.kinds._kind import Kind, exactly_one
+from mlworkflow.core.kinds._pruning import Pruner, pruner_problems
 from mlworkflow.core.kinds._samplers import CmaEs, Gp, Nsga2, Qmc, Random, Settings, Tpe
 from mlworkflow.core.kinds._space import Dimension, point_problems, space_problems
 from mlworkflow.core.values import Duration, Fields, Integer, Json, Number
@@ -122,6 +123,13 @@ class Tune(Fields, frozen=True):
             "which makes a page and a table of it. That one costs a Pod of its own, and its failure fails nothing."
         ),
     ] = False
+    pruner: Annotated[
+        Pruner | UnsetType,
+        Meta(
+            description="Stops trials that do not look promising, by the values of the metric that they emit on the way, with a `step` each. "
+            "Default: none is stopped."
+        ),
+    ] = UNSET
 
     @property
     def objectives(self) -> list[Metric]:
@@ -148,6 +156,7 @@ def _check(body: Tune) -> list[tuple[str, str]]:
             for found in point_problems(body.space, point, f"enqueue[{index}]")
         ),
         *_constraints(body),
+        *_pruning(body),
     ]
 
 
@@ -181,6 +190,14 @@ def _metrics(body: Tune) -> Iterator[tuple[str, str]]:
     named = body.algorithm.settings
     if body.metrics is not UNSET and named and named[0] not in _MANY:
         yield f"algorithm.{named[0]}", f"has one metric; for several take one of: {', '.join(_MANY)}"
+
+
+def _pruning(body: Tune) -> Iterator[tuple[str, str]]:
+    if body.pruner is UNSET:
+        return
+    yield from pruner_problems(body.pruner)
+    if body.metrics is not UNSET:
+        yield "pruner", "belongs to a search with one `metric`"
 
 
 def _constraints(body: Tune) -> Iterator[tuple[str, str]]:
@@ -224,8 +241,9 @@ KIND = Kind(
         "pareto": "json",
         "trial_count": "integer",
         "failed_count": "integer",
+        "pruned_count": "integer",
     },
-    optional_outputs=frozenset({"pareto", "study"}),
+    optional_outputs=frozenset({"pareto", "pruned_count", "study"}),
     check=_check,
     example=_EXAMPLE,
 )
