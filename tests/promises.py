@@ -381,6 +381,16 @@ def python(ended: Ended) -> None:
     )
 
 
+def pruning(ended: Ended) -> None:
+    trials = list(csv.DictReader(ended.download("tune.trials").open()))
+    outputs = ended.outputs("tune")
+    assert ended.status["phase"] == "Succeeded"
+    assert (outputs["best"]["params"], outputs["failed_count"]) == ({"rate": 0.3, "steps": 16}, 0)
+    assert [trial["reason"] for trial in trials].count("Pruned") == outputs["pruned_count"] >= 1
+    assert all(trial["phase"] == ("Cancelled" if trial["reason"] else "Succeeded") for trial in trials)
+    assert trials[outputs["best"]["trial"]]["phase"] == "Succeeded"
+
+
 def _asked_again(losses: list[float]) -> list[dict[str, Any]]:
     """What the trials of the example must have been, by their losses alone: the same seed and history, the same parameters anywhere."""
     resource = yaml.safe_load((Path(__file__).parents[1] / "examples/search.yaml").read_text())

@@ -14,7 +14,7 @@ from mlworkflow.core.observation import Result
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.gateway.app import make_runner
 from mlworkflow.gateway.errors import Forbidden, NotReady, Superseded
-from mlworkflow.gateway.runs import Caller, Ended, OutputSpec, Point, Task, Waiting, WorkflowRef
+from mlworkflow.gateway.runs import Batch, Caller, Ended, Heard, OutputSpec, Point, Task, Waiting, WorkflowRef
 from mlworkflow.store.layout import AttemptKey
 
 KEY = AttemptKey("ml", "0b5ad1f0-uid", "train", 0)
@@ -99,9 +99,9 @@ class FakeRuns:
     async def leave(self, key: AttemptKey, outputs: Mapping[str, ArtifactRef]) -> None:
         self.left[key] = dict(outputs)
 
-    def metrics(self, key: AttemptKey, points: Sequence[Point]) -> bool:
-        self.points.extend(points)
-        return self.stop
+    async def metrics(self, key: AttemptKey, batch: Batch) -> Heard:
+        self.points.extend(batch.metrics)
+        return Heard(self.stop)
 
     def waiting(self, key: AttemptKey, waiting: Waiting | None) -> None:
         self.task(key)

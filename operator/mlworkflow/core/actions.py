@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from mlworkflow.core.fields import Output
 from mlworkflow.core.kinds.tune import Tune
+from mlworkflow.core.observation import Values
 from mlworkflow.core.step import Step
 from mlworkflow.core.values import ArtifactRef
 
@@ -60,11 +61,12 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """End an attempt: SIGTERM, grace period, SIGKILL."""
+    """End an attempt: SIGTERM, grace period, SIGKILL. `grace` are the seconds between the two, where they are not the step's own."""
 
     task: str
     attempt: int
     handle: str
+    grace: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +129,15 @@ class Promote:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a search is told of a trial: `values` of one that succeeded, none of one that failed or runs."""
+    """What a search is told of a trial: `values` of one that succeeded, none of one that failed or runs; and where there is a pruner, what it said on
+    the way (whoever chooses the next trials is told the last of it), and whether it was pruned by that.
+    """
 
     params: Mapping[str, Any]
     values: list[float] | None = None
     is_finished: bool = True
+    is_pruned: bool = False
+    curve: Values = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,4 +154,18 @@ class Choose:
     told: tuple[Told, ...]
 
 
-Action: TypeAlias = Start | Stop | Probe | Publish | LookUp | Promote | Choose
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Decide whether trials that run go on, by what they have said since that was last decided.
+
+    `told` has every trial. `asked` says which are asked for (trial → how many of its values have been judged), `attempts` which attempt of each.
+    """
+
+    task: str
+    study: Tune
+    told: tuple[Told, ...]
+    asked: Mapping[int, int]
+    attempts: Mapping[int, int]
+
+
+Action: TypeAlias = Start | Stop | Probe | Publish | LookUp | Promote | Choose | Judge

@@ -65,6 +65,7 @@ class Reason(StrEnum):
     OUTPUT_INVALID = "OutputInvalid"
     PENDING_TIMEOUT = "PendingTimeout"
     POD_LOST = "PodLost"
+    PRUNED = "Pruned"
     REJECTED = "Rejected"
     STEP_FAILED = "StepFailed"
     STORE_UNAVAILABLE = "StoreUnavailable"

@@ -51,6 +51,11 @@ class Node:
             node = node.above
 
     @property
+    def whole_trial(self) -> Node | None:
+        """The trial that this task is, or is part of."""
+        return next((node for node in self.chain() if node.trial is not None), None)
+
+    @property
     def is_unit(self) -> bool:
         return self.role is Role.UNIT
 

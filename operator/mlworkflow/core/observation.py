@@ -14,6 +14,9 @@ from mlworkflow.core.values import ArtifactRef
 AttemptId: TypeAlias = tuple[str, int]
 """(task, attempt number)."""
 
+Values: TypeAlias = tuple[tuple[int, float | None], ...]
+"""What a trial has said of its metric on the way, in its order: (step, value); None where that was not a finite number."""
+
 
 class Seen(StrEnum):
     """How a driver sees an attempt."""
@@ -57,7 +60,7 @@ class Result(Struct, frozen=True, rename="camel", omit_defaults=True):
     """How an attempt ended, in its own words: what it leaves and, where it failed, why. `exitCode` 0 means success.
 
     `fingerprint` is ours, and says what it ran from (`core.fingerprint`); `code` is the agent's, and says what code and libraries it ran with.
-    `cached_from` is the attempt (``<workflow uid>/<task>/<attempt>``) whose result this is, where nothing ran.
+    `curve` is ours too: what a trial of a search with a pruner said of its metric on the way. `cached_from` is the attempt (``<workflow uid>/<task>/<attempt>``) whose result this is, where nothing ran.
     """
 
     exit_code: int
@@ -70,6 +73,7 @@ class Result(Struct, frozen=True, rename="camel", omit_defaults=True):
     fingerprint: str = ""
     code: str = ""
     cached_from: str = ""
+    curve: Values = ()
     started_at: float = 0.0
     finished_at: float = 0.0
 
@@ -84,6 +88,18 @@ class Probed:
 
     exists: bool
     tail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """What an attempt of a trial has said on the way; by the first `judged` values it has been decided whether to go on, or is not to be any more."""
+
+    values: Values = ()
+    judged: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        return self.judged < len(self.values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +121,8 @@ class Observations:
     `attempts` are those the driver sees now, `results` the committed records known so far, `probed` the answers to earlier probes,
     `refused` the attempts that could not be created at all, with the words of who refused. `waiting` says what the whole workflow waits for, `waits`
     what single attempts do, by their own word. `chosen` are the parameters of trials that were chosen and written down, `choosing` the tune steps
-    for which that is under way, `unchosen` those for which it cannot be done, and why.
+    for which that is under way, `unchosen` those for which it cannot be done, and why. `curves` are those of trials that may be stopped by them, by the
+    trial's attempt, `judging` the tune steps for which that is being decided.
     """
 
     attempts: Mapping[AttemptId, Attempt] = field(default_factory=dict)
@@ -118,3 +135,5 @@ class Observations:
     chosen: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     choosing: Set[str] = frozenset()
     unchosen: Mapping[str, str] = field(default_factory=dict)
+    curves: Mapping[AttemptId, Curve] = field(default_factory=dict)
+    judging: Set[str] = frozenset()

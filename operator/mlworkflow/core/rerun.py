@@ -112,12 +112,14 @@ class _Again:
             )
 
     def _is_concerned(self, node: Node) -> bool:
-        """Whether a task has ended without success, or would run from something else now than it did. One that was skipped is concerned
+        """Whether a task has ended without success (as a trial that was pruned has not), or would run from something else now than it did. One that was skipped is concerned
         where its condition holds now; where it followed another, that one says.
         """
         task = self._task(node)
         match task.phase:
             case Phase.SUCCEEDED:
+                return self._has_changed(node)
+            case Phase.CANCELLED if task.is_pruned and task.fingerprint:
                 return self._has_changed(node)
             case Phase.SKIPPED:
                 return task.reason == Reason.CONDITION_FALSE and self._is_wanted(node)

@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from mlworkflow.core.names import Reason
 from mlworkflow.core.observation import Result
 from mlworkflow.core.values import ArtifactRef
 
@@ -69,6 +70,11 @@ class Task(Struct, frozen=True, omit_defaults=True):
     @property
     def is_finished(self) -> bool:
         return self.phase.is_finished
+
+    @property
+    def is_pruned(self) -> bool:
+        """Whether it is a trial that was stopped because it did not look promising: that is an end, and no failure."""
+        return self.phase is Phase.CANCELLED and self.reason == Reason.PRUNED
 
 
 class Verdict(Struct, frozen=True):

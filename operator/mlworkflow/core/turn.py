@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from mlworkflow.core import paths
@@ -28,6 +29,8 @@ from mlworkflow.core.view import View
 
 MESSAGE = 2048
 """Characters of a message that are kept."""
+PRUNED_GRACE = 1
+"""Seconds that a container which no agent has started has to end when its trial is pruned: a shell as process 1 would use up all of its grace."""
 
 
 @dataclass(slots=True)
@@ -221,6 +224,28 @@ class Turn:
             ),
         )
 
+    def prune(self, name: str, attempt: int, result: Result) -> None:
+        """→ Cancelled, of a trial that does not look promising; what runs of it is ended."""
+        self.cancel_below(name, Reason.PRUNED, result.message, soon=True)
+        self.stop(name, soon=True)
+        task = self.task(name)
+        self._set(
+            name,
+            replace(
+                task,
+                phase=Phase.CANCELLED,
+                reason=str(Reason.PRUNED),
+                message=result.message[-MESSAGE:],
+                attempt=attempt,
+                handle=self._handle_of(name, attempt),
+                started_at=task.started_at if task.started_at is not None else result.started_at or self.now,
+                finished_at=result.finished_at or self.now,
+                not_before=0.0,
+                fingerprint=result.fingerprint,
+                metrics=result.metrics,
+            ),
+        )
+
     def _handle_of(self, name: str, attempt: int) -> str:
         task = self.task(name)
         return task.handle if task.attempt == attempt else self._handle(self.node(name), attempt)
@@ -285,11 +310,11 @@ class Turn:
         )
         self.wake(again)
 
-    def stop(self, name: str) -> None:
-        """End the attempt that a task has under way."""
-        task = self.task(name)
-        if task.phase is Phase.RUNNING and self.node(name).is_unit:
-            self.actions.append(Stop(name, task.attempt, task.handle))
+    def stop(self, name: str, *, soon: bool = False) -> None:
+        """End the attempt that a task has under way; `soon` where what it would save in its time to end is of no use."""
+        task, node = self.task(name), self.node(name)
+        if task.phase is Phase.RUNNING and node.is_unit:
+            self.actions.append(Stop(name, task.attempt, task.handle, shortened(node) if soon else None))
 
     def stop_task(self, name: str, phase: Phase, reason: Reason, message: str) -> None:
         """End a task from outside; one that is made of others takes them with it."""
@@ -298,16 +323,23 @@ class Turn:
         self.stop(name)
         self.finish(name, phase, reason, message)
 
-    def cancel_below(self, name: str, reason: Reason, message: str) -> None:
+    def cancel_below(self, name: str, reason: Reason, message: str, *, soon: bool = False) -> None:
         """End what is part of a task and has not ended."""
         for other in self.below(name):
             if not self.task(other).is_finished:
-                self.stop(other)
+                self.stop(other, soon=soon)
                 self.finish(other, Phase.CANCELLED, reason, message)
 
     def end(self, phase: Phase, reason: Reason, message: str) -> None:
         """The workflow's own end, which nothing changes from now on but a failure of the steps for the end."""
         self.verdict = self.view.verdict = Verdict(phase, str(reason), message, self.now)
+
+
+def shortened(node: Node) -> int | None:
+    """The grace of what is of no use any more: an agent keeps its log in it, and who writes a grace period means it."""
+    is_own = node.step.common.termination_grace_period_seconds is not UNSET
+    has_agent = bool(node.step.kind.command or node.step.body.get("agent"))
+    return None if is_own or has_agent else PRUNED_GRACE
 
 
 def work(fingerprint: str) -> str:

@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 
 from mlworkflow.core import paths
-from mlworkflow.core.actions import Choose
+from mlworkflow.core.actions import Choose, Judge
+from mlworkflow.core.kinds.tune import Tune
 from mlworkflow.store.records import Chosen
 
 COMMAND = (sys.executable, "-m", "mlworkflow.engine.sampling")
@@ -42,6 +43,7 @@ class ChoiceFailed(Exception):
 class _Reply(msgspec.Struct):
     chosen: list[Chosen] = []
     found: str | None = None
+    pruned: dict[int, int] = {}
     error: str = ""
 
 
@@ -61,6 +63,15 @@ class Chooser:
         reply = await self._ask(question(action, known), PATIENCE)
         return {paths.numbered(action.task, first + index): chosen for index, chosen in enumerate(reply.chosen)}
 
+    async def judge(self, uid: str, action: Judge) -> dict[int, int]:
+        """The trials that are to be stopped, of those that are asked for: which of its values each ends with. Raises ChoiceFailed."""
+        told = [
+            {"values": trial.values, "finished": trial.is_finished, "pruned": trial.is_pruned, "curve": trial.curve}
+            for trial in action.told
+        ]
+        asked = {"about": f"{uid}/{action.task}", "study": _plain(action.study), "told": told, "asked": action.asked}
+        return (await self._ask(asked, PATIENCE)).pruned
+
     async def search(self, pattern: str, text: str) -> str | None:
         """The group of the last match of a regular expression; None where it matches nothing. Raises ChoiceFailed."""
         return (await self._ask({"pattern": pattern, "text": text}, SEARCH)).found
@@ -78,6 +89,10 @@ class Chooser:
                     break
             else:
                 raise ChoiceFailed(f"the process that chooses parameters died {TRIES} times over it")
+        return self._replied(answer)
+
+    @staticmethod
+    def _replied(answer: bytes) -> _Reply:
         reply = msgspec.json.decode(answer, type=_Reply)
         if reply.error:
             raise ChoiceFailed(reply.error)
@@ -148,9 +163,15 @@ def question(action: Choose, known: Mapping[str, Chosen]) -> dict[str, Any]:
                 "params": trial.params,
                 "values": trial.values,
                 "finished": trial.is_finished,
+                "pruned": trial.is_pruned,
+                "curve": trial.curve,
                 "noted": noted.noted,
                 "study": noted.study,
             }
         )
-    study = msgspec.to_builtins(action.study)
-    return {"study": {**study, "step": {}}, "names": action.names, "told": told, "count": action.count}
+    return {"study": _plain(action.study), "names": action.names, "told": told, "count": action.count}
+
+
+def _plain(study: Tune) -> dict[str, Any]:
+    """A study without what its trials run."""
+    return {**msgspec.to_builtins(study), "step": {}}

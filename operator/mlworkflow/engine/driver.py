@@ -45,8 +45,8 @@ class Driver(Protocol):
     async def start(self, order: Order) -> None:
         """Start an attempt, or adopt it; afterwards `attempts` shows it. Raises Refused, or NotNow."""
 
-    async def stop(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> None:
-        """End an attempt: SIGTERM, grace period, SIGKILL. Returns at once."""
+    async def stop(self, namespace: str, uid: str, attempt: AttemptId, handle: str, grace: int | None = None) -> None:
+        """End an attempt: SIGTERM, grace period (`grace` seconds where they are not the step's own), SIGKILL. Returns at once."""
 
     async def find(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> Found:
         """Look at an attempt itself, past every cache."""

@@ -9,17 +9,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from msgspec import structs
 
 from mlworkflow.core import rerun
-from mlworkflow.core.actions import Action, Choose, LookUp, Order, Probe, Promote, Publish, Start, Stop
+from mlworkflow.core.actions import Action, Choose, Judge, LookUp, Order, Probe, Promote, Publish, Start, Stop
 from mlworkflow.core.decide import decide
 from mlworkflow.core.observation import AttemptId, Probed, Result, Seen
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import PENDING, Run
-from mlworkflow.engine import named, records
+from mlworkflow.engine import named, pruning, records
 from mlworkflow.engine.cache import Cache
 from mlworkflow.engine.choosing import ChoiceFailed, Chooser
 from mlworkflow.engine.driver import Driver, NotNow, Refused
@@ -77,8 +77,8 @@ class Engine:
             del self._over[next(iter(self._over))]
         if live := self.live.pop(uid, None):
             live.changed.set()
-            for choosing in live.choosing.values():
-                choosing.cancel()
+            for asking in (*live.choosing.values(), *live.judging.values()):
+                asking.cancel()
             self._wake_all(self.sharing.leave(live))
 
     def _wake_all(self, uids: list[str]) -> None:
@@ -185,6 +185,7 @@ class Engine:
         now = self.clock()
         result = structs.replace(result, started_at=now, finished_at=now)
         live.results[attempt] = await self.commit(live, attempt, result)
+        live.curves.load({attempt: result})
         live.creating.pop(attempt, None)
 
     async def _carry_out(self, live: Live, action: Action) -> bool:
@@ -192,7 +193,7 @@ class Engine:
         namespace, uid = live.workflow.namespace, live.workflow.uid
         if isinstance(action, Stop):
             live.creating.pop((action.task, action.attempt), None)
-            await self.driver.stop(namespace, uid, (action.task, action.attempt), action.handle)
+            await self.driver.stop(namespace, uid, (action.task, action.attempt), action.handle, action.grace)
             return False
         if isinstance(action, Probe):
             return await self._probe(live, (action.task, action.attempt), action.handle)
@@ -200,7 +201,15 @@ class Engine:
             await self._settle(live, action)
         if isinstance(action, Choose):
             if action.task not in live.choosing:
-                live.choosing[action.task] = asyncio.create_task(self._choose(live, action))
+                live.choosing[action.task] = asyncio.create_task(
+                    self._aside(live, action.task, live.choosing, self._choose(live, action))
+                )
+            return False
+        if isinstance(action, Judge):
+            if action.task not in live.judging:
+                live.judging[action.task] = asyncio.create_task(
+                    self._aside(live, action.task, live.judging, pruning.judge(self, live, action))
+                )
             return False
         if isinstance(action, Publish):
             await self._publish(live, action)
@@ -223,20 +232,26 @@ class Engine:
         return True
 
     async def _choose(self, live: Live, action: Choose) -> None:
-        """Have parameters chosen, and write them down; by the side, for it may take long. The turn after it knows of them."""
+        """Have parameters chosen, and write them down. Raises ChoiceFailed, StoreError."""
+        chosen = await self.chooser.choose(action, live.chosen)
+        for task, one in chosen.items():
+            await records.keep_trial(self.store, live.key((task, 0)), one)
+            live.chosen[task] = one
+
+    async def _aside(
+        self, live: Live, task: str, under_way: dict[str, asyncio.Task[None]], asking: Awaitable[None]
+    ) -> None:
+        """Ask Optuna by the side, for it may take long. The turn after it knows of the answer."""
         try:
-            chosen = await self.chooser.choose(action, live.chosen)
-            for task, one in chosen.items():
-                await records.keep_trial(self.store, live.key((task, 0)), one)
-                live.chosen[task] = one
+            await asking
         except ChoiceFailed as failure:
-            live.unchosen[action.task] = str(failure)
+            live.unchosen[task] = str(failure)
         except Exception as trouble:  # the store is away, or a bug: asked again
             is_known = isinstance(trouble, StoreError)
-            _log.warning("%s %s: choosing: %s", live.workflow.name, action.task, trouble, exc_info=not is_known)
+            _log.warning("%s %s: choosing: %s", live.workflow.name, task, trouble, exc_info=not is_known)
             await asyncio.sleep(CREATE_AGAIN)
         finally:
-            del live.choosing[action.task]
+            del under_way[task]
             self.wake(live.workflow.uid)
 
     async def _publish(self, live: Live, action: Publish) -> None:

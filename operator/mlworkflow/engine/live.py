@@ -14,6 +14,7 @@ from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import PENDING, Run
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.core.view import View
+from mlworkflow.engine.curves import Curves
 from mlworkflow.engine.waits import Waits
 from mlworkflow.store.layout import AttemptKey
 from mlworkflow.store.records import Chosen
@@ -23,7 +24,7 @@ from mlworkflow.store.records import Chosen
 class Live:
     """`results` mirrors the records in the store; `creating` are attempts that were decided on and do not exist yet, `trouble` why not.
 
-    `missed` says why the cache had no result for an attempt that is under way. `checkpoints` holds the last checkpoint of each task, for its next attempt, `metrics` the last values that running tasks sent, `waits` what attempts say that they wait for.
+    `missed` says why the cache had no result for an attempt that is under way. `checkpoints` holds the last checkpoint of each task, for its next attempt, `curves` what trials say of their metric on the way, `judging` the tune steps for which it is being decided who goes on by it, `waits` what attempts say that they wait for.
     `chosen` holds the parameters of trials that the store has, `choosing` the tune steps for which more are chosen at the moment, `unchosen` why that cannot be done. `usage` is what it
     took of what is shared after the last turn, `waiting_since` since when it waits for which locks. `probed` and `refused` are told to `decide`
     once. `is_settled` is false until the first turn after a start of the operator:
@@ -40,17 +41,22 @@ class Live:
     orders: dict[AttemptId, Order] = field(default_factory=dict)
     missed: dict[AttemptId, str] = field(default_factory=dict)
     trouble: str = ""
-    metrics: dict[str, dict[str, float]] = field(default_factory=dict)
     checkpoints: dict[str, ArtifactRef] = field(default_factory=dict)
     waits: Waits = field(default_factory=Waits)
     is_settled: bool = False
     chosen: dict[str, Chosen] = field(default_factory=dict)
     choosing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     unchosen: dict[str, str] = field(default_factory=dict)
+    judging: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    curves: Curves = field(init=False)
     usage: Usage = field(default_factory=Usage)
     waiting_since: dict[str, float] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     turning: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self.curves = Curves(self.plan.nodes)
+        self.curves.load(self.results)
 
     @property
     def workflow(self) -> Workflow:
@@ -90,6 +96,8 @@ class Live:
             chosen,
             frozenset(self.choosing),
             dict(self.unchosen),
+            self.curves.shown,
+            frozenset(self.judging),
         )
 
     def restart(self, run: Run) -> None:
@@ -108,3 +116,4 @@ class Live:
         self.orders.pop(attempt, None)
         self.missed.pop(attempt, None)
         self.waits.forget(attempt)
+        self.curves.forget([attempt])

@@ -6,29 +6,31 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.names import Reason
-from mlworkflow.core.observation import Seen
+from mlworkflow.core.observation import AttemptId, Seen
 from mlworkflow.core.state import PENDING, Phase, value_named
 from mlworkflow.core.study import objectives_of
 from mlworkflow.core.turn import work
 from mlworkflow.core.values import ArtifactRef
-from mlworkflow.engine import records
+from mlworkflow.engine import pruning, records
 from mlworkflow.engine.choosing import ChoiceFailed
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.live import Live
 from mlworkflow.gateway.errors import Forbidden, NotReady, Superseded
-from mlworkflow.gateway.runs import Caller, Ended, OutputSpec, Point, Task, Waiting, WorkflowRef
+from mlworkflow.gateway.runs import Batch, Caller, Ended, Heard, OutputSpec, Task, Waiting, WorkflowRef
 from mlworkflow.store.layout import AttemptKey
 from mlworkflow.store.records import Result
 
 _log = logging.getLogger(__name__)
 CAUSE = 5.0
 """Seconds that the result of an attempt which was told to end waits for the word of who ended it."""
+JUDGED = 5.0
+"""Seconds that the answer to metrics waits for the word whether their trial goes on: else a later answer says it."""
 
 
 class EngineRuns:
@@ -94,6 +96,8 @@ class EngineRuns:
             await self._cause_known(live, key)
             self._current(key)
         result = await self._with_printed(live, key, result)
+        trial = live.curves.trial_of(attempt)
+        result = replace(result, curve=live.curves.of(trial).values if trial else ())
         record = await self._engine.commit(live, attempt, result)
         if record.is_success and order.step.is_cached:  # before anybody who waits for it may look
             is_awaited = self._engine.sharing.is_awaited(live, work(record.fingerprint))
@@ -156,12 +160,26 @@ class EngineRuns:
     async def leave(self, key: AttemptKey, outputs: Mapping[str, ArtifactRef]) -> None:
         await records.keep_left(self._engine.store, key, outputs)
 
-    def metrics(self, key: AttemptKey, points: Sequence[Point]) -> bool:
+    async def metrics(self, key: AttemptKey, batch: Batch) -> Heard:
+        attempt = (key.task, key.attempt)
+        if (known := self._engine.live.get(key.uid)) and pruning.is_pruned(known, attempt):
+            return Heard(stop=True)
         live = self._current(key)
-        live.metrics.setdefault(key.task, {}).update(
-            {point.name: point.value for point in points if point.value is not None}
-        )
-        return False
+        if (trial := live.curves.trial_of(attempt)) is None:
+            return Heard()
+        if not live.curves.note(attempt, trial, batch):
+            return Heard(again=True)
+        if live.curves.of(trial).is_open:
+            self._engine.wake(key.uid)
+            await self._judged(live, trial)
+        return Heard(stop=pruning.is_pruned(live, attempt))
+
+    async def _judged(self, live: Live, trial: AttemptId) -> None:
+        """Wait until it has been decided whether a trial goes on, or for a while."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(JUDGED):
+                while live.curves.of(trial).is_open:
+                    await live.changed.wait()
 
     def waiting(self, key: AttemptKey, waiting: Waiting | None) -> None:
         live = self._current(key)

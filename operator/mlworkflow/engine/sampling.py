@@ -1,4 +1,4 @@
-"""``python -m mlworkflow.engine.sampling``: the process that asks Optuna for the parameters of trials. Questions and answers are lines of JSON.
+"""``python -m mlworkflow.engine.sampling``: the process that asks Optuna for the parameters of trials, and which of them go on. Questions and answers are lines of JSON.
 
 Every answer follows from its question alone: the study is built from the history, and the sampler is new for every trial, seeded by the
 algorithm's seed and the trial's number. What a sampler keeps between trials it notes in the study or the trial; both travel with the history.
@@ -30,6 +30,8 @@ from mlworkflow.core.errors import UserError
 from mlworkflow.core.kinds._space import Dimension, holds, in_order, is_active, is_same
 from mlworkflow.core.kinds.tune import Tune
 from mlworkflow.core.study import is_allowed, points_of
+from mlworkflow.engine.judging import NAME, Judgings, begin_brackets, pruner_of
+from mlworkflow.engine.told import Impossible, Told, number_of
 from mlworkflow.store.records import Chosen
 
 TRIES = 1000
@@ -46,33 +48,10 @@ _PICKLED = {
 """What the state of CMA-ES is made of, and nothing that could do anything."""
 
 
-class Impossible(UserError):
-    """Nothing can be chosen; the message says why."""
-
-
-class Told(msgspec.Struct, frozen=True):
-    """A trial as a question tells it."""
-
-    params: dict[str, Any]
-    values: list[float] | None = None
-    finished: bool = False
-    noted: dict[str, Any] = {}
-    study: dict[str, Any] = {}
-
-    @property
-    def state(self) -> TrialState:
-        if not self.finished:
-            return TrialState.RUNNING
-        return TrialState.FAIL if self.values is None else TrialState.COMPLETE
-
-    def becomes(self, later: Told) -> bool:
-        """Whether a later word of the same trial says no more than that it has come to its end."""
-        same = (self.params, self.noted, self.study) == (later.params, later.noted, later.study)
-        return same and (not self.finished or self == later)
-
-
 class Question(msgspec.Struct):
-    """A study, its history, and how many trials follow; or a regular expression and the text that it is looked for in."""
+    """A study, its history, and how many trials follow; with `asked`, which of these (trial → how many of its values have been judged) go on, in the
+    study that is called `about`. Or a regular expression and the text that it is looked for in.
+    """
 
     study: Tune | None = None
     names: dict[str, Any] = {}
@@ -80,6 +59,8 @@ class Question(msgspec.Struct):
     count: int = 0
     pattern: str = ""
     text: str = ""
+    asked: dict[int, int] = {}
+    about: str = ""
 
 
 class Search:
@@ -89,7 +70,7 @@ class Search:
         self._tune, self._names = tune, names
         self._order = in_order(tune.space)
         self._distributions = {name: _distribution(tune.space[name]) for name in self._order}
-        self._study = optuna.create_study(directions=[metric.goal for metric in tune.objectives])
+        self._study = optuna.create_study(directions=[metric.goal for metric in tune.objectives], study_name=NAME)
         self._drawn_in_vain = False
         self.told: list[Told] = []
 
@@ -108,8 +89,12 @@ class Search:
             elif trial.finished and not self.told[number].finished:
                 trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
                 if not storage.get_trial(trial_id).state.is_finished():
-                    storage.set_trial_state_values(trial_id, trial.state, trial.values)
+                    for step, value in trial.curve:
+                        storage.set_trial_intermediate_value(trial_id, step, number_of(value))
+                    storage.set_trial_state_values(trial_id, trial.state, trial.final)
         self.told = told
+        self._study.pruner = pruner_of(self._tune, told)
+        begin_brackets(self._study)
 
     def _add(self, trial: Told) -> None:
         """One trial; of one that does not fit the space (any more) its place alone."""
@@ -119,7 +104,8 @@ class Search:
         if all(holds(space[name], value) for name, value in params.items()):
             added = create_trial(
                 state=trial.state,
-                values=trial.values,
+                values=trial.final,
+                intermediate_values={step: number_of(value) for step, value in trial.curve},
                 params={name: _inner(space[name], value) for name, value in params.items()},
                 distributions={name: self._distributions[name] for name in params},
                 system_attrs=trial.noted,
@@ -279,12 +265,14 @@ class Searches:
 
 def answers(lines: Iterator[bytes]) -> Iterator[bytes]:
     """An answer to each question."""
-    searches = Searches()
+    searches, judgings = Searches(), Judgings()
     for line in lines:
         question = msgspec.json.decode(line, type=Question)
         try:
             if question.pattern:
                 reply: dict[str, Any] = {"found": last_match(question.pattern, question.text)}
+            elif question.study and question.asked:
+                reply = {"pruned": judgings.judge(question.about, question.study, question.told, question.asked)}
             else:
                 reply = {"chosen": searches.choose(question)}
         except UserError as error:

@@ -23,7 +23,7 @@ from mlworkflow.gateway._json import CALLER, answer, bearer, body
 from mlworkflow.gateway._rates import Rates
 from mlworkflow.gateway._results import check_result, check_stored
 from mlworkflow.gateway.errors import Forbidden, Invalid, Unknown
-from mlworkflow.gateway.runs import OutputSpec, Point, Runs, Waiting
+from mlworkflow.gateway.runs import Batch, OutputSpec, Runs, Waiting
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.layout import AttemptKey, cas_key
 
@@ -36,10 +36,6 @@ _LONGEST_WAIT = 60.0
 _NUMBER = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 _Artifact = TypeVar("_Artifact", bound=ArtifactRef)
 _log = logging.getLogger("mlworkflow.gateway")
-
-
-class _Metrics(msgspec.Struct, frozen=True):
-    metrics: list[Point]
 
 
 class _Waiting(msgspec.Struct, frozen=True):
@@ -217,7 +213,7 @@ class Steps:
     async def metrics(self, request: web.Request) -> web.Response:
         """Takes metrics and says whether to stop."""
         key = await self._attempt(request)
-        return answer({"stop": self._runs.metrics(key, (await body(request, _Metrics)).metrics)})
+        return answer(await self._runs.metrics(key, await body(request, Batch)))
 
     async def waiting(self, request: web.Request) -> web.Response:
         """Notes what the attempt waits for, to be shown."""

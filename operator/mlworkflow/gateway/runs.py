@@ -86,6 +86,23 @@ class Point(msgspec.Struct, frozen=True):
     step: float | None = None
 
 
+class Batch(msgspec.Struct, frozen=True):
+    """Points of metrics, in their order. `first` says how many this attempt sent before them; of the first `heard` points that it has sent, these ones
+    included, it has had an answer before, or needs none any more: it is not stopped by them.
+    """
+
+    metrics: list[Point]
+    first: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    heard: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """The answer: whether to `stop`, and whether to send everything `again` from the first point, because it is not known here."""
+
+    stop: bool = False
+    again: bool = False
+
+
 class Waiting(msgspec.Struct, frozen=True):
     """What an attempt waits for: `noun` because of `words`, for `since` seconds, and for `left` more unless it gets on."""
 
@@ -129,8 +146,8 @@ class Runs(Protocol):
     async def leave(self, key: AttemptKey, outputs: Mapping[str, ArtifactRef]) -> None:
         """Keeps what an attempt left, which is in the store, that may have been stopped or replaced; never `Superseded`."""
 
-    def metrics(self, key: AttemptKey, points: Sequence[Point]) -> bool:
-        """Takes metrics as they come; True asks the step to stop (its trial is pruned). Raises `Superseded`."""
+    async def metrics(self, key: AttemptKey, batch: Batch) -> Heard:
+        """Takes metrics as they come; where a pruner looks at them, the answer waits a while for its word. Raises `Superseded`."""
 
     def waiting(self, key: AttemptKey, waiting: Waiting | None) -> None:
         """Notes what an attempt waits for, or (None) that it goes on; raises `Superseded`."""

@@ -145,9 +145,9 @@ class PodDriver:
             raise Refused(f"a Pod named {name} exists that is not ours")
         return existing
 
-    async def stop(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> None:
+    async def stop(self, namespace: str, uid: str, attempt: AttemptId, handle: str, grace: int | None = None) -> None:
         try:
-            await self._client.delete(PODS.path(namespace, handle))
+            await self._client.delete(PODS.path(namespace, handle), grace_period=grace)
         except NotFound:
             return
 

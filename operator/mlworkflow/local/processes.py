@@ -103,14 +103,14 @@ class ProcessDriver:
         shutil.rmtree(mine.folder / "in", ignore_errors=True)  # copies of what the store has
         self._on_change(uid)
 
-    async def stop(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> None:
+    async def stop(self, namespace: str, uid: str, attempt: AttemptId, handle: str, grace: int | None = None) -> None:
         mine = self._processes.get(uid, {}).get(attempt)
         if mine is None or mine.attempt.leaving or mine.attempt.seen is Seen.ENDED:
             return
         mine.attempt = replace(mine.attempt, leaving=True)
         with contextlib.suppress(ProcessLookupError):
             mine.process.terminate()
-        asyncio.get_running_loop().call_later(mine.grace, self._kill, mine)
+        asyncio.get_running_loop().call_later(mine.grace if grace is None else grace, self._kill, mine)
 
     def kill(self) -> None:
         """End whatever still runs, at once."""

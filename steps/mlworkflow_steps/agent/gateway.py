@@ -90,14 +90,18 @@ class Gateway:
         """Makes the artifact of its parts; returns once it is there."""
         self._call("POST", f"/v1/{self._outputs}/{_quoted(name)}/parts/complete", wanted)
 
-    def metrics(self, points: list[dict[str, Any]]) -> bool:
-        """Sends metrics, in one try; True asks to stop. Raises `OSError` when the gateway is away."""
-        status, _, data = self._try("POST", "/v1/metrics", {"metrics": points}, timeout=10.0)
+    def metrics(self, points: list[dict[str, Any]], first: int, heard: int) -> dict[str, Any]:
+        """Sends metrics, in one try: `first` were sent before them, `heard` are answered already. The answer may ask to `stop`, or to send all `again`.
+
+        Raises `OSError` when the gateway is away.
+        """
+        body = {"metrics": points, "first": first, "heard": heard}
+        status, _, data = self._try("POST", "/v1/metrics", body, timeout=10.0)
         if status == 409:
             raise Superseded
         if status != 200:
             raise OSError(f"the gateway answered {status}")
-        return bool(_parsed(data).get("stop"))
+        return _parsed(data)
 
     def waiting(self, waiting: dict[str, Any] | None) -> None:
         """Says what is waited for, in one try. Raises `OSError` when the gateway is away."""

@@ -24,7 +24,7 @@ class Tail:
         self._path = path
         self._complain = complain
         self._offset = 0
-        self._number = 0
+        self._number = self._complained = 0
         self.last: dict[str, float] = {}
 
     def points(self, *, final: bool = False) -> list[dict[str, Any]]:
@@ -44,6 +44,11 @@ class Tail:
                     found.append(point)
         return found
 
+    def rewind(self) -> None:
+        """Begins anew: the next points are the first."""
+        self._complained = max(self._complained, self._number)
+        self._offset = self._number = 0
+
     def _read(self) -> bytes:
         try:
             with open(self._path, "rb") as file:
@@ -62,7 +67,8 @@ class Tail:
             if step is not None and not math.isfinite(step):
                 raise ValueError
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
-            self._complain(f'metrics line {self._number} is not {{"name": …, "value": …}}: {line[:80]!r}')
+            if self._number > self._complained:
+                self._complain(f'metrics line {self._number} is not {{"name": …, "value": …}}: {line[:80]!r}')
             return None
         if math.isfinite(value):
             self.last[name] = value
@@ -73,13 +79,14 @@ class Forwarder:
     """Sends what a `Tail` finds, once a second at most; `on_stop` is called once, when the gateway asks to stop.
 
     Its thread starts with the first `tick`, so that a step that is over before pays nothing. Metrics are no part of
-    the result's truth: a gateway that is away delays them, and of more than 10,000 waiting points the oldest are lost.
+    the result's truth: a gateway that is away delays them, and of more than 10,000 waiting points the oldest are lost. A gateway that does not know
+    (any more) what it was sent is sent all of it again, with the word how much of it was answered. What is left at the end needs no answer.
     """
 
     def __init__(
         self,
         tail: Tail,
-        send: Callable[[list[dict[str, Any]]], bool],
+        send: Callable[[list[dict[str, Any]], int, int], dict[str, Any]],
         on_stop: Callable[[], None],
         every: float = EVERY,
     ) -> None:
@@ -88,6 +95,7 @@ class Forwarder:
         self._on_stop = on_stop
         self._every = every
         self._pending: list[dict[str, Any]] = []
+        self._sent = self._heard = 0
         self._thread: Thread | None = None
         self._done: Event | None = None
         self._stopped = False
@@ -118,11 +126,21 @@ class Forwarder:
         self._pending += self._tail.points(final=final)
         del self._pending[:-_KEPT]
         try:
-            while self._pending:
-                stop = self._send(self._pending[:_BATCH])
-                del self._pending[:_BATCH]
-                if stop and not self._stopped:
+            while batch := self._pending[:_BATCH]:
+                until = self._sent + len(batch)
+                answer = self._send(batch, self._sent, until if final else self._heard)
+                if answer.get("again") and self._sent:
+                    self._begin_again(final=final)
+                    continue
+                del self._pending[: len(batch)]
+                self._sent, self._heard = until, max(self._heard, until)
+                if answer.get("stop") and not self._stopped:
                     self._stopped = True
                     self._on_stop()
         except Exception:  # the gateway is away or has done with us: the commit will tell
             return
+
+    def _begin_again(self, *, final: bool) -> None:
+        self._tail.rewind()
+        self._sent = 0
+        self._pending = self._tail.points(final=final)[-_KEPT:]

@@ -87,6 +87,7 @@ def test_the_readme_lists_every_example() -> None:
         ("validate", ("-p", "fault=drift"), 0, promises.validate_drift),
         ("search", (), 0, promises.search),
         ("python", (), 0, promises.python),
+        ("pruning", (), 0, promises.pruning),
     ],
 )
 def test_an_example_keeps_its_promise(

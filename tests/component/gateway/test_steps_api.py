@@ -88,7 +88,10 @@ async def test_a_step_s_life(step: Step, runs: FakeRuns, directory_store: Direct
     assert await step("POST", "/v1/outputs/model", REF) == (200, {"exists": True})
     _, place = await step("POST", "/v1/inputs/train", {})
     assert await step("GET", place["url"]) == (200, DATA)
-    assert await step("POST", "/v1/metrics", {"metrics": [{"name": "loss", "value": 1}]}) == (200, {"stop": False})
+    assert await step("POST", "/v1/metrics", {"metrics": [{"name": "loss", "value": 1}]}) == (
+        200,
+        {"stop": False, "again": False},
+    )
     result = {"exitCode": 0, "outputs": {"model": REF}, "parameters": {"accuracy": 0.9}}
     assert await step("POST", "/v1/commit", result) == (200, {"committed": True})
     assert runs.results[KEY].outputs["model"].digest == DIGEST

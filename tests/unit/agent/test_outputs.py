@@ -161,11 +161,11 @@ def test_metrics_wait_for_a_gateway_that_is_away(tmp_path: Path) -> None:
     away = [True]
     stops: list[str] = []
 
-    def send(points: list[dict[str, Any]]) -> bool:
+    def send(points: list[dict[str, Any]], first: int, heard: int) -> dict[str, Any]:
         if away[0]:
             raise OSError("away")
         sent.append(len(points))
-        return True
+        return {"stop": True}
 
     forwarder = Forwarder(Tail(str(path), print), send, lambda: stops.append("stop"))
     forwarder.close()
@@ -173,3 +173,33 @@ def test_metrics_wait_for_a_gateway_that_is_away(tmp_path: Path) -> None:
     away[0] = False
     forwarder.close()
     assert (sent, stops) == ([1000, 1000, 500], ["stop"])
+
+
+def test_a_gateway_that_knows_nothing_is_told_everything_again_and_what_it_has_answered(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"name": "a", "value": 0, "step": 0}\nnonsense\n')
+    sent: list[tuple[list[int], int, int]] = []
+    complaints: list[str] = []
+    known: set[int] = set()
+
+    def send(points: list[dict[str, Any]], first: int, heard: int) -> dict[str, Any]:
+        sent.append(([int(point["step"]) for point in points], first, heard))
+        if first and first - 1 not in known:
+            return {"stop": False, "again": True}
+        known.update(range(first, first + len(points)))
+        return {"stop": False, "again": False}
+
+    forwarder = Forwarder(Tail(str(path), complaints.append), send, print, every=0.01)
+    forwarder._flush()
+    with path.open("a") as file:
+        file.write('{"name": "a", "value": 1, "step": 1}\n')
+    forwarder._flush()
+    known.clear()  # the operator is another
+    with path.open("a") as file:
+        file.write('{"name": "a", "value": 2, "step": 2}\n')
+    forwarder._flush()
+    with path.open("a") as file:
+        file.write('{"name": "a", "value": 3, "step": 3}')
+    forwarder.close()
+    assert sent == [([0], 0, 0), ([1], 1, 1), ([2], 2, 2), ([0, 1, 2], 0, 2), ([3], 3, 4)]
+    assert len(complaints) == 1

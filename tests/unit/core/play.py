@@ -6,16 +6,16 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from mlworkflow.core import rerun, status
-from mlworkflow.core.actions import Action, Choose, LookUp, Order, Probe, Promote, Publish, Start, Stop
+from mlworkflow.core.actions import Action, Choose, Judge, LookUp, Order, Probe, Promote, Publish, Start, Stop
 from mlworkflow.core.decide import Decision, decide
 from mlworkflow.core.model import Workflow
-from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Room, Seen
+from mlworkflow.core.observation import Attempt, AttemptId, Curve, Observations, Probed, Result, Room, Seen
 from mlworkflow.core.spec_fields import Rerun
 from mlworkflow.core.state import PENDING, Phase, Run, Task
 
 from tests.builders import WorkflowBuilder, artifact
 
-T = TypeVar("T", Start, Stop, Probe, Publish, LookUp, Promote, Choose)
+T = TypeVar("T", Start, Stop, Probe, Publish, LookUp, Promote, Choose, Judge)
 
 
 class Play:
@@ -31,6 +31,8 @@ class Play:
         self.refused: dict[AttemptId, str] = {}
         self.chosen: dict[str, dict[str, Any]] = {}
         self.unchosen: dict[str, str] = {}
+        self.curves: dict[AttemptId, Curve] = {}
+        self.judging: frozenset[str] = frozenset()
         self.waiting = ""
         self.room = Room()
         self.stale: tuple[str, ...] = ()
@@ -50,6 +52,8 @@ class Play:
             self.room,
             chosen=dict(self.chosen),
             unchosen=self.unchosen,
+            curves=dict(self.curves),
+            judging=self.judging,
         )
         self.probed, self.refused = {}, {}
         self.decision = decide(self.plan, self.run, seen, self.now)

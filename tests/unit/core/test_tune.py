@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from mlworkflow.core.actions import Choose, Publish, Told
+from mlworkflow.core.actions import Choose, Judge, Publish, Stop, Told
+from mlworkflow.core.observation import Curve, Result
 from mlworkflow.core.state import Phase
+from mlworkflow.core.turn import PRUNED_GRACE
+from msgspec.structs import replace
 
 from tests.builders import WorkflowBuilder, a_workflow
 
@@ -205,3 +208,101 @@ def test_a_budget_that_turns_out_wrong_fails_the_step(goal: object, most: object
     play = Play(a_search(trials=trials).param("goal", goal).param("most", most)).turn()
     assert play.is_("t", Phase.FAILED, "ExpressionError")
     assert f"tune.trials.{field}" in play.task("t").message
+
+
+def pruned(play: Play, task: str, value: float = 0.1) -> Play:
+    """A trial's record says that it was pruned."""
+    attempt = play.task(task).attempt
+    message = f"pruned at step 1, where 'acc' was {value}"
+    curve, began = ((1, value),), play.now
+    result = Result(143, "Pruned", message, metrics={"acc": value}, curve=curve, started_at=began, finished_at=began)
+    play.results[task, attempt] = result
+    return play
+
+
+def said(play: Play, task: str, *values: float, judged: int = 0) -> Play:
+    """A trial has said something on the way."""
+    play.curves[task, play.task(task).attempt] = Curve(tuple(enumerate(values, 1)), judged)
+    return play
+
+
+MEDIAN = {"median": {}}
+
+
+def test_what_a_trial_says_on_the_way_is_judged_once_and_by_all_that_is_known() -> None:
+    play = Play(with_body(a_search(max=4, parallel=2), pruner=MEDIAN)).turn().chooses({"x": 0.1}, {"x": 0.2}).turn()
+    assert play.asked(Judge) == []
+    play.runs("t/0").runs("t/1")
+    said(play, "t/0", 0.3, 0.4, judged=1)
+    (judge,) = said(play, "t/1", 0.5, judged=1).turn().asked(Judge)
+    assert (judge.task, judge.asked, judge.attempts) == ("t", {0: 1}, {0: 0})
+    assert [told.curve for told in judge.told] == [((1, 0.3), (2, 0.4)), ((1, 0.5),)]
+    play.judging = frozenset({"t"})
+    assert play.turn().asked(Judge) == []
+    play.judging = frozenset()
+    assert said(play, "t/0", 0.3, 0.4, judged=2).turn().asked(Judge) == []
+
+
+def test_a_search_without_a_pruner_judges_nobody() -> None:
+    play = Play(a_search()).turn().chooses({"x": 0.1}).turn().runs("t/0")
+    assert said(play, "t/0", 0.3).turn().asked(Judge) == []
+
+
+def test_a_pruned_trial_is_stopped_ends_and_makes_room_for_the_next() -> None:
+    builder = with_body(a_search(max=3, parallel=1, retry={"limit": 3}), pruner=MEDIAN)
+    play = Play(builder).turn().chooses({"x": 0.1}).turn().runs("t/0")
+    pruned(said(play, "t/0", 0.1, judged=1), "t/0").turn()
+    assert play.asked(Stop) == [Stop("t/0", 0, play.task("t/0").handle, PRUNED_GRACE)]
+    assert play.is_("t/0", Phase.CANCELLED, "Pruned")
+    assert asked(play).told == (Told({"x": 0.1}, None, is_pruned=True, curve=((1, 0.1),)),)
+    assert play.chooses({"x": 0.2}).turn().started == ["t/1"]
+    play.restarts().turn()
+    assert (play.stopped, play.is_("t/0", Phase.CANCELLED, "Pruned")) == (["t/0"], True)  # until it is seen to leave
+    play.succeeds("t/1", acc=0.5).turn().chooses({"x": 0.3}).turn().runs("t/2")
+    (publish,) = pruned(play, "t/2", 0.9).turn().asked(Publish)
+    counts = {"trial_count": 3, "failed_count": 0, "pruned_count": 2}
+    assert publish.parameters == {"best": {"params": {"x": 0.2}, "value": 0.5, "trial": 1}, **counts}
+    assert publish.files["trials"].splitlines()[1:] == [
+        b"0,Cancelled,0.1,Pruned,0.1",
+        b"1,Succeeded,0.5,,0.2",
+        b"2,Cancelled,0.9,Pruned,0.3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("trial", "grace"),
+    [
+        ({"container": {"image": "i", "command": ["c"], "agent": True}}, None),
+        ({"container": {"image": "i", "command": ["c"]}, "terminationGracePeriodSeconds": 20}, None),
+        ({"container": {"image": "i", "command": ["c"]}}, PRUNED_GRACE),
+    ],
+    ids=["an agent keeps the log in its grace", "what somebody wrote is kept to", "else a second is enough"],
+)
+def test_how_long_a_pruned_trial_has_to_end(trial: dict[str, Any], grace: int | None) -> None:
+    play = Play(with_body(a_search(trial=trial), pruner=MEDIAN)).turn().chooses({"x": 0.1}).turn().runs("t/0")
+    (stop,) = pruned(play, "t/0").turn().asked(Stop)
+    assert stop.grace == grace
+
+
+def test_the_word_pruned_of_what_is_no_trial_is_a_failure_as_any_other() -> None:
+    play = Play(a_workflow().step("a")).turn().runs("a").fails("a", reason="Pruned").turn()
+    assert play.is_("a", Phase.FAILED, "Pruned")
+
+
+def test_a_search_of_which_all_trials_were_pruned_has_no_result() -> None:
+    play = Play(with_body(a_search(max=1), pruner=MEDIAN)).turn().chooses({"x": 0.1}).turn().runs("t/0")
+    pruned(play, "t/0").turn()
+    assert play.is_("t", Phase.FAILED, "NoTrials")
+
+
+def test_running_a_search_again_leaves_its_pruned_trials_alone() -> None:
+    play = Play(with_body(a_search(max=2), pruner=MEDIAN)).turn().chooses({"x": 0.1}).turn().runs("t/0")
+    fingerprint = play.task("t/0").fingerprint
+    pruned(play, "t/0")
+    play.results["t/0", 0] = replace(play.results["t/0", 0], fingerprint=fingerprint)
+    play.turn().vanishes("t/0").chooses({"x": 0.2}).turn().succeeds("t/1", acc=0.5).turn().publishes().turn()
+    assert play.run.phase is Phase.SUCCEEDED
+    play.plan = with_body(a_search(max=3), pruner=MEDIAN).plan()
+    play.asks_again().turn()
+    assert play.is_("t/0", Phase.CANCELLED, "Pruned")
+    assert [told.is_pruned for told in asked(play).told] == [True, False]

@@ -13,7 +13,7 @@ from mlworkflow.core.values import ArtifactRef
 from mlworkflow.engine.driver import ContainerEnd
 from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.gateway.errors import Forbidden, NotReady, Superseded
-from mlworkflow.gateway.runs import Caller, Ended, Point, Waiting
+from mlworkflow.gateway.runs import Batch, Caller, Ended, Heard, Point, Waiting
 from mlworkflow.store.errors import StoreUnavailable
 from mlworkflow.store.records import read_log
 
@@ -112,9 +112,10 @@ async def test_before_the_first_turn_everybody_is_asked_to_wait(operator: Operat
     with pytest.raises(NotReady):
         another.runs.task(key("a"))
     await another.open()
-    for ask in (another.runs.task, lambda where: another.runs.metrics(where, [])):
-        with pytest.raises(NotReady):
-            ask(key("a"))
+    with pytest.raises(NotReady):
+        another.runs.task(key("a"))
+    with pytest.raises(NotReady):
+        await another.runs.metrics(key("a"), Batch([]))
     with pytest.raises(NotReady):
         await another.commit("a", outputs=DATA)
     with pytest.raises(NotReady):
@@ -198,13 +199,13 @@ async def test_the_log_of_an_agent_is_its_own_to_keep(world: World, tmp_path: Pa
     assert operator.records()[("a", 0)].logs == artifact("logs")
 
 
-async def test_metrics_are_kept_by_task_and_the_last_value_counts(operator: Operator) -> None:
+async def test_metrics_of_what_no_pruner_looks_at_are_heard_and_nothing_else(operator: Operator) -> None:
     await operator.turn()
-    points = [Point("loss", 2.0), Point("loss", 1.0, 2), Point("nan", None)]
-    assert operator.runs.metrics(key("a"), points) is False
-    assert operator.live.metrics == {"a": {"loss": 1.0}}
+    batch = Batch([Point("loss", 2.0), Point("loss", 1.0, 2), Point("nan", None)], first=7)
+    assert await operator.runs.metrics(key("a"), batch) == Heard()
+    assert operator.live.curves.shown == {}
     with pytest.raises(Superseded):
-        operator.runs.metrics(key("b"), points)
+        await operator.runs.metrics(key("b"), batch)
 
 
 async def test_a_checkpoint_is_there_for_the_next_attempt_also_after_a_restart(

@@ -115,7 +115,7 @@ class WorldDriver:
             self._world.attempts[key] = Attempt(*key, _pod(key), Seen.WAITING, self._world.now)
         self._fuse.after()
 
-    async def stop(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> None:
+    async def stop(self, namespace: str, uid: str, attempt: AttemptId, handle: str, grace: int | None = None) -> None:
         self._fuse.before()
         self._world.stopped.append(attempt)
         if attempt in self._world.attempts:

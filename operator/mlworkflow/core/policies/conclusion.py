@@ -9,7 +9,7 @@ from mlworkflow.core.names import Reason
 from mlworkflow.core.observation import Seen
 from mlworkflow.core.policies.groups import first_failure, told
 from mlworkflow.core.state import Phase, Run
-from mlworkflow.core.turn import Turn
+from mlworkflow.core.turn import Turn, shortened
 
 
 def judge(turn: Turn) -> None:
@@ -40,9 +40,12 @@ def stop_leftovers(turn: Turn) -> None:
             continue
         task = turn.task(attempt.task)
         is_current = task.phase is Phase.RUNNING and task.attempt == attempt.number
-        is_known = key in turn.seen.results
+        is_pruned = task.is_pruned
+        is_known = key in turn.seen.results and not is_pruned
         if not (is_current and not is_known if attempt.lingering else is_current or is_known):
-            turn.actions.append(Stop(attempt.task, attempt.number, attempt.handle))
+            node = turn.nodes.get(attempt.task)
+            grace = shortened(node) if is_pruned and node else None
+            turn.actions.append(Stop(attempt.task, attempt.number, attempt.handle, grace))
 
 
 def conclude(turn: Turn) -> Run:

@@ -8,14 +8,17 @@ from mlworkflow.core.turn import Turn
 
 
 def accept_results(turn: Turn) -> None:
-    """Success of any attempt ends its task; failure counts for the current attempt, or for one that the state has not heard of."""
+    """Success of any attempt ends its task, and so does that a trial was pruned; failure counts for the current attempt, or for one that the state has not heard of."""
     for (name, number), result in sorted(turn.seen.results.items()):
-        task = turn.task(name)
-        if number < task.since or turn.nodes.get(name) is None:
+        task, node = turn.task(name), turn.nodes.get(name)
+        if number < task.since or node is None:
             continue
         if result.is_success:
             if not task.is_finished or (task.phase is Phase.SUCCEEDED and task.artifacts is not result.outputs):
                 turn.succeed(name, number, result)
+        elif result.reason == Reason.PRUNED and node.trial is not None:
+            if not task.is_finished:
+                turn.prune(name, number, result)
         elif not task.is_finished and (
             number > task.attempt or (number == task.attempt and task.phase is Phase.RUNNING)
         ):

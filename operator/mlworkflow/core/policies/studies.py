@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import UNSET
 
 from mlworkflow.core import history, paths
-from mlworkflow.core.actions import Choose, Publish, Told
+from mlworkflow.core.actions import Choose, Judge, Publish, Told
 from mlworkflow.core.duration import seconds
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.expressions import as_text
@@ -18,6 +18,7 @@ from mlworkflow.core.history import Tried
 from mlworkflow.core.kinds.tune import Tune
 from mlworkflow.core.names import Reason
 from mlworkflow.core.nodes import Node
+from mlworkflow.core.observation import Curve
 from mlworkflow.core.policies.starting import start
 from mlworkflow.core.state import Phase, Task, value_named
 from mlworkflow.core.study import best_of, is_reached, pareto_of, values_of
@@ -59,11 +60,26 @@ class _Search:
         """The trials that there are so far."""
         return {number: self.task(number) for number in range(self.total) if self.is_chosen(number)}
 
+    def curve(self, number: int) -> Curve:
+        """What a trial has said of its metric on the way, where that may stop trials."""
+        return self.turn.seen.curves.get((self.name(number), self.task(number).attempt), _SILENT)
+
+    def told(self, number: int, *, all_values: bool) -> Told:
+        """A trial as Optuna is told of it, with everything that it said on the way, or once it has ended the last of it."""
+        task = self.task(number)
+        curve = self.curve(number).values if self.study.pruner is not UNSET else ()
+        if not all_values:
+            curve = curve[-1:] if task.is_finished else ()
+        return Told(task.params, self.values(task), task.is_finished, task.is_pruned, curve)
+
     def values(self, task: Task) -> list[float] | None:
         """What decides of a trial that succeeded."""
         if task.phase is not Phase.SUCCEEDED:
             return None
         return values_of(self.study, {metric.name: value_named(task, metric.name) for metric in self.study.objectives})
+
+
+_SILENT = Curve()
 
 
 def _run(search: _Search, carry_on: CarryOn) -> None:
@@ -83,6 +99,7 @@ def _run(search: _Search, carry_on: CarryOn) -> None:
         none = "" if search.total else ": no combination of the grid keeps tune.constraints"
         _settle(search, trials, f": {reason[1]}" if reason else none)
     elif not reason:
+        _judge(search)
         _choose(search, len(trials))
     _tell(search, trials)
 
@@ -154,6 +171,23 @@ def _start(search: _Search, carry_on: CarryOn) -> None:
         carry_on(turn, node)
 
 
+def _judge(search: _Search) -> None:
+    """Ask whether trials that have said something new go on."""
+    turn, task = search.turn, search.node.task
+    if search.study.pruner is UNSET or task in turn.seen.judging or task in turn.seen.unchosen:
+        return
+    trials = search.trials()
+    asked = {
+        number: search.curve(number).judged
+        for number, trial in trials.items()
+        if trial.phase is Phase.RUNNING and search.curve(number).is_open
+    }
+    if asked:
+        told = tuple(search.told(number, all_values=True) for number in trials)
+        attempts = {number: trials[number].attempt for number in asked}
+        turn.actions.append(Judge(task, search.study, told, asked, attempts))
+
+
 def _choose(search: _Search, first: int) -> None:
     """Ask for the parameters of as many trials as may start now: those which are chosen later know of more results."""
     turn, task = search.turn, search.node.task
@@ -164,7 +198,7 @@ def _choose(search: _Search, first: int) -> None:
     count = min(parallel - sum(not trial.is_finished for trial in trials.values()), search.total - first)
     if count <= 0 or task in turn.seen.choosing or turn.workflow.suspend:
         return
-    told = tuple(Told(trial.params, search.values(trial), trial.is_finished) for trial in trials.values())
+    told = tuple(search.told(number, all_values=False) for number in trials)
     names = {"params": turn.view.names(search.node)["params"]}
     turn.actions.append(Choose(task, count, search.study, names, told))
 
@@ -205,6 +239,8 @@ def _settle(search: _Search, trials: Mapping[int, Task], why: str) -> None:
         "trial_count": len(trials),
         "failed_count": sum(task.phase is Phase.FAILED for task in trials.values()),
     }
+    if study.pruner is not UNSET:
+        parameters["pruned_count"] = sum(task.is_pruned for task in trials.values())
     front = pareto_of(study, values) if study.metrics is not UNSET else []
     if front:
         parameters["pareto"] = [_shown(search, number, values) for number in front]

@@ -1,0 +1,56 @@
+"""A trial that does not look promising hears it while it runs, and its processes end; its log is kept."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from pathlib import Path
+
+from mlworkflow.local.home import NAMESPACE, Home
+from mlworkflow.local.runner import LocalRunner
+from mlworkflow.store.layout import AttemptKey, cas_key
+from mlworkflow.store.records import load_run, read_log
+
+from tests.builders import a_workflow
+
+SCRIPT = """
+trap 'date +%s.%N > "$AT/ended-$MLWF_PARAM_X"; exit 1' TERM
+echo "trial with $MLWF_PARAM_X"
+step=0
+while [ $step -lt 3000 ]; do
+  step=$((step + 1))
+  echo "{\\"name\\": \\"acc\\", \\"value\\": $MLWF_PARAM_X, \\"step\\": $step}" >> "$MLWF_METRICS"
+  [ $MLWF_PARAM_X = 0.9 ] && [ $step -gt 10 ] && exit 0
+  sleep 0.2
+done
+"""
+BOUND = 2.0
+"""Seconds in which what a pruned trial holds is free."""
+
+
+async def test_a_pruned_trial_is_told_to_stop_and_frees_what_it_holds_at_once(tmp_path: Path) -> None:
+    trial = {"container": {"command": ["sh", "-c", SCRIPT]}, "env": [{"name": "AT", "value": str(tmp_path)}]}
+    (step,) = (
+        a_workflow()
+        .tune("t", {"x": [0.1, 0.9, 0.2, 0.3]}, trials={"max": 4, "parallel": 2}, trial=trial, trial_outputs="")
+        .steps
+    )
+    builder = a_workflow().raw({**step, "tune": {**step["tune"], "pruner": {"threshold": {"lower": 0.5}}}})
+    async with asyncio.timeout(120):
+        run = await LocalRunner(Home(tmp_path / "home"), builder.resource(), lambda _: None).execute()
+    (ended,) = run.resource["status"]["steps"]
+    assert ended["phase"] == "Succeeded", ended
+    assert ended["outputs"]["best"]["params"] == {"x": 0.9}
+    assert (ended["outputs"]["pruned_count"], ended["outputs"]["failed_count"]) == (3, 0)
+    home = Home(tmp_path / "home")
+    records = load_run(home.store, NAMESPACE, run.uid).records
+    delays = []
+    for task, x in (("t/0", 0.1), ("t/2", 0.2), ("t/3", 0.3)):
+        key = AttemptKey(NAMESPACE, run.uid, task, 0)
+        assert (records[key].reason, records[key].curve) == ("Pruned", ((1, x),))
+        delays.append(float((tmp_path / f"ended-{x}").read_text()) - records[key].finished_at)
+        log = read_log(home.store, key)
+        assert log
+        assert b"".join(home.store.read(cas_key(NAMESPACE, log.digest))).startswith(f"trial with {x}\n".encode())
+    assert len(records[AttemptKey(NAMESPACE, run.uid, "t/1", 0)].curve) == 11
+    assert min(delays, default=math.inf) < BOUND  # of three: others may keep this machine busy
