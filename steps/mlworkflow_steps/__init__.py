@@ -9,10 +9,20 @@ from __future__ import annotations
 TYPE_CHECKING = False  # not imported from typing: that would cost every step's agent several milliseconds
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
 
     from mlworkflow_steps.models.model import Model
 
-__all__ = ["load"]
+__all__ = ["Model", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """`Model`, the type of what `load` gives, for annotations; its libraries are imported when it is asked for."""
+    if name == "Model":
+        from mlworkflow_steps.models.model import Model
+
+        return Model
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load(path: str | Path) -> Model:

@@ -77,7 +77,7 @@ def _call(context: Context, spec: Python, folder: Path, file: Path) -> None:
     arguments = arguments_for(function, inputs, context.params)
     with told_by(folder):
         given = function(**arguments)
-    leave(context, spec.function, given)
+    leave(context, spec.function, given, arguments)
 
 
 @contextlib.contextmanager

@@ -72,7 +72,7 @@ def read_input(path: Path, wanted: Any, argument: str) -> Any:
             return read(path, argument)
     raise StepFailure(
         "CodeInvalid",
-        f"'{argument}' is to be {_shown(wanted)}, which no input can be: take pandas.DataFrame, Path, a scikit-learn class, dict, list, str, bytes or a number",
+        f"'{argument}' is to be {_shown(wanted)}, which no input can be: take pandas.DataFrame, Path, mlworkflow_steps.Model, dict, list, str, bytes or a number",
     )
 
 
@@ -121,7 +121,7 @@ def _reader(plain: type) -> Callable[[Path, str], Any] | None:
         return _TABLES[library, plain.__name__]
     if issubclass(plain, PurePath):
         return lambda path, _: path
-    if library in ("sklearn", "mlworkflow_steps"):
+    if library == "sklearn" or (library, plain.__name__) == ("mlworkflow_steps", "Model"):
         return lambda path, argument: _model(path, plain, argument)
     if plain in _JSON:
         return lambda path, argument: _json(path, plain, argument)
@@ -164,11 +164,13 @@ def _model(path: Path, plain: type, argument: str) -> Any:
     from mlworkflow_steps import load
 
     model = load(path)
-    if plain.__module__.partition(".")[0] == "sklearn":
-        model = getattr(model, "estimator", model)
-    if not isinstance(model, plain):
-        raise StepFailure("InputInvalid", f"'{argument}' is to be {_shown(plain)}; the model is {_shown(type(model))}")
-    return model
+    if plain.__module__.partition(".")[0] != "sklearn":
+        return model  # whatever form it has, it answers as `Model` does
+    if not isinstance(estimator := getattr(model, "estimator", None), plain):
+        raise StepFailure(
+            "InputInvalid", f"'{argument}' is to be {_shown(plain)}; the model is {_shown(type(estimator))}"
+        )
+    return estimator
 
 
 def _json(path: Path, plain: type, argument: str) -> Any:

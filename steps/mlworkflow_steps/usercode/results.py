@@ -7,6 +7,7 @@ import math
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePath
+from types import MappingProxyType
 from typing import Any
 
 from mlworkflow_steps.context import Context
@@ -16,12 +17,18 @@ _ARTIFACTS = ("artifact", "file", "directory")
 _SCALARS = {bool: "boolean", int: "integer", float: "number"}
 
 
-def leave(context: Context, function: str, value: Any) -> None:
-    """Leaves what `function` returned: a dict by its keys, None not at all, anything else as the one output that the step declares."""
+def leave(context: Context, function: str, value: Any, arguments: Mapping[str, Any] = MappingProxyType({})) -> None:
+    """Leaves what `function` returned: a dict by its keys, None not at all, anything else as the one output that the step declares.
+
+    A model's training table is looked for among the `arguments` that the function was given.
+    """
     for name, part in _by_name(context, function, value).items():
         declared = context.declared.get(name, {}).get("type", "")
         if declared in _ARTIFACTS:
-            _artifact(context, name, part)
+            if _is_estimator(part):
+                _model(context, name, part, function, arguments)
+            else:
+                _artifact(context, name, part)
         elif declared or (plain := _plain(part)) is None or type(plain) in (*_SCALARS, str, list, dict):
             _parameter(context, name, declared, _plain(part))
         else:
@@ -68,6 +75,22 @@ def _parameter(context: Context, name: str, declared: str, value: Any) -> None:
         raise StepFailure(
             "OutputInvalid", f"output '{name}' is a parameter, and {_type(value)} is not one: {first_line(error)}"
         ) from error
+
+
+def _is_estimator(value: Any) -> bool:
+    return any((each.__module__, each.__name__) == ("sklearn.base", "BaseEstimator") for each in type(value).__mro__)
+
+
+def _model(context: Context, name: str, estimator: Any, function: str, arguments: Mapping[str, Any]) -> None:
+    from mlworkflow_steps.usercode.models import write_model
+
+    try:
+        write_model(context.output(name), estimator, function, arguments, context.digests)
+    except StepFailure as failure:
+        shutil.rmtree(context.output(name), ignore_errors=True)
+        raise StepFailure(
+            "OutputInvalid", f"output '{name}': {_type(estimator)} cannot be stored: {failure.message}"
+        ) from failure
 
 
 def _artifact(context: Context, name: str, value: Any) -> None:

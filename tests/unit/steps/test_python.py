@@ -15,12 +15,14 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pytest
+from mlworkflow_steps import Model, load
 from mlworkflow_steps.context import Context
 from mlworkflow_steps.data.table import Table, read_table, write_table
 from mlworkflow_steps.errors import StepFailure
 from mlworkflow_steps.usercode.arguments import arguments_for
 from mlworkflow_steps.usercode.results import leave
 from sklearn.base import BaseEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 
 STEPS = Path(__file__).parents[3] / "steps"
@@ -196,7 +198,7 @@ def test_an_argument_is_what_its_annotation_says(files: dict[str, Path]) -> None
             complex,
             "text",
             {},
-            "CodeInvalid: 'x' is to be complex, which no input can be: take pandas.DataFrame, Path,",
+            "CodeInvalid: 'x' is to be complex, which no input can be: take pandas.DataFrame, Path, mlworkflow_steps.Model,",
         ),
         (BaseEstimator, "text", {}, "ModelInvalid: "),
         (int, "", {"x": "7"}, "ParamInvalid: params.x is '7', and 'x' is to be int"),
@@ -213,14 +215,18 @@ def test_what_cannot_be_given_is_named(files: dict[str, Path], annotation: Any, 
     assert f"{caught.value.reason}: {caught.value.message}".startswith(said)
 
 
-def test_the_model_of_a_bundle(forest: Any) -> None:
+def test_the_model_of_a_bundle(forest: Any, digits: Any) -> None:
     def main(model: BaseEstimator) -> None: ...
+
+    def whole(model: Model) -> None: ...
 
     def other(model: SVC) -> None: ...
 
     assert (
         arguments_for(main, {"model": forest.output("model")}, {})["model"].get_params()["forest__n_estimators"] == 60
     )
+    given = arguments_for(whole, {"model": forest.output("model")}, {})["model"]
+    assert len(given.predict(read_table(digits.output("test")).frame.head())) == 5
     with pytest.raises(StepFailure, match=r"'model' is to be sklearn.SVC; the model is sklearn.Pipeline"):
         arguments_for(other, {"model": forest.output("model")}, {})
 
@@ -235,6 +241,34 @@ def context(tmp_path: Path) -> Callable[..., Context]:
         )  # fmt: skip
 
     return context
+
+
+def test_a_fitted_estimator_becomes_a_bundle(context: Callable[..., Context], tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [1, 2, 3, 4] * 5, "b": [0.5, 1.5, 2.5, 3.0] * 5, "y": ["n", "n", "y", "y"] * 5})
+    model = LogisticRegression().fit(frame[["a", "b"]], frame["y"])
+    leave(context(model="artifact"), "main", model, {"raw": frame, "n": 3})
+    loaded = load(tmp_path / "out/model")
+    assert (loaded.task, loaded.manifest.target, loaded.classes, loaded.manifest.features) == (
+        "classification",
+        "y",
+        ["n", "y"],
+        ["a", "b"],
+    )
+    assert loaded.predict(frame.head(4)).tolist() == ["n", "n", "y", "y"]
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (None, "output 'model': sklearn.LogisticRegression cannot be stored: it was fitted to a, b, and no argument of main() is a data frame with these columns"),
+        (pd.DataFrame({"a": [1, 2], "b": [1, 2], "y": [0, 1], "z": [0, 1]}), "output 'model': sklearn.LogisticRegression cannot be stored: which column is the target? Say `raw.attrs[\"target\"] = …`; there are y, z"),
+    ],
+)  # fmt: skip
+def test_an_estimator_of_which_too_little_is_known(context: Callable[..., Context], frame: Any, said: str) -> None:
+    model = LogisticRegression().fit(pd.DataFrame({"a": [1, 2], "b": [1, 2]}), [0, 1])
+    with pytest.raises(StepFailure) as caught:
+        leave(context(model="artifact"), "main", {"model": model}, {"raw": frame})
+    assert caught.value.message.startswith(said)
 
 
 def test_the_one_output_needs_no_name(context: Callable[..., Context], tmp_path: Path) -> None:

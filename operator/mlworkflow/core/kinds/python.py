@@ -48,7 +48,8 @@ class Python(Fields, frozen=True):
     |---|---|
     | `pandas.DataFrame`, `polars.DataFrame`, `pyarrow.Table` | the input as a table (Parquet or CSV) |
     | `pathlib.Path` | where the input is: a file or a folder |
-    | a model (`sklearn.base.BaseEstimator` or another class of scikit-learn's) | the model of the input, a bundle |
+    | `mlworkflow_steps.Model` | the model of the input, a bundle, with its own preprocessor |
+    | a class of scikit-learn's (`BaseEstimator`, `Pipeline`, …) | the estimator in that bundle |
     | `dict`, `list`, `int`, `float`, `bool` | the parameter, or the input as JSON |
     | `str`, `bytes` | the parameter, or the content of the input |
 
@@ -57,7 +58,7 @@ class Python(Fields, frozen=True):
     | a dict | outputs by name |
     | anything else | the one output that the step declares |
     | a data frame | Parquet |
-    | a fitted scikit-learn estimator | a model bundle |
+    | a fitted scikit-learn estimator | a model bundle, where the data frame with its features and its target is one of the arguments |
     | a `pathlib.Path` | the file or folder there |
     | `dict`, `list` | JSON, or an output parameter where it is declared as one |
     | `str`, `bytes` | a file with this content, or an output parameter |
