@@ -1,4 +1,4 @@
-"""Inputs by reference (`from: {http: …}`, `{s3: …}`, `{dataset: …}`, `{model: …}`) as ordinary steps: one for each that differs, before all others. Pure.
+"""Inputs by reference (`from: {http: …}`, `{s3: …}`, `{dataset: …}`, `{model: …}`), and `requirements`, as ordinary steps: one for each that differs, before all others. Pure.
 
 So what a reference stands for is found out once, when the run starts, and committed: every step and every attempt of the run has the same bytes,
 and whoever looks at steps needs to know of nothing else.
@@ -18,8 +18,11 @@ from msgspec import UNSET, UnsetType
 from mlworkflow.core.errors import ExpressionError, Problem
 from mlworkflow.core.expressions import Expression, split, walk
 from mlworkflow.core.fields import Common, Input, Retry
+from mlworkflow.core.kinds.python import ENVIRONMENT
 from mlworkflow.core.origins import Origin, problems_of
 from mlworkflow.core.parsing import parse_step
+from mlworkflow.core.requirements import OUTPUT as INSTALLED
+from mlworkflow.core.requirements import installing, requirements_of, texts_of
 from mlworkflow.core.step import Step
 
 OUTPUT = "data"
@@ -57,14 +60,32 @@ class Expansion:
 
     def _step(self, step: Step, path: str) -> Step:
         inner = self.expand(step.steps, f"{path}.steps") if step.steps else {}
+        trial = self._step(step.trial, f"{path}.tune.step") if step.trial else None
         own = {
             name: self._replaced(source, f"{path}.inputs.{name}.from")
             for name, source in step.inputs.items()
             if isinstance(source.from_, Origin)
         }
-        if not own and all(inner[name] is step.steps[name] for name in inner):
+        if requirements_of(step):
+            own[ENVIRONMENT] = self._installed(step, path)
+        if trial and ENVIRONMENT in trial.inputs:  # a trial has the inputs of its tune step
+            own[ENVIRONMENT] = trial.inputs[ENVIRONMENT]
+            trial = step.trial
+        if not own and trial is step.trial and all(inner[name] is step.steps[name] for name in inner):
             return step
-        return replace(step, inputs={**step.inputs, **own}, steps=inner)
+        return replace(step, inputs={**step.inputs, **own}, steps=inner, trial=trial)
+
+    def _installed(self, step: Step, path: str) -> Input:
+        """The input that has what a step's `requirements` name."""
+        where = f"{path}.python.requirements"
+        if ENVIRONMENT in step.inputs:
+            self.problems.append(Problem(where, f"is installed by another step already: inputs.{ENVIRONMENT}"))
+        name, raw, common = installing(step, self.defaults)
+        if name not in self.steps:
+            for at, value in texts_of(common):
+                self.problems += self._expressions(value, f"{path}.{at}")
+            self.steps[name] = replace(parse_step(raw, where, common), stands_for=where)
+        return Input(from_=f"{name}.{INSTALLED}")
 
     def _replaced(self, source: Input, path: str) -> Input:
         assert isinstance(source.from_, Origin)
@@ -90,8 +111,12 @@ class Expansion:
     def _problems(self, reference: Origin, path: str) -> Iterator[Problem]:
         for at, message in problems_of(reference):
             yield Problem(f"{path}.{at}" if at else path, message)
-        for at, text in walk(msgspec.to_builtins(reference), ""):
-            where = f"{path}.{at.lstrip('.')}"
+        yield from self._expressions(msgspec.to_builtins(reference), path)
+
+    def _expressions(self, value: Any, path: str) -> Iterator[Problem]:
+        """What is wrong with expressions that are evaluated at the start of the run."""
+        for at, text in walk(value, ""):
+            where = f"{path}.{at}" if at and at[0] != "[" else f"{path}{at}"
             try:
                 expressions = [part for part in split(text) if isinstance(part, Expression)]
             except ExpressionError as error:

@@ -20,6 +20,8 @@ from mlworkflow_steps.usercode.arguments import arguments_for
 from mlworkflow_steps.usercode.calling import load_function, run_script, told_by
 from mlworkflow_steps.usercode.results import leave
 
+ENVIRONMENT = "python-environment"
+"""The input that has packages in it, beside those that are installed."""
 CODE = "MLWF_CODE"
 """The variable that holds the code from a ConfigMap."""
 _NAME = "step.py"
@@ -47,6 +49,7 @@ class Python:
             is_script=fields.boolean("script", False),
         )
         key.text("name")
+        fields.texts("requirements")  # they are an input by now
         key.done()
         fields.done()
         return parsed
@@ -58,6 +61,8 @@ def run(context: Context) -> None:
     source = _source(spec)
     # Nothing but what is installed is importable: what happens to lie where `mlwf` was called is not there in a Pod.
     sys.path[:] = [entry for entry in sys.path if entry not in ("", os.getcwd())]
+    if ENVIRONMENT in context.digests:
+        _import_from(context.input(ENVIRONMENT))
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what is printed is seen while the step runs, and in its order
     with _scratch(context, "code") as code, _scratch(context, "work") as work:
@@ -73,7 +78,8 @@ def _call(context: Context, spec: Python, folder: Path, file: Path) -> None:
             run_script(file)
             return
         function = load_function(file, spec.function)
-    inputs = {name: context.inputs / name for name in context.digests if (context.inputs / name).exists()}
+    names = context.digests.keys() - {ENVIRONMENT}
+    inputs = {name: context.inputs / name for name in sorted(names) if (context.inputs / name).exists()}
     arguments = arguments_for(function, inputs, context.params)
     with told_by(folder):
         given = function(**arguments)
@@ -90,6 +96,13 @@ def _scratch(context: Context, name: str) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _import_from(folder: Path) -> None:
+    """Packages of `folder` come first, in this process and in those that it starts."""
+    sys.path.insert(0, str(folder))
+    others = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = f"{folder}{os.pathsep}{others}" if others else str(folder)
 
 
 def _source(spec: Python) -> str:

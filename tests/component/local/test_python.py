@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -70,3 +71,82 @@ def test_a_failure_says_where(mlwf: Mlwf, tmp_path: Path) -> None:
     log = mlwf("logs", "w", "double")
     assert log.index("working") < log.index("Traceback")
     assert '    return {"total": rows / 0}' in log
+
+
+SHOUT = "import shout, os\ndef main(word: str): return {'said': shout.aloud(word), 'where': os.path.dirname(shout.__file__)}\n"
+
+
+@pytest.fixture
+def wheels(tmp_path: Path) -> Path:
+    """A folder that pip takes packages from: `shout` 1.0, which needs `voice`, and `voice` 2.1."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    wheel(folder, "voice", "2.1", "def raised(text): return text.upper()\n")
+    wheel(
+        folder,
+        "shout",
+        "1.0",
+        "import voice\ndef aloud(text): return voice.raised(text) + '!'\n",
+        "Requires-Dist: voice>=2\n",
+    )
+    return folder
+
+
+def wheel(folder: Path, name: str, version: str, code: str, needs: str = "") -> None:
+    info = f"{name}-{version}.dist-info"
+    files = {
+        f"{name}.py": code,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    files[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+
+
+def shouting(wheels: Path, name: str = "say", *requirements: str, **params: Any) -> dict[str, Any]:
+    env = [{"name": "PIP_NO_INDEX", "value": "1"}, {"name": "PIP_FIND_LINKS", "value": str(wheels)}]
+    body = {"source": SHOUT, "requirements": [*requirements] or ["shout>=1", "pyyaml"]}
+    return {"name": name, "params": {"word": "ho", **params}, "env": env, "python": body}
+
+
+def test_requirements_are_installed_once_for_all_that_name_the_same(mlwf: Mlwf, tmp_path: Path, wheels: Path) -> None:
+    trial = shouting(wheels)
+    trial["python"]["source"] = SHOUT.replace("}", ", 'loud': 1}")
+    search = {
+        "metric": {"name": "loud", "goal": "maximize"},
+        "algorithm": {"grid": {}},
+        "space": {"word": {"choice": ["a", "b"]}},
+        "step": {"env": trial["env"], "python": trial["python"]},
+    }
+    file = workflow(
+        tmp_path,
+        shouting(wheels),
+        shouting(wheels, "again", "pyyaml", "shout>=1", word="hey"),
+        {"name": "search", "tune": search},
+    )
+    steps = status_of(mlwf("run", file, "-o", "json"))
+    (installed,) = [name for name in steps if name.startswith("requirements-")]
+    assert steps[installed]["outputs"] == {"packages": 2}, "pyyaml is here already"
+    assert steps["say"]["outputs"]["said"] == "HO!"
+    assert steps["again"]["outputs"]["said"] == "HEY!"
+    assert "python-environment" in steps["say"]["outputs"]["where"]
+    assert steps["search"]["phase"] == "Succeeded"
+    mlwf("download", "w", f"{installed}.lock", str(tmp_path / "lock"))
+    lock = (tmp_path / "lock").read_text().splitlines()
+    assert [line.partition(" --hash=sha256:")[0] for line in lock] == ["shout==1.0", "voice==2.1"]
+    assert all(len(line.rpartition(":")[2]) == 64 for line in lock)
+    (tmp_path / "wheels").rename(tmp_path / "gone")
+    other = workflow(tmp_path, shouting(wheels, word="hi"))
+    steps = status_of(mlwf("run", other, "-o", "json"))
+    assert (steps[installed]["cached"], steps["say"]["outputs"]["said"]) == (True, "HI!")
+
+
+def test_requirements_that_cannot_be_had_name_the_field_and_what_pip_says(
+    mlwf: Mlwf, tmp_path: Path, wheels: Path
+) -> None:
+    file = workflow(tmp_path, shouting(wheels, "say", "shout>=7"))
+    said = mlwf("run", file, code=1)
+    assert "spec.steps[0].python.requirements: " in said
+    assert "No matching distribution found for shout>=7" in said

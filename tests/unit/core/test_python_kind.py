@@ -142,3 +142,77 @@ def test_what_a_function_returns_is_told_only_where_it_is_certain() -> None:
     assert returned("def inner(): return 1\nreturn {'a': inner()}") == {"a"}
     for unknown in ("return x", "return {'a': 1, **more}", "yield {'a': 1}", "pass", "return {name: 1}"):
         assert returned(unknown) is None
+
+
+NEEDS = {"source": "def main(): ...", "requirements": ["polars>=1", "shap"]}
+
+
+def needing(name: str, builder: WorkflowBuilder | None = None, **fields: Any) -> WorkflowBuilder:
+    return (builder or a_workflow()).kind(name, "python", {**NEEDS, **fields.pop("python", {})}, **fields)
+
+
+def installing(builder: WorkflowBuilder) -> list[str]:
+    return [name for name in builder.parsed().steps if name.startswith("requirements-")]
+
+
+def test_requirements_are_a_step_that_runs_first_and_an_input() -> None:
+    workflow = needing("b", needing("a"), python={"requirements": ["shap", "polars>=1"]}).parsed()
+    name, *rest = workflow.steps
+    assert rest == ["a", "b"]
+    assert workflow.steps[name].body == {"requirements": ["polars>=1", "shap"]}
+    assert workflow.steps[name].stands_for == "spec.steps[0].python.requirements"
+    assert {step: workflow.steps[step].inputs["python-environment"].sources for step in rest} == dict.fromkeys(rest, ((name, "environment"),))  # fmt: skip
+    needing("b", needing("a")).plan()
+
+
+def test_they_are_installed_for_the_python_and_the_machine_that_the_step_has() -> None:
+    """And with pip's variables of the step; what else differs, such as its memory, makes no second environment."""
+    same = needing("b", needing("a"), resources={"limits": {"memory": "1Gi"}}, env=[{"name": "OWN", "value": "1"}])
+    assert len(installing(same)) == 1
+    env = [
+        {"name": "PIP_INDEX_URL", "value": "https://pypi.example.org/${{ params.index }}"},
+        {"name": "OWN", "value": "1"},
+    ]
+    for differs in ({"image": "python-next"}, {"nodeSelector": {"arch": "arm64"}}, {"env": env}):
+        names = installing(needing("b", needing("a"), **differs).having(params={"index": "simple"}))
+        assert len(names) == 2
+    common = needing("a", image="python-next", env=env).having(params={"index": 1}).parsed().steps.values()
+    assert next((step.common.image, step.common.env) for step in common) == ("python-next", env[:1])
+
+
+def test_a_trial_and_a_group_find_theirs() -> None:
+    inner = needing("inner")
+    builder = a_workflow().tune(
+        "t", {"x": [1]}, trial={"python": {**NEEDS, "source": "def main(x): ..."}, "outputs": {}}
+    )
+    workflow = builder.group("g", inner).parsed()
+    (name,) = [name for name in workflow.steps if name.startswith("requirements-")]
+    assert workflow.steps["t"].inputs["python-environment"].sources == ((name, "environment"),)
+    assert workflow.steps["g"].steps["inner"].inputs["python-environment"].sources == ((name, "environment"),)
+    trial = {"steps": [{"name": "deep", "inputs": {"x": {"from": {"dataset": "bikes"}}}, "python": {**NEEDS, "source": "def main(x: dict): return {'n': 1}"}}], "outputs": {"n": {"value": 1}}}  # fmt: skip
+    steps = a_workflow().tune("t", {"x": [1]}, metric="n", trial=trial, trial_outputs="").parsed().steps
+    assert steps["t"].trial is not None
+    assert set(steps["t"].trial.steps["deep"].inputs) == {"x", "python-environment"}
+    assert len(steps) == 3
+
+
+@pytest.mark.parametrize(
+    ("builder", "said"),
+    [
+        (needing("a", python={"requirements": ["-r more.txt"]}), "python.requirements[0]: '-r more.txt' is an option of pip's: set it by `env` (`PIP_INDEX_URL`, …)"),
+        (needing("a", python={"requirements": ["./here"]}), "python.requirements[0]: './here' is no requirement: `name`, `name>=1.2`, or `name @ https://…`"),
+        (needing("a", python={"requirements": ["x @ git+https://me:pw@example.org/x"]}), "python.requirements[0]: 'x' holds a user or a password, which everybody could read who sees the workflow"),
+        (needing("a", python={"requirements": ["x==${{ params.x }}"]}), "python.requirements[0]: an expression is not evaluated here: they are installed before any step runs"),
+        (needing("a", image="x:${{ steps.b.outputs.tag }}"), "image: 'steps.b.outputs.tag': 'steps' is not known at the start of a run; params and workflow are"),
+        (needing("a", inputs={"python-environment": "x.environment"}), "python.requirements: is installed by another step already: inputs.python-environment"),
+    ],
+)  # fmt: skip
+def test_requirements_that_cannot_be_installed(builder: WorkflowBuilder, said: str) -> None:
+    with pytest.raises(SpecError) as error:
+        builder.plan()
+    assert [str(problem).removeprefix("spec.steps[0].") for problem in error.value.problems] == [said]
+
+
+@pytest.mark.parametrize("text", ["polars", "polars>=1,<2", "a[b,c] ~= 1.0", "x @ https://example.org/x.whl", "y; python_version < '3.12'", "z (>=1)"])  # fmt: skip
+def test_what_pip_takes_is_taken(text: str) -> None:
+    needing("a", python={"requirements": [text]}).plan()

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from mlworkflow.core.expressions import OPEN
 from mlworkflow.core.kinds._kind import Kind, built_in
+from mlworkflow.core.kinds.environment import MOST, Requirement, requirement_problem
 from mlworkflow.core.names import SECRET_NAME
 from mlworkflow.core.signature import Argument, CodeError, Signature, check_code, signature_of
 from mlworkflow.core.values import Fields
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 LONGEST = 100_000
 """Characters of a source: it is part of the resource, and with a ConfigMap an environment variable."""
+ENVIRONMENT = "python-environment"
+"""The input from which packages are imported. No argument can be called so."""
 CODE = "MLWF_CODE"
 """The variable that holds the code from a ConfigMap."""
 _FROM = ("source", "config_map", "git")
@@ -82,6 +85,14 @@ class Python(Fields, frozen=True):
         UNSET
     )
     function: Annotated[str, Meta(min_length=1, description="The function to call.")] = "main"
+    requirements: Annotated[
+        list[Requirement],
+        Meta(
+            max_length=MOST,
+            description="Packages that the code imports, as pip names them. They are installed once, by a step that nobody wrote, for all steps and runs that name the same; a package "
+            "that the image has already is not installed again.",
+        ),
+    ] = []
     script: Annotated[
         bool,
         Meta(
@@ -105,6 +116,14 @@ def _own_problems(body: Python) -> Iterator[tuple[str, str]]:
         yield "function", f"'{body.function}' is no name of a function"
     if body.script and body.function != "main":
         yield "function", "is not called where `script` is true"
+    for index, text in enumerate(body.requirements):
+        if OPEN in text:
+            yield (
+                f"requirements[{index}]",
+                "an expression is not evaluated here: they are installed before any step runs",
+            )
+        elif problem := requirement_problem(text):
+            yield f"requirements[{index}]", problem
     if body.config_map is not UNSET:
         if not re.fullmatch(SECRET_NAME, body.config_map.name) and OPEN not in body.config_map.name:
             yield "configMap.name", "is no name of a ConfigMap"
@@ -141,6 +160,8 @@ def _misfits(
     given: dict[str, str] = {}
     for field, values in (("inputs", inputs), ("params", params)):
         for name, value in values.items():
+            if name == ENVIRONMENT:
+                continue
             where, called = f"{field}.{name}", name.replace("-", "_")
             if called in given:
                 yield where, f"is the argument '{called}' of {function}(), and so is {given[called]}"
