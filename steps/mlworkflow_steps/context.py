@@ -22,7 +22,8 @@ class Context:
     """The task of one step and where it reads and writes.
 
     `spec` is the body of the step's kind with its expressions evaluated; `digests` has the digest of each input by name; `params` are the
-    step's parameters, and `declared` its outputs: name → {type, optional, …}.
+    step's parameters, and `declared` its outputs: name → {type, optional, …}; `checkpoint` is the folder that the next attempt finds
+    again, None where nobody keeps one.
     """
 
     workflow: str
@@ -37,6 +38,7 @@ class Context:
     s3_endpoint: str
     params: Mapping[str, Any] = field(default_factory=dict)
     declared: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    checkpoint: Path | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Context:
@@ -61,6 +63,7 @@ class Context:
             s3_endpoint=environ.get("MLWF_S3_ENDPOINT", ""),
             params=task.get("params", {}),
             declared=task.get("outputs", {}),
+            checkpoint=Path(environ["MLWF_CHECKPOINT"]) if "MLWF_CHECKPOINT" in environ else None,
         )
 
     def input(self, name: str) -> Path:

@@ -2,158 +2,170 @@
 
 from __future__ import annotations
 
-import shutil
-import time
+import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from sklearn.base import is_classifier, is_regressor
 
+from mlworkflow_steps.agent.code import digest as code_digest
 from mlworkflow_steps.context import Context
 from mlworkflow_steps.data.statistics import plain
-from mlworkflow_steps.data.table import Table, Task, file_digest, read_table
-from mlworkflow_steps.errors import StepFailure, first_line
-from mlworkflow_steps.models import bundle
-from mlworkflow_steps.models.columns import target_of, values_of
-from mlworkflow_steps.models.crossval import CrossValidation, cross_validate
-from mlworkflow_steps.models.estimator import Estimator, build, describe_estimator, set_params, set_seed
-from mlworkflow_steps.models.manifest import Manifest, versions
-from mlworkflow_steps.models.scores import DEFAULTS, Array, scores_named
+from mlworkflow_steps.data.table import FEATURES, Table, file_digest, read_table
+from mlworkflow_steps.errors import SpecInvalid, StepFailure
+from mlworkflow_steps.models.crossval import CrossValidation
+from mlworkflow_steps.models.estimator import build, describe_estimator, set_params, set_seed
+from mlworkflow_steps.models.fitting import Recipe
+from mlworkflow_steps.models.keeping import Origin, read_preprocessor
+from mlworkflow_steps.models.progress import Progress
+from mlworkflow_steps.models.rows import Rows, rows_of
+from mlworkflow_steps.models.stopping import EarlyStopping
+from mlworkflow_steps.models.targets import Target, find_target
+from mlworkflow_steps.models.training import Trainer
+from mlworkflow_steps.models.weights import ClassWeight, check_class_weight, parse_class_weight
 from mlworkflow_steps.spec import Fields
 
-_OTHER_LIBRARIES = ("lightgbm", "xgboost")
+_TABLES = ("train", "validation")
+_SAID = {"fold": "fold", "validation": "round"}
 
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """The spec of the kind, parsed."""
+    """The spec of the kind, parsed. An empty `target` is the table's own."""
 
     estimator: Any
     params: dict[str, Any]
-    target: str | None
+    target: list[str]
     cv: CrossValidation | None
     scoring: list[str] | None
+    sample_weight: str | None
+    class_weight: ClassWeight | None
+    stopping: EarlyStopping | None
     seed: int
 
     @classmethod
     def parse(cls, spec: Mapping[str, Any]) -> Train:
         fields = Fields(spec, "train")
-        cv = fields.get("cv")
+        cv, target = fields.get("cv"), fields.get("target", [])
         parsed = cls(
             estimator=fields.get("estimator", ""),
             params=fields.mapping("params"),
-            target=fields.text("target"),
+            target=[target] if isinstance(target, str) else fields.texts("target") or [],
             cv=None if cv is None else CrossValidation.parse(cv, fields.where("cv")),
             scoring=fields.texts("scoring"),
+            sample_weight=fields.text("sampleWeight"),
+            class_weight=parse_class_weight(fields.get("classWeight")),
+            stopping=EarlyStopping.parse(fields.child("earlyStopping")) if fields.has("earlyStopping") else None,
             seed=fields.integer("seed", 0, at_least=0, at_most=2**32 - 1),
         )
         fields.done()
         return parsed
 
+    def roles(self) -> dict[str, tuple[str, str] | None]:
+        """Columns that are no features, by what they are: (name, where the spec says so)."""
+        cv = self.cv or CrossValidation()
+        named = {
+            "weights": (self.sample_weight, "train.sampleWeight"),
+            "groups": (cv.groups, "train.cv.groups"),
+            "time": (cv.time if isinstance(cv.time, str) else None, "train.cv.time"),
+            "folds": (cv.fold, "train.cv.fold"),
+        }
+        return {role: (column, path) if column else None for role, (column, path) in named.items()}
+
 
 def run(context: Context) -> None:
-    """Leaves the bundle `model` and, where there are folds, each score's mean and spread as output parameters."""
+    """Leaves the bundle `model`, and its metrics as output parameters; of a cross-validation also every fold's scores as `fold_<score>`."""
     spec = Train.parse(context.spec)
     estimator = build(spec.estimator, context.allowed_imports, "train.estimator")
     set_params(estimator, spec.params, context.allowed_imports, "train.params")
     set_seed(estimator, spec.seed)
     table = read_table(context.input("train"))
-    target = target_of(table, spec.target, "train.target")
-    features, true = table.frame.drop(columns=target), values_of(table.frame[target])
-    task = _task(estimator)
-    metrics = _cross_validated(context, spec, estimator, features, true, task)
-    started = time.perf_counter()
-    model = _fitted(estimator, features, true)
-    context.emit_metric("fit_seconds", time.perf_counter() - started)
-    _keep(context, model, _manifest(context, spec, model, table, target, task, metrics), features)
-    for name, value in metrics.items():
-        context.set_parameter(name, value)
-    print(f"{describe_estimator(model)}: {len(true)} rows, {features.shape[1]} features, target '{target}'")
-
-
-def _task(estimator: Estimator) -> Task:
-    if is_classifier(estimator):
-        return "classification"
-    if is_regressor(estimator):
-        return "regression"
-    raise StepFailure(
-        "EstimatorInvalid", f"train.estimator: {describe_estimator(estimator)} predicts neither classes nor a quantity"
+    target = find_target(estimator, table, spec.target)
+    rows = _rows(table, target, spec)
+    _check(spec, target, rows)
+    digests = _digests(context)
+    preprocessor = read_preprocessor(context.inputs / "preprocessor", table)
+    origin = Origin(target, spec.estimator, spec.params, spec.seed, digests, preprocessor)
+    trainer = Trainer(
+        recipe=Recipe(estimator, target.task, spec.seed, spec.class_weight, spec.stopping),
+        cv=spec.cv,
+        scoring=spec.scoring,
+        validation=_validation(context, target, rows),
+        progress=Progress(context.checkpoint, _key(context.spec, digests)),
+        keep=origin.keep,
     )
 
+    def observe(name: str, value: float, step: int | None) -> None:
+        context.emit_metric(name, value, step=step)
+        kind, _, score = name.partition("_")
+        if kind in _SAID and step is not None:
+            print(f"{_SAID[kind]} {step}: {score} {value:.4f}", flush=True)
 
-def _cross_validated(
-    context: Context, spec: Train, estimator: Estimator, features: pd.DataFrame, true: Array, task: Task
-) -> dict[str, float]:
-    """`cv_<score>` and `cv_<score>_std`, also as metrics: `fold_<score>`, and `cv_<score>` as the mean so far, which a tuner can prune by."""
-    scores = scores_named(DEFAULTS[task] if spec.scoring is None else spec.scoring, task, "train.scoring")
-    if spec.cv is None:
-        return {}
-
-    def report(fold: int, name: str, values: list[float]) -> None:
-        context.emit_metric(f"fold_{name}", values[-1], step=fold)
-        context.emit_metric(f"cv_{name}", float(np.mean(values)), step=fold)
-        print(f"fold {fold}/{spec.cv.folds if spec.cv else 0}: {name} {values[-1]:.4f}", flush=True)
-
-    splitter = spec.cv.splitter(task, true)
-    try:
-        results = cross_validate(estimator, features, true, splitter=splitter, scores=scores, report=report)
-    except (ValueError, TypeError) as error:
-        raise StepFailure("FitFailed", f"train.cv: {first_line(error)}") from error
-    metrics: dict[str, float] = {}
-    for name, values in results.items():
-        metrics[f"cv_{name}"] = float(np.mean(values))
-        metrics[f"cv_{name}_std"] = float(np.std(values))
-        context.emit_metric(f"cv_{name}_std", metrics[f"cv_{name}_std"])
-    return metrics
+    if target.task != "clustering":
+        trainer.scores()
+    folds, metrics = trainer.train(context.output("model"), rows, observe)
+    _leave(context, folds, metrics)
+    print(f"{describe_estimator(estimator)}: {len(rows)} rows, {rows.features.shape[1]} features, {_predicted(target)}")
 
 
-def _fitted(estimator: Estimator, features: pd.DataFrame, true: Array) -> Estimator:
-    try:
-        return estimator.fit(features, true)
-    except (ValueError, TypeError) as error:
+def _rows(table: Table, target: Target, spec: Train) -> Rows:
+    rows = rows_of(table, target.columns, target.true_of(table.frame), spec.roles())
+    return replace(rows, time=np.arange(len(rows))) if spec.cv is not None and spec.cv.time is True else rows
+
+
+def _check(spec: Train, target: Target, rows: Rows) -> None:
+    """What the spec asks for and this task cannot give."""
+    check_class_weight(spec.class_weight, target.task, rows.true)
+    if target.task == "clustering":
+        for name, value in (("cv", spec.cv), ("earlyStopping", spec.stopping)):
+            if value is not None:
+                raise SpecInvalid(
+                    f"train.{name}",
+                    "needs something to predict; clusters are scored by `silhouette` and others, which a `tune` can go by",
+                )
+
+
+def _validation(context: Context, target: Target, rows: Rows) -> Rows | None:
+    """The input `validation`, if there is one."""
+    if not (context.inputs / "validation").exists():
+        return None
+    table = read_table(context.input("validation"))
+    if table.frame.attrs.get(FEATURES) != rows.features.attrs.get(FEATURES):
         raise StepFailure(
-            "FitFailed", f"the estimator refuses the data or its parameters: {first_line(error)}"
-        ) from error
+            "FeatureCodeMismatch", "inputs.validation: the table was made by other `features` than the training table"
+        )
+    for column in target.columns:
+        if column not in table.frame:
+            raise StepFailure(
+                "ColumnNotFound", f"inputs.validation: the table has no column '{column}', which is the target"
+            )
+    missing = [str(name) for name in rows.features if name not in table.frame]
+    if missing:
+        raise StepFailure("ColumnNotFound", f"inputs.validation: the table lacks columns: {', '.join(missing)}")
+    return Rows(table.frame[list(rows.features)], target.true_of(table.frame))
 
 
-def _keep(context: Context, model: Estimator, facts: Manifest, features: pd.DataFrame) -> None:
-    """What cannot be loaded again, or then predicts something else, must not become an artifact."""
-    folder = context.output("model")
-    try:
-        bundle.write(folder, model, facts, features)
-    except StepFailure:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+def _digests(context: Context) -> dict[str, str]:
+    """The digest of every input, as the task tells it; of a table that somebody put there by hand, that of its file."""
+    names = [path.name for path in sorted(context.inputs.iterdir()) if path.name in _TABLES]
+    return {name: file_digest(context.inputs / name) for name in names} | dict(context.digests)
 
 
-def _manifest(
-    context: Context, spec: Train, model: Estimator, table: Table, target: str, task: Task, metrics: dict[str, float]
-) -> Manifest:
-    values = values_of(table.frame[target])
-    digest = context.digests.get("train") or file_digest(context.input("train"))
-    modules = {type(part).__module__.partition(".")[0] for part in (model, *model.get_params(deep=True).values())}
-    baseline: dict[str, Any]
-    if task == "classification":
-        labels, counts = np.unique(values, return_counts=True)
-        baseline = {"counts": [[plain(label), int(count)] for label, count in zip(labels, counts, strict=True)]}
-    else:
-        labels, baseline = np.array([]), {"mean": float(np.mean(values))}
-    return Manifest(
-        task=task,
-        target=target,
-        classes=[plain(label) for label in labels],
-        schema=bundle.raw_schema(table.frame, target).as_json(),
-        features=[str(name) for name in table.frame if name != target],
-        estimator=describe_estimator(model),
-        spec=spec.estimator,
-        params=dict(spec.params),
-        seed=spec.seed,
-        metrics=metrics,
-        baseline=baseline,
-        inputs={**context.digests, "train": digest},
-        rows=len(values),
-        versions=versions([name for name in _OTHER_LIBRARIES if name in modules]),
-    )
+def _key(spec: Mapping[str, Any], digests: Mapping[str, str]) -> str:
+    """What the results of folds follow from, and nothing else."""
+    return hashlib.sha256(json.dumps([code_digest(), digests, spec], sort_keys=True).encode()).hexdigest()
+
+
+def _leave(context: Context, folds: list[dict[str, float]], metrics: Mapping[str, float]) -> None:
+    for name in folds[0] if folds else ():
+        context.set_parameter(f"fold_{name}", [plain(fold[name]) for fold in folds])
+    for name, value in metrics.items():
+        context.set_parameter(name, plain(value))
+        if not name.startswith("cv_") or name.endswith("_std"):
+            context.emit_metric(name, value)
+
+
+def _predicted(target: Target) -> str:
+    return f"target {', '.join(map(repr, target.columns))}" if target.columns else "no target"

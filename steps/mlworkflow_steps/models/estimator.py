@@ -3,7 +3,9 @@
     part      = "import.path"
               | {use: import.path, params: {…}}
               | {pipeline: [{name, …part}, …]}
-              | {columns: [{name, use, params, select: [column, …]}, …], remainder: passthrough | drop}
+              | {columns: [{name, use, params, select: [column, …] | column}, …], remainder: passthrough | drop}
+
+A list of columns is a table to its part, a single name one column of texts: what a vectorizer takes.
 
 A value in `params`, or in a list there, may itself be `{use: …}`: an estimator within an estimator.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import os
 import random
 from collections import Counter
 from collections.abc import Mapping
@@ -24,6 +27,8 @@ from mlworkflow_steps.models.imports import import_class
 from mlworkflow_steps.spec import Fields, describe
 
 Estimator = Any
+_BOOSTING = ("lightgbm.", "xgboost.")
+_LIGHTGBM = {"deterministic": True, "force_col_wise": True, "verbosity": -1}
 _FORMS = ("use", "pipeline", "columns")
 _PLACEHOLDERS = ("passthrough", "drop")
 
@@ -45,8 +50,8 @@ def set_params(estimator: Estimator, params: Mapping[str, Any], allowed: tuple[s
     known = estimator.get_params(deep=True)
     last = f"{estimator.steps[-1][0]}__" if hasattr(estimator, "steps") else ""
     for name, value in params.items():
-        full_name = name if name in known else f"{last}{name}"
-        if full_name not in known:
+        full_name = next((full for full in (name, f"{last}{name}") if _takes(estimator, known, full)), None)
+        if full_name is None:
             raise StepFailure(
                 "ParamsInvalid", f"{path}.{name}: {type(estimator).__name__} has no such parameter{_hint(name, known)}"
             )
@@ -56,14 +61,30 @@ def set_params(estimator: Estimator, params: Mapping[str, Any], allowed: tuple[s
             raise StepFailure("ParamsInvalid", f"{path}.{name}: {first_line(error)}") from error
 
 
+def _takes(estimator: Estimator, known: Mapping[str, Any], name: str) -> bool:
+    """Whether there is such a parameter. The boosting libraries take more of them than their signatures name."""
+    owner = name.rpartition("__")[0]
+    part = known.get(owner) if owner else estimator
+    return name in known or type(part).__module__.startswith(_BOOSTING)
+
+
 def set_seed(estimator: Estimator, seed: int) -> None:
-    """Every `random_state` that nobody has set, and the global generators, which a library may use behind our back."""
-    unset = [
-        name
-        for name, value in estimator.get_params(deep=True).items()
-        if name.split("__")[-1] == "random_state" and value is None
-    ]
-    estimator.set_params(**dict.fromkeys(unset, seed))
+    """Every `random_state` that nobody has set. The boosting libraries also get as many threads as the process has been told to
+    use, and LightGBM one way to add up: by themselves they take every core and whatever they find faster at the moment."""
+    params = estimator.get_params(deep=True)
+    unset = {name for name, value in params.items() if value is None}
+    chosen: dict[str, Any] = {name: seed for name in unset if name.split("__")[-1] == "random_state"}
+    parts = {"": estimator} | {f"{name}__": part for name, part in params.items() if hasattr(part, "get_params")}
+    for prefix, part in parts.items():
+        if type(part).__module__.startswith(_BOOSTING) and f"{prefix}n_jobs" in unset:
+            chosen[f"{prefix}n_jobs"] = int(os.environ.get("OMP_NUM_THREADS", "1"))
+        if type(part).__module__.startswith("lightgbm."):
+            chosen |= {f"{prefix}{name}": value for name, value in _LIGHTGBM.items() if f"{prefix}{name}" not in params}
+    estimator.set_params(**chosen)
+
+
+def seed_globally(seed: int) -> None:
+    """The global generators, which a library may use behind our back. Before every fit, so that what was fitted before makes no difference."""
     random.seed(seed)
     np.random.seed(seed)
 
@@ -113,13 +134,14 @@ def _columns(fields: Fields, allowed: tuple[str, ...]) -> Estimator:
 
     specs = fields.objects("columns")
     parts: list[Estimator] = []
-    columns: list[list[str]] = []
+    columns: list[list[str] | str] = []
     for index, spec in enumerate(specs):
         part = Fields(spec, f"{fields.where('columns')}[{index}]")
         part.text("name")
         placeholder = part.get("use") in _PLACEHOLDERS
         parts.append(part.get("use") if placeholder else _use(part, allowed))
-        columns.append([str(column) for column in part.objects("select")])
+        one = part.get("select")
+        columns.append(one if isinstance(one, str) else [str(column) for column in part.objects("select")])
         part.done()
     remainder = fields.text("remainder") or "passthrough"
     if remainder not in _PLACEHOLDERS:

@@ -85,10 +85,22 @@ SCORES: dict[str, Score] = {
         Score("rmse", "RMSE", "regression", _of(metrics.root_mean_squared_error), lower=True),
         Score("mae", "MAE", "regression", _of(metrics.mean_absolute_error), lower=True),
         Score("r2", "R²", "regression", _of(metrics.r2_score)),
+        Score("subset_accuracy", "Accuracy (all labels right)", "multilabel", _of(metrics.accuracy_score)),
+        Score("hamming_loss", "Hamming loss", "multilabel", _of(metrics.hamming_loss), lower=True),
+        Score("f1_micro", "F1 (micro)", "multilabel", _averaged(metrics.f1_score, "micro")),
+        Score("f1_labels", "F1 (mean of the labels)", "multilabel", _averaged(metrics.f1_score, "macro")),
+        Score("f1_samples", "F1 (mean of the rows)", "multilabel", _averaged(metrics.f1_score, "samples")),
+        Score(
+            "jaccard_samples", "Jaccard (mean of the rows)", "multilabel", _averaged(metrics.jaccard_score, "samples")
+        ),
         Score("mape", "MAPE", "regression", _of(metrics.mean_absolute_percentage_error), lower=True, needs="no zeros"),
     )
 }
-DEFAULTS: dict[Task, tuple[str, ...]] = {"classification": ("accuracy",), "regression": ("rmse", "mae", "r2")}
+DEFAULTS: dict[Task, tuple[str, ...]] = {
+    "classification": ("accuracy",),
+    "regression": ("rmse", "mae", "r2"),
+    "multilabel": ("f1_micro", "subset_accuracy", "hamming_loss"),
+}
 
 
 def scores_named(names: Sequence[str], task: Task, path: str) -> list[Score]:

@@ -20,6 +20,7 @@ from mlworkflow_steps.features.code import PREFIX
 
 _SPARSE = ("csr", "csc", "coo", "bsr", "dia")
 _EXACT = {
+    "collections.OrderedDict",  # in which LightGBM keeps its parameters
     "numpy.dtype",
     "numpy.mean",
     "scipy.interpolate._bsplines.BSpline",

@@ -87,7 +87,10 @@ def test_a_mixed_table_goes_through_a_column_transformer(run_step: Any, bike_fil
     ]
     assert runs[0].code == 0, runs[0].log
     assert runs[0].digests("model") == runs[1].digests("model")
-    assert set(runs[0].params) == {f"cv_{name}{end}" for name in ("rmse", "mae", "r2") for end in ("", "_std")}
+    scores = ("rmse", "mae", "r2")
+    assert set(runs[0].params) == {
+        f"{form}_{name}{end}" for name in scores for form, end in (("cv", ""), ("cv", "_std"), ("fold", ""))
+    }
     assert runs[0].params["cv_r2"] > 0.9
     model = mlworkflow_steps.load(runs[0].output("model"))
     test = pd.read_parquet(prepared.output("test"))
@@ -148,7 +151,7 @@ def test_sets_are_sorted_whatever_the_order_of_their_hashes() -> None:
         ({"estimator": "sklearn.ensemble.RandomForestClasifier"}, "EstimatorInvalid", "did you mean 'RandomForestClassifier'?"),
         ({"estimator": "sklearn.model_selection.KFold"}, "EstimatorInvalid", "is no estimator"),
         ({"estimator": "sklearn.nothing.Here"}, "EstimatorInvalid", "there is no module 'sklearn.nothing'"),
-        ({"estimator": "sklearn.preprocessing.Binarizer"}, "EstimatorInvalid", "predicts neither classes nor a quantity"),
+        ({"estimator": "sklearn.preprocessing.Binarizer"}, "EstimatorInvalid", "predicts neither classes nor a quantity, and finds no clusters"),
         ({"estimator": {"pipeline": []}}, "SpecInvalid", "train.estimator.pipeline: must be a list with at least one entry"),
         ({"estimator": {"pipeline": [{"use": SIMPLE, "name": "a"}, {"use": SIMPLE, "name": "a"}]}}, "SpecInvalid", "the name 'a' is there twice"),
         ({"estimator": {"pipeline": [SIMPLE, "os.path"]}}, "ImportNotAllowed", "train.estimator.pipeline[1]: 'os.path'"),
@@ -160,7 +163,7 @@ def test_sets_are_sorted_whatever_the_order_of_their_hashes() -> None:
         ({"estimator": SIMPLE, "cv": 3, "scoring": ["rmse"]}, "MetricUnknown", "train.scoring: 'rmse' is no metric of a classification; known are: accuracy"),
         ({"estimator": SIMPLE, "cv": 1}, "SpecInvalid", "train.cv: must be a whole number of at least 2, not 1"),
         ({"estimator": SIMPLE, "cv": {"folds": 500}}, "SplitInvalid", "train.cv: 500 folds need as many rows of every class"),
-        ({"estimator": SIMPLE, "sed": 1}, "SpecInvalid", "train.sed: is no field; known here: cv, estimator, params, target, scoring, seed"),
+        ({"estimator": SIMPLE, "sed": 1}, "SpecInvalid", "train.sed: is no field; known here: cv, target, estimator, params, scoring, sampleWeight, classWeight, earlyStopping, seed"),
     ],
 )  # fmt: skip
 def test_mistakes_are_named(spec: dict[str, Any], reason: str, words: str, in_process: Any, digits: Any) -> None:

@@ -2,31 +2,78 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
 from mlworkflow.core.kinds._kind import Kind, built_in
-from mlworkflow.core.values import Boolean, ExpressionText, Fields, Integer, Json
+from mlworkflow.core.values import Boolean, ExpressionText, Fields, Integer, Json, Number
 
 
 class CrossValidation(Fields, frozen=True):
     """How the folds are made. Default: stratified for classes, plain otherwise."""
 
     folds: Annotated[Integer, Meta(description="Number of folds, at least 2.")] = 5
-    stratify: Annotated[Boolean | UnsetType, Meta(description="Keep the classes' shares in each fold.")] = UNSET
+    stratify: Annotated[
+        Boolean | UnsetType,
+        Meta(description="Keep the classes' shares in each fold. With `groups` only where this says so."),
+    ] = UNSET
     shuffle: Annotated[Boolean, Meta(description="Shuffle before splitting.")] = False
     seed: Annotated[Integer, Meta(description="Seed of the shuffle.")] = 0
+    groups: Annotated[
+        str | UnsetType, Meta(description="A column: rows with the same value are never in two folds.")
+    ] = UNSET
+    time: Annotated[
+        bool | str,
+        Meta(
+            description="Each fold is predicted from what was before it. `true`: in the order of the table; a column's name: in its order, and rows of the same time "
+            "are never divided."
+        ),
+    ] = False
+    fold: Annotated[
+        str | UnsetType,
+        Meta(description="A column that says which fold a row is in, whatever its values; `folds` is not looked at."),
+    ] = UNSET
+
+
+class EarlyStopping(Fields, frozen=True):
+    """Trains in rounds, a round being a tree, an iteration of boosting, or a pass over the rows. After each few rounds the score on what is held back is
+    a metric (`validation_<score>`) with the rounds as its step. The best number of rounds then is that of a fit on all rows."""
+
+    score: Annotated[
+        str | UnsetType, Meta(description="Default: `accuracy`, `rmse`, or `f1_micro` for several labels.")
+    ] = UNSET
+    rounds: Annotated[Integer | UnsetType, Meta(description="At most. Default: the estimator's own number.")] = UNSET
+    every: Annotated[
+        Integer | UnsetType, Meta(description="Rounds between two scores. Default: 10, and 1 for passes over the rows.")
+    ] = UNSET
+    patience: Annotated[Integer, Meta(description="Stops after so many scores that are no better than the best.")] = 5
+    min_delta: Annotated[Number, Meta(description="By how much a score has to be better to count.")] = 0.0
+    validation: Annotated[
+        Number,
+        Meta(
+            description="The share of the rows that is held back: the latest with `cv.time`, whole groups with `cv.groups`. The input `validation` stands for it."
+        ),
+    ] = 0.1
 
 
 class Train(Fields, frozen=True):
-    """Cross-validates where asked, fits on the whole training part, and leaves `model`: a bundle with the whole fitted pipeline."""
+    """Cross-validates where asked, fits on the whole training part, and leaves `model`: a bundle with the whole fitted pipeline.
+
+    The task follows from the estimator and the target: `classification`, `regression`, `multilabel` (several columns of 0 and 1, or one that holds
+    lists of labels), `clustering` (a target, if there is one, is only compared with). Columns that say something about the rows (`sampleWeight`,
+    `cv.groups`, `cv.time`, `cv.fold`) are no features.
+
+    Every score is an output parameter: `cv_<score>` and `cv_<score>_std`, `fold_<score>` with a value per fold, `validation_<score>` and `rounds`; of clusters `clusters`,
+    `silhouette`, `davies_bouldin`, `calinski_harabasz`, `inertia`, and `adjusted_rand` and `v_measure` against a target.
+    """
 
     estimator: Annotated[
         Json,
         Meta(
             description="An estimator by its import path (`sklearn.ensemble.RandomForestClassifier`), `{use: path, params: {…}}`, or "
-            "`{pipeline: [{name, use, params}, …]}`; a pipeline's part may be `{columns: [{use, params, select: [column, …]}], remainder: passthrough}`."
+            "`{pipeline: [{name, use, params}, …]}`; a pipeline's part may be `{columns: [{use, params, select: [column, …]}], remainder: passthrough}`. "
+            "`select: column`, without brackets, is a column of texts for a vectorizer."
         ),
     ]
     params: Annotated[
@@ -36,7 +83,8 @@ class Train(Fields, frozen=True):
         ),
     ] = {}
     target: Annotated[
-        str | UnsetType, Meta(description="The column to predict. Default: the one that `prep` named.")
+        str | list[str] | UnsetType,
+        Meta(description="The column to predict; several are labels. Default: the one that `prep` named."),
     ] = UNSET
     cv: Annotated[
         int | CrossValidation | ExpressionText | UnsetType,
@@ -44,17 +92,50 @@ class Train(Fields, frozen=True):
     ] = UNSET
     scoring: Annotated[
         list[str] | UnsetType,
-        Meta(description="Scores of the cross-validation. Default: `accuracy`, or `rmse`, `mae` and `r2`."),
+        Meta(
+            description="Scores of the folds and of the input `validation`. Default: `accuracy`; `rmse`, `mae` and `r2`; `f1_micro`, `subset_accuracy` and "
+            "`hamming_loss` for several labels; all of them for clusters."
+        ),
+    ] = UNSET
+    sample_weight: Annotated[
+        str | UnsetType,
+        Meta(description="A column that says how much a row counts in fitting. In scores every row counts once."),
+    ] = UNSET
+    class_weight: Annotated[
+        Literal["balanced"] | dict[str, Number] | UnsetType,
+        Meta(
+            description="How much a class counts in fitting: `balanced`, or class → weight, 1 where nothing is said. It multiplies `sampleWeight`."
+        ),
+    ] = UNSET
+    early_stopping: Annotated[
+        EarlyStopping | UnsetType, Meta(description="As many rounds as rows that are held back say are good.")
     ] = UNSET
     seed: Annotated[Integer, Meta(description="Sets every `random_state`. Same seed and data, same bytes.")] = 0
 
 
 def _check(body: Train) -> list[tuple[str, str]]:
-    folds = body.cv.folds if isinstance(body.cv, CrossValidation) else body.cv
+    problems = _folds(body.cv) if isinstance(body.cv, CrossValidation | int) else []
+    if not isinstance(body.estimator, str | dict):
+        problems.append(("estimator", "is an import path or an object"))
+    if body.target == []:
+        problems.append(("target", "names at least one column"))
+    stopping = body.early_stopping
+    if stopping is not UNSET and isinstance(stopping.validation, float) and not 0 < stopping.validation < 1:
+        problems.append(("earlyStopping.validation", f"is a share above 0 and below 1, not {stopping.validation:g}"))
+    return problems
+
+
+def _folds(cv: CrossValidation | int) -> list[tuple[str, str]]:
+    folds = cv if isinstance(cv, int) else cv.folds
     if isinstance(folds, int) and folds < 2:
         return [("cv", f"needs at least 2 folds, not {folds}")]
-    if not isinstance(body.estimator, str | dict):
-        return [("estimator", "is an import path or an object")]
+    if isinstance(cv, int):
+        return []
+    ways = [name for name in ("groups", "time", "fold") if getattr(cv, name)]
+    if len(ways) > 1:
+        return [(f"cv.{ways[1]}", f"does not go with `{ways[0]}`: folds are made in one way")]
+    if ways and ways != ["groups"] and True in (cv.shuffle, cv.stratify):
+        return [(f"cv.{ways[0]}", "says which rows belong together: neither `shuffle` nor `stratify` goes with it")]
     return []
 
 
@@ -67,7 +148,8 @@ train:
       - {name: scale, use: sklearn.preprocessing.StandardScaler}
       - {name: forest, use: sklearn.ensemble.RandomForestClassifier, params: {n_estimators: 100}}
   params: {max_depth: 8}
-  cv: 5
+  cv: {folds: 5, groups: patient}
+  classWeight: balanced
   seed: 7
 """
 
