@@ -15,10 +15,12 @@ from mlworkflow_steps.context import Context
 from mlworkflow_steps.data.statistics import plain
 from mlworkflow_steps.data.table import FEATURES, Table, file_digest, read_table
 from mlworkflow_steps.errors import SpecInvalid, StepFailure
+from mlworkflow_steps.models.columns import values_of
 from mlworkflow_steps.models.crossval import CrossValidation
 from mlworkflow_steps.models.estimator import build, describe_estimator, set_params, set_seed
 from mlworkflow_steps.models.fitting import Recipe
 from mlworkflow_steps.models.keeping import Origin, read_preprocessor
+from mlworkflow_steps.models.partitions import Partition, train_divided
 from mlworkflow_steps.models.progress import Progress
 from mlworkflow_steps.models.rows import Rows, rows_of
 from mlworkflow_steps.models.stopping import EarlyStopping
@@ -43,6 +45,7 @@ class Train:
     sample_weight: str | None
     class_weight: ClassWeight | None
     stopping: EarlyStopping | None
+    partition: Partition | None
     seed: int
 
     @classmethod
@@ -58,6 +61,7 @@ class Train:
             sample_weight=fields.text("sampleWeight"),
             class_weight=parse_class_weight(fields.get("classWeight")),
             stopping=EarlyStopping.parse(fields.child("earlyStopping")) if fields.has("earlyStopping") else None,
+            partition=Partition.parse(fields.child("partition")) if fields.has("partition") else None,
             seed=fields.integer("seed", 0, at_least=0, at_most=2**32 - 1),
         )
         fields.done()
@@ -71,6 +75,7 @@ class Train:
             "groups": (cv.groups, "train.cv.groups"),
             "time": (cv.time if isinstance(cv.time, str) else None, "train.cv.time"),
             "folds": (cv.fold, "train.cv.fold"),
+            "partition": (self.partition.by if self.partition else None, "train.partition.by"),
         }
         return {role: (column, path) if column else None for role, (column, path) in named.items()}
 
@@ -92,7 +97,7 @@ def run(context: Context) -> None:
         recipe=Recipe(estimator, target.task, spec.seed, spec.class_weight, spec.stopping),
         cv=spec.cv,
         scoring=spec.scoring,
-        validation=_validation(context, target, rows),
+        validation=_validation(context, spec, target, rows),
         progress=Progress(context.checkpoint, _key(context.spec, digests)),
         keep=origin.keep,
     )
@@ -105,7 +110,12 @@ def run(context: Context) -> None:
 
     if target.task != "clustering":
         trainer.scores()
-    folds, metrics = trainer.train(context.output("model"), rows, observe)
+    if spec.partition is None:
+        folds, metrics = trainer.train(context.output("model"), rows, observe)
+    else:
+        divided = train_divided(trainer, rows, spec.partition, context.output("model"), observe)
+        folds, metrics = divided.folds, divided.metrics | divided.counts()
+        context.set_parameter("partitions", divided.routes.partitions)
     _leave(context, folds, metrics)
     print(f"{describe_estimator(estimator)}: {len(rows)} rows, {rows.features.shape[1]} features, {_predicted(target)}")
 
@@ -119,7 +129,7 @@ def _check(spec: Train, target: Target, rows: Rows) -> None:
     """What the spec asks for and this task cannot give."""
     check_class_weight(spec.class_weight, target.task, rows.true)
     if target.task == "clustering":
-        for name, value in (("cv", spec.cv), ("earlyStopping", spec.stopping)):
+        for name, value in (("cv", spec.cv), ("earlyStopping", spec.stopping), ("partition", spec.partition)):
             if value is not None:
                 raise SpecInvalid(
                     f"train.{name}",
@@ -127,7 +137,7 @@ def _check(spec: Train, target: Target, rows: Rows) -> None:
                 )
 
 
-def _validation(context: Context, target: Target, rows: Rows) -> Rows | None:
+def _validation(context: Context, spec: Train, target: Target, rows: Rows) -> Rows | None:
     """The input `validation`, if there is one."""
     if not (context.inputs / "validation").exists():
         return None
@@ -136,21 +146,18 @@ def _validation(context: Context, target: Target, rows: Rows) -> Rows | None:
         raise StepFailure(
             "FeatureCodeMismatch", "inputs.validation: the table was made by other `features` than the training table"
         )
-    for column in target.columns:
-        if column not in table.frame:
-            raise StepFailure(
-                "ColumnNotFound", f"inputs.validation: the table has no column '{column}', which is the target"
-            )
-    missing = [str(name) for name in rows.features if name not in table.frame]
+    by = [spec.partition.by] if spec.partition else []
+    missing = [str(name) for name in (*rows.features, *target.columns, *by) if name not in table.frame]
     if missing:
         raise StepFailure("ColumnNotFound", f"inputs.validation: the table lacks columns: {', '.join(missing)}")
-    return Rows(table.frame[list(rows.features)], target.true_of(table.frame))
+    partition = values_of(table.frame[by[0]]) if by else None
+    return Rows(table.frame[list(rows.features)], target.true_of(table.frame), partition=partition)
 
 
 def _digests(context: Context) -> dict[str, str]:
     """The digest of every input, as the task tells it; of a table that somebody put there by hand, that of its file."""
-    names = [path.name for path in sorted(context.inputs.iterdir()) if path.name in _TABLES]
-    return {name: file_digest(context.inputs / name) for name in names} | dict(context.digests)
+    unknown = [name for name in _TABLES if name not in context.digests and (context.inputs / name).exists()]
+    return {**context.digests, **{name: file_digest(context.inputs / name) for name in unknown}}
 
 
 def _key(spec: Mapping[str, Any], digests: Mapping[str, str]) -> str:

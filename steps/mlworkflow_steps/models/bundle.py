@@ -50,7 +50,7 @@ def write(path: Path, estimator: Any, facts: Manifest, rows: pd.DataFrame, prepr
     if preprocessor is not None:
         shutil.copytree(preprocessor.path, path / FOLDER, copy_function=shutil.copyfile)
     golden.write(path / golden.FILE, fitted, rows.head(golden.ROWS))
-    _fix_modes(path)
+    fix_modes(path)
     loaded = load(path)
     if found := golden.differences(path / golden.FILE, loaded):
         raise StepFailure("ModelInvalid", f"the stored model predicts something else than the fitted one: {found[0]}")
@@ -66,7 +66,7 @@ def raw_schema(frame: pd.DataFrame, target: str, preprocessor: Preprocessor | No
     return Schema(label.target, label.task, {**rules, **label.columns})
 
 
-def _fix_modes(path: Path) -> None:
+def fix_modes(path: Path) -> None:
     """Modes are part of the artifact's digest, and umasks differ."""
     for entry in path.rglob("*"):
         entry.chmod(0o755 if entry.is_dir() else 0o644)

@@ -11,7 +11,7 @@ from typing import Any
 
 from mlworkflow_steps.errors import StepFailure
 
-FORMS = {"bundle.json": "mlworkflow_steps.models.bundle"}
+FORMS = {"bundle.json": "mlworkflow_steps.models.bundle", "router.json": "mlworkflow_steps.models.router"}
 """File → the module that loads a directory which has it. The first one that is there counts."""
 
 

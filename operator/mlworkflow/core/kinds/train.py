@@ -57,15 +57,33 @@ class EarlyStopping(Fields, frozen=True):
     ] = 0.1
 
 
+class Partition(Fields, frozen=True):
+    """A model for each value of a column, and one of all rows, the parent, which predicts for values that have none of their own, for new ones and for none."""
+
+    by: Annotated[
+        str, Meta(min_length=1, description="The column, of at most 1,000 values. It is no feature of the models.")
+    ]
+    min_rows: Annotated[Integer, Meta(description="A value with fewer rows falls back to the parent.")] = 50
+    min_metric: Annotated[
+        dict[str, Number],
+        Meta(
+            description="Score → limit: a value whose mean over its own folds does not reach it falls back to the parent. An error must not be above its limit, any other score not below."
+        ),
+    ] = {}
+
+
 class Train(Fields, frozen=True):
     """Cross-validates where asked, fits on the whole training part, and leaves `model`: a bundle with the whole fitted pipeline.
 
     The task follows from the estimator and the target: `classification`, `regression`, `multilabel` (several columns of 0 and 1, or one that holds
     lists of labels), `clustering` (a target, if there is one, is only compared with). Columns that say something about the rows (`sampleWeight`,
-    `cv.groups`, `cv.time`, `cv.fold`) are no features.
+    `cv.groups`, `cv.time`, `cv.fold`, `partition.by`) are no features.
 
     Every score is an output parameter: `cv_<score>` and `cv_<score>_std`, `fold_<score>` with a value per fold, `validation_<score>` and `rounds`; of clusters `clusters`,
-    `silhouette`, `davies_bouldin`, `calinski_harabasz`, `inertia`, and `adjusted_rand` and `v_measure` against a target.
+    `silhouette`, `davies_bouldin`, `calinski_harabasz`, `inertia`, and `adjusted_rand` and `v_measure` against a target;
+    of a partitioned model those of the parent, and `partitions` (value → folder of its model), `partition_count` and `fallback_count`.
+
+    Optional inputs: `preprocessor`, which `prep` has fitted with `features` and which becomes part of the model, and `validation`, rows to score and to stop early by, which no model is fitted to.
     """
 
     estimator: Annotated[
@@ -110,6 +128,9 @@ class Train(Fields, frozen=True):
     early_stopping: Annotated[
         EarlyStopping | UnsetType, Meta(description="As many rounds as rows that are held back say are good.")
     ] = UNSET
+    partition: Annotated[
+        Partition | UnsetType, Meta(description="One model for each value of a column, with a fallback.")
+    ] = UNSET
     seed: Annotated[Integer, Meta(description="Sets every `random_state`. Same seed and data, same bytes.")] = 0
 
 
@@ -122,6 +143,10 @@ def _check(body: Train) -> list[tuple[str, str]]:
     stopping = body.early_stopping
     if stopping is not UNSET and isinstance(stopping.validation, float) and not 0 < stopping.validation < 1:
         problems.append(("earlyStopping.validation", f"is a share above 0 and below 1, not {stopping.validation:g}"))
+    if body.partition is not UNSET and body.partition.min_metric and body.cv is UNSET:
+        problems.append(
+            ("partition.minMetric", "is about the mean over the folds, so `cv` has to say how they are made")
+        )
     return problems
 
 
