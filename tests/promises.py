@@ -273,6 +273,23 @@ def _profile(ended: Ended, chosen: str, other: str) -> None:
 _CHECKED = ("data", "check", "prep", "check-split", "train", "check-next")
 
 
+def partitioned(ended: Ended) -> None:
+    assert ended.status["phase"] == "Succeeded"
+    train = ended.outputs("train")
+    assert (train["partition_count"], train["fallback_count"]) == (3, 1)
+    router = json.loads((ended.download("train.model") / "router.json").read_text())
+    assert router["partitions"] == train["partitions"]
+    assert {value for value, folder in router["partitions"].items() if folder == router["fallback"]} == {"nome"}
+    assert router["why"]["nome"].endswith("rows, and minRows is 40")
+    assert ended.outputs("evaluate")["r2"] > 0.9 > train["cv_r2"]
+
+
+def partitioned_of_none(ended: Ended) -> None:
+    """With a bound that no city reaches, the parent is all there is, and the gate says that it does not do."""
+    assert (ended.tasks["evaluate"]["phase"], ended.tasks["evaluate"]["reason"]) == ("Failed", "GateFailed")
+    assert (ended.outputs("train")["partition_count"], ended.outputs("train")["fallback_count"]) == (0, 4)
+
+
 def validate(ended: Ended) -> None:
     assert ended.status["phase"] == "Succeeded"
     assert ended.phases == dict.fromkeys(_CHECKED, "Succeeded") | {"alarm": "Skipped"}

@@ -85,6 +85,8 @@ def test_the_readme_lists_every_example() -> None:
         ("validate", ("-p", "fault=broken"), 1, promises.validate_broken),
         ("validate", ("-p", "fault=leak"), 1, promises.validate_leak),
         ("validate", ("-p", "fault=drift"), 0, promises.validate_drift),
+        ("partitioned", (), 0, promises.partitioned),
+        ("partitioned", ("-p", "min_rows=1000"), 1, promises.partitioned_of_none),
         ("search", (), 0, promises.search),
         ("python", (), 0, promises.python),
         ("pruning", (), 0, promises.pruning),

@@ -12,7 +12,7 @@ from mlworkflow_steps.errors import StepFailure
 from mlworkflow_steps.models.crossval import CrossValidation
 from mlworkflow_steps.models.rows import Rows
 
-from tests.unit.steps.training import FOREST, TREE, rows, train_here
+from tests.unit.steps.training import FOREST, TREE, rows, train_here, with_features
 
 TWO = ["a", "b"]
 
@@ -21,9 +21,9 @@ def only(frame: pd.DataFrame, *more: str) -> pd.DataFrame:
     return frame[[*TWO, *more]]
 
 
-def failure(root: Path, spec: dict[str, Any], **tables: pd.DataFrame) -> StepFailure:
+def failure(root: Path, spec: dict[str, Any], **given: Any) -> StepFailure:
     with pytest.raises(StepFailure) as caught:
-        train_here(root, spec, **tables)
+        train_here(root, spec, **given)
     return caught.value
 
 
@@ -187,6 +187,29 @@ def test_a_column_of_texts(tmp_path: Path) -> None:
     trained = train_here(tmp_path, spec, train=frame)
     assert trained.params["cv_accuracy"] == 1.0
     assert list(trained.model.predict(pd.DataFrame({"review": ["good", "bad bad"]}))) == ["+", "-"]
+
+
+def test_features_take_what_made_them(tmp_path: Path) -> None:
+    raw = only(rows(), "y", "part")
+    table = with_features(tmp_path / "prep", raw)
+    with_features(tmp_path / "other", raw.tail(60))
+    spec = {"estimator": FOREST, "cv": 2, "partition": {"by": "part", "minRows": 10}}
+    for name, folder, frame, reason, words in (
+        ("none", None, table, "InputMissing", "inputs: {preprocessor: {from: prep.preprocessor}}"),
+        ("other", tmp_path / "other", table, "FeatureCodeMismatch", "take both from the same `prep` step"),
+        (
+            "raw",
+            tmp_path / "prep",
+            raw,
+            "FeatureCodeMismatch",
+            "inputs.preprocessor: the training table holds raw rows",
+        ),
+    ):
+        found = failure(tmp_path / f"with {name}", spec, preprocessor=folder, train=frame)
+        assert (found.reason, words in found.message) == (reason, True), found.message
+    model = train_here(tmp_path / "right", spec, preprocessor=tmp_path / "prep", train=table).model
+    assert model.routes.partitions.keys() == {"x", "y", "z"}
+    assert list(model.predict(raw)) == list(model.predict(table))
 
 
 @pytest.mark.parametrize("path", ["lightgbm.LGBMClassifier", "xgboost.XGBClassifier"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -16,8 +18,10 @@ import mlworkflow_steps
 import numpy as np
 import pandas as pd
 from mlworkflow_steps.context import DEFAULT_ALLOWED_IMPORTS, Context
-from mlworkflow_steps.data.table import Table, write_table
+from mlworkflow_steps.data.table import FEATURES, Table, write_table
 from mlworkflow_steps.kinds import train
+from mlworkflow_steps.models import storage
+from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from tests.unit.steps.conftest import STEPS
@@ -48,12 +52,16 @@ class Trained:
         return {str(file.relative_to(top)): file.read_bytes() for file in sorted(top.rglob("*")) if file.is_file()}
 
 
-def train_here(root: Path, spec: Mapping[str, Any], target: str = "y", **tables: pd.DataFrame) -> Trained:
+def train_here(
+    root: Path, spec: Mapping[str, Any], target: str = "y", preprocessor: Path | None = None, **tables: pd.DataFrame
+) -> Trained:
     """Runs the kind on `tables` by the name of their input. Raises what it raises."""
     for folder in ("in", "out", "run", "checkpoint"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     for name, frame in tables.items():
         write_table(Table(frame, target), root / "in" / name)
+    if preprocessor is not None:
+        shutil.copytree(preprocessor, root / "in" / "preprocessor")
     context = Context(
         workflow="w", step="train", spec=spec, digests={}, inputs=root / "in", outputs=root / "out",
         metrics=root / "run" / "metrics.jsonl", failure=root / "run" / "failure.json",
@@ -74,6 +82,20 @@ def rows(number: int = 120, seed: int = 0) -> pd.DataFrame:
         "weight": np.where(np.arange(number) % 2, 1.0, 0.0), "group": np.arange(number) % 6, "day": np.arange(number)[::-1] // 4,
         "part": np.where(np.arange(number) % 3 == 0, "x", np.where(np.arange(number) % 3 == 1, "y", "z")),
     })  # fmt: skip
+
+
+def with_features(folder: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """`frame` with its columns a and b as `prep` leaves them with `features`; what has made them is `folder`."""
+    scaler = StandardScaler().set_output(transform="pandas").fit(frame[["a", "b"]])
+    folder.mkdir(parents=True)
+    (folder / "preprocessor.skops").write_bytes(storage.dumps(scaler))
+    digest = f"sha256:{hashlib.sha256((folder / 'preprocessor.skops').read_bytes()).hexdigest()}"
+    inputs = [{"name": name, "type": "float64"} for name in ("a", "b")]
+    facts = {"format": 1, "features": [], "inputs": inputs, "outputs": ["a", "b"], "target": "y", "digest": digest}
+    (folder / "features.json").write_text(json.dumps(facts))
+    made = frame.assign(**scaler.transform(frame[["a", "b"]]))
+    made.attrs[FEATURES] = digest
+    return made
 
 
 def as_process(root: Path, spec: Mapping[str, Any], checkpoint: Path, **tables: pd.DataFrame) -> subprocess.Popen[str]:
