@@ -19,7 +19,7 @@ def import_class(name: str, allowed: tuple[str, ...], path: str) -> type[Any]:
     module_name, _, class_name = name.rpartition(".")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # a library of the system that the module needs may be missing too
         raise StepFailure(
             "EstimatorInvalid", f"{path}: there is no module '{module_name}' in this image: {first_line(error)}"
         ) from error
