@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from mlworkflow_steps.data.statistics import plain
 from mlworkflow_steps.data.table import FEATURES, Table
@@ -73,10 +72,10 @@ class Origin:
 
     def _schema(self, rows: Rows) -> dict[str, Any]:
         """Of raw rows, and of the target where it is one column of classes or quantities."""
-        frame, target = rows.features, ""
+        frame, target = rows.features if self.preprocessor is None else rows.features[[]], ""
         if self.target.task in ("classification", "regression"):
             target = self.target.columns[0]
-            frame = frame.assign(**{target: pd.Series(rows.known, index=frame.index)})
+            frame = frame.assign(**{target: rows.known})
         return bundle.raw_schema(frame, target, self.preprocessor).as_json()
 
 

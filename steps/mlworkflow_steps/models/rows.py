@@ -1,6 +1,6 @@
 """A training table as an estimator takes it: features, what is to be predicted, and the columns that say something about the rows.
 
-A column with a part of its own (target, weight, group, time, fold, partition) is no feature. Everything here is one-dimensional per
+A column with a part of its own (target, weight, group, time, fold, partition) is no feature, and neither is what `prep` has kept beside them. Everything here is one-dimensional per
 row and is divided together, so that a fold's weights can never belong to other rows.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from mlworkflow_steps.data import sparse
 from mlworkflow_steps.data.table import Table
 from mlworkflow_steps.errors import StepFailure
 from mlworkflow_steps.models.columns import values_of
@@ -42,7 +43,7 @@ class Rows:
         """The rows at these positions, in this order."""
         parts = ("true", "weights", "groups", "time", "folds", "partition")
         taken = {name: values[positions] for name in parts if (values := getattr(self, name)) is not None}
-        return replace(self, features=self.features.iloc[positions], **taken)
+        return replace(self, features=sparse.take(self.features, positions), **taken)
 
 
 def given(values: Array | None) -> Array:
@@ -68,7 +69,7 @@ def rows_of(
     columns = {field: values_of(table.frame[column]) for field, (column, _) in named.items()}
     if "weights" in columns:
         columns["weights"] = _weights(columns["weights"], *named["weights"])
-    left_out = {*target, *(column for column, _ in named.values())}
+    left_out = {*target, *table.beside, *(column for column, _ in named.values())}
     features = table.frame[[name for name in table.frame if name not in left_out]]
     if features.shape[1] == 0:
         raise StepFailure(

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse
+from mlworkflow_steps.data.sparse import frame_of
+from mlworkflow_steps.data.table import Table, read_table, write_table
 from mlworkflow_steps.errors import StepFailure
 from mlworkflow_steps.models.crossval import CrossValidation
 from mlworkflow_steps.models.rows import Rows
 
-from tests.unit.steps.training import FOREST, TREE, rows, train_here, with_features
+from tests.unit.steps.training import FOREST, TREE, prepared, rows, train_here
 
 TWO = ["a", "b"]
 
@@ -190,26 +193,41 @@ def test_a_column_of_texts(tmp_path: Path) -> None:
 
 
 def test_features_take_what_made_them(tmp_path: Path) -> None:
-    raw = only(rows(), "y", "part")
-    table = with_features(tmp_path / "prep", raw)
-    with_features(tmp_path / "other", raw.tail(60))
-    spec = {"estimator": FOREST, "cv": 2, "partition": {"by": "part", "minRows": 10}}
+    raw = only(rows(), "y", "part", "group")
+    made = prepared(tmp_path / "one", raw, keep=["part", "group"])
+    other = prepared(tmp_path / "two", raw.head(60), keep=["part", "group"])
+    spec = {"estimator": FOREST, "cv": {"groups": "group", "folds": 2}, "partition": {"by": "part", "minRows": 10}}
     for name, folder, frame, reason, words in (
-        ("none", None, table, "InputMissing", "inputs: {preprocessor: {from: prep.preprocessor}}"),
-        ("other", tmp_path / "other", table, "FeatureCodeMismatch", "take both from the same `prep` step"),
-        (
-            "raw",
-            tmp_path / "prep",
-            raw,
-            "FeatureCodeMismatch",
-            "inputs.preprocessor: the training table holds raw rows",
-        ),
+        ("none", None, made / "train", "InputMissing", "inputs: {preprocessor: {from: prep.preprocessor}}"),
+        ("other", other / "preprocessor", made / "train", "FeatureCodeMismatch", "take both from the same `prep` step"),
+        ("raw", made / "preprocessor", raw, "FeatureCodeMismatch", "inputs.preprocessor: the training table holds raw"),
     ):
-        found = failure(tmp_path / f"with {name}", spec, preprocessor=folder, train=frame)
+        found = failure(tmp_path / name, spec, preprocessor=folder, train=frame)
         assert (found.reason, words in found.message) == (reason, True), found.message
-    model = train_here(tmp_path / "right", spec, preprocessor=tmp_path / "prep", train=table).model
-    assert model.routes.partitions.keys() == {"x", "y", "z"}
-    assert list(model.predict(raw)) == list(model.predict(table))
+    tables = {"train": made / "train", "validation": made / "test"}
+    trained = train_here(tmp_path / "right", spec, preprocessor=made / "preprocessor", **tables)
+    model = trained.model
+    assert (model.manifest.features, list(model.schema.columns)) == (["a", "b"], ["part", "a", "b", "y"])
+    assert list(model.predict(raw.tail(30))) == list(model.predict(raw)[-30:])
+    table = read_table(made / "test").frame
+    assert (model.predict(table) == table["y"]).mean() > 0.7
+    assert trained.params["validation_accuracy"] > 0.7
+
+
+def test_sparse_features_stay_sparse_and_what_is_kept_beside_them_is_none(tmp_path: Path) -> None:
+    random = np.random.RandomState(0)
+    matrix = scipy.sparse.random(90, 400, density=0.02, random_state=random, format="csr")
+    names = [f"w{number}" for number in range(400)]
+    left = np.asarray(matrix[:, :200].sum(axis=1) > matrix[:, 200:].sum(axis=1)).ravel()
+    frame = frame_of(matrix, names).assign(y=np.where(left, "left", "right"), fold=np.arange(90) % 3, id="x")
+    write_table(Table(frame, "y", beside=("fold", "id")), tmp_path / "table")
+    spec = {"estimator": "sklearn.naive_bayes.MultinomialNB", "cv": {"fold": "fold"}}
+    trained = train_here(tmp_path / "root", spec, train=tmp_path / "table")
+    assert len(trained.params["fold_accuracy"]) == 3
+    assert trained.model.manifest.features == names
+    assert list(trained.model.predict(frame)) == list(
+        trained.model.predict(pd.DataFrame(matrix.toarray(), columns=names))
+    )
 
 
 @pytest.mark.parametrize("path", ["lightgbm.LGBMClassifier", "xgboost.XGBClassifier"])

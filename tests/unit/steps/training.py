@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -18,10 +17,8 @@ import mlworkflow_steps
 import numpy as np
 import pandas as pd
 from mlworkflow_steps.context import DEFAULT_ALLOWED_IMPORTS, Context
-from mlworkflow_steps.data.table import FEATURES, Table, write_table
-from mlworkflow_steps.kinds import train
-from mlworkflow_steps.models import storage
-from sklearn.preprocessing import StandardScaler
+from mlworkflow_steps.data.table import Table, write_table
+from mlworkflow_steps.kinds import prep, train
 from threadpoolctl import threadpool_limits
 
 from tests.unit.steps.conftest import STEPS
@@ -52,21 +49,33 @@ class Trained:
         return {str(file.relative_to(top)): file.read_bytes() for file in sorted(top.rglob("*")) if file.is_file()}
 
 
-def train_here(
-    root: Path, spec: Mapping[str, Any], target: str = "y", preprocessor: Path | None = None, **tables: pd.DataFrame
-) -> Trained:
-    """Runs the kind on `tables` by the name of their input. Raises what it raises."""
+def context_of(root: Path, spec: Mapping[str, Any]) -> Context:
+    """A step's folders below `root`, and its view of them."""
     for folder in ("in", "out", "run", "checkpoint"):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    for name, frame in tables.items():
-        write_table(Table(frame, target), root / "in" / name)
-    if preprocessor is not None:
-        shutil.copytree(preprocessor, root / "in" / "preprocessor")
-    context = Context(
-        workflow="w", step="train", spec=spec, digests={}, inputs=root / "in", outputs=root / "out",
+    return Context(
+        workflow="w", step="step", spec=spec, digests={}, inputs=root / "in", outputs=root / "out",
         metrics=root / "run" / "metrics.jsonl", failure=root / "run" / "failure.json",
         allowed_imports=tuple(DEFAULT_ALLOWED_IMPORTS.split(",")), s3_endpoint="", checkpoint=root / "checkpoint",
     )  # fmt: skip
+
+
+def train_here(
+    root: Path,
+    spec: Mapping[str, Any],
+    target: str = "y",
+    preprocessor: Path | None = None,
+    **tables: pd.DataFrame | Path,
+) -> Trained:
+    """Runs the kind on `tables` by the name of their input. Raises what it raises."""
+    context = context_of(root, spec)
+    for name, table in tables.items():
+        if isinstance(table, Path):
+            shutil.copy(table, root / "in" / name)
+        else:
+            write_table(Table(table, target), root / "in" / name)
+    if preprocessor is not None:
+        shutil.copytree(preprocessor, root / "in" / "preprocessor")
     with threadpool_limits(1):  # as the kinds' own process does: waiting threads would spin
         train.run(context)
     return Trained(root)
@@ -84,18 +93,12 @@ def rows(number: int = 120, seed: int = 0) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def with_features(folder: Path, frame: pd.DataFrame) -> pd.DataFrame:
-    """`frame` with its columns a and b as `prep` leaves them with `features`; what has made them is `folder`."""
-    scaler = StandardScaler().set_output(transform="pandas").fit(frame[["a", "b"]])
-    folder.mkdir(parents=True)
-    (folder / "preprocessor.skops").write_bytes(storage.dumps(scaler))
-    digest = f"sha256:{hashlib.sha256((folder / 'preprocessor.skops').read_bytes()).hexdigest()}"
-    inputs = [{"name": name, "type": "float64"} for name in ("a", "b")]
-    facts = {"format": 1, "features": [], "inputs": inputs, "outputs": ["a", "b"], "target": "y", "digest": digest}
-    (folder / "features.json").write_text(json.dumps(facts))
-    made = frame.assign(**scaler.transform(frame[["a", "b"]]))
-    made.attrs[FEATURES] = digest
-    return made
+def prepared(root: Path, frame: pd.DataFrame, **body: Any) -> Path:
+    """`prep` of a frame with its columns a and b scaled: the folder of its outputs."""
+    context = context_of(root, {"source": {"input": "table"}, "target": "y", "features": [{"columns": ["a", "b"], "scale": "standard"}], **body})  # fmt: skip
+    write_table(Table(frame), root / "in" / "table")
+    prep.run(context)
+    return root / "out"
 
 
 def as_process(root: Path, spec: Mapping[str, Any], checkpoint: Path, **tables: pd.DataFrame) -> subprocess.Popen[str]:
