@@ -115,6 +115,14 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
+class Recalled:
+    """How many trials of another search a search was told of, and of how many that had succeeded."""
+
+    count: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class Observations:
     """Everything seen of one workflow.
 
@@ -122,7 +130,7 @@ class Observations:
     `refused` the attempts that could not be created at all, with the words of who refused. `waiting` says what the whole workflow waits for, `waits`
     what single attempts do, by their own word. `chosen` are the parameters of trials that were chosen and written down, `choosing` the tune steps
     for which that is under way, `unchosen` those for which it cannot be done, and why. `curves` are those of trials that may be stopped by them, by the
-    trial's attempt, `judging` the tune steps for which that is being decided.
+    trial's attempt, `judging` the tune steps for which that is being decided. `recalled` says what searches were told of others.
     """
 
     attempts: Mapping[AttemptId, Attempt] = field(default_factory=dict)
@@ -137,3 +145,4 @@ class Observations:
     unchosen: Mapping[str, str] = field(default_factory=dict)
     curves: Mapping[AttemptId, Curve] = field(default_factory=dict)
     judging: Set[str] = frozenset()
+    recalled: Mapping[str, Recalled] = field(default_factory=dict)

@@ -16,8 +16,8 @@ import msgspec
 from msgspec import UNSET
 
 from mlworkflow.core.errors import ExpressionError
-from mlworkflow.core.expressions import render
-from mlworkflow.core.kinds._space import Dimension, in_order, is_active
+from mlworkflow.core.expressions import as_text, render
+from mlworkflow.core.kinds._space import Dimension, holds, in_order, is_active, is_same
 from mlworkflow.core.kinds.tune import Metric, Tune
 from mlworkflow.core.parsing import schema_problem
 from mlworkflow.core.step import Step
@@ -117,6 +117,21 @@ def is_allowed(study: Tune, params: Mapping[str, Json], names: Mapping[str, Any]
         if not value:
             return False
     return True
+
+
+def misfit(study: Tune, params: Mapping[str, Json]) -> str:
+    """Why the parameters of another search's trial are none of this one's; empty where they are."""
+    for name in in_order(study.space):
+        if not is_active(study.space[name], params):
+            continue
+        if name not in params:
+            return f"has no parameter '{name}'"
+        if not holds(study.space[name], params[name]):
+            return f"{name}={as_text(params[name])} is outside the space"
+    for name, value in study.fixed.items():
+        if name in params and not is_same(params[name], value):
+            return f"{name}={as_text(params[name])}, and tune.fixed says {as_text(value)}"
+    return ""
 
 
 def values_of(study: Tune, numbers: Mapping[str, float | None]) -> list[float] | None:

@@ -11,7 +11,7 @@ import contextlib
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -19,7 +19,7 @@ import msgspec
 from mlworkflow.core import paths
 from mlworkflow.core.actions import Choose, Judge
 from mlworkflow.core.kinds.tune import Tune
-from mlworkflow.store.records import Chosen
+from mlworkflow.store.records import Chosen, Known
 
 COMMAND = (sys.executable, "-m", "mlworkflow.engine.sampling")
 IDLE = 60.0
@@ -57,10 +57,12 @@ class Chooser:
         self._lock = asyncio.Lock()
         self._retiring: asyncio.TimerHandle | None = None
 
-    async def choose(self, action: Choose, known: Mapping[str, Chosen]) -> dict[str, Chosen]:
-        """The parameters of the next trials by task; `known` is what was chosen for those before. Raises ChoiceFailed."""
+    async def choose(
+        self, action: Choose, known: Mapping[str, Chosen], prior: Sequence[Known] = ()
+    ) -> dict[str, Chosen]:
+        """The parameters of the next trials by task; `known` is what was chosen for those before, `prior` what another search has found. Raises ChoiceFailed."""
         first = len(action.told)
-        reply = await self._ask(question(action, known), PATIENCE)
+        reply = await self._ask({**question(action, known), "prior": prior}, PATIENCE)
         return {paths.numbered(action.task, first + index): chosen for index, chosen in enumerate(reply.chosen)}
 
     async def judge(self, uid: str, action: Judge) -> dict[int, int]:

@@ -11,7 +11,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from mlworkflow.core import rerun
 from mlworkflow.core.actions import Action, Choose, Judge, LookUp, Order, Probe, Promote, Publish, Start, Stop
@@ -24,9 +24,11 @@ from mlworkflow.engine.cache import Cache
 from mlworkflow.engine.choosing import ChoiceFailed, Chooser
 from mlworkflow.engine.driver import Driver, NotNow, Refused
 from mlworkflow.engine.live import Live
+from mlworkflow.engine.recalling import NoSearch, recall, run_of
 from mlworkflow.engine.sharing import NO_LIMITS, Limits, Sharing
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.errors import StoreError
+from mlworkflow.store.records import Known
 
 _log = logging.getLogger(__name__)
 OVER = 10_000
@@ -65,9 +67,11 @@ class Engine:
 
     async def open(self, plan: Plan, run: Run) -> Live:
         """Take up a workflow: `run` is what its status says, the store's records say the rest."""
-        results, checkpoints, chosen = await records.load(self.store, plan.workflow.namespace, plan.workflow.uid)
+        results, kept = await records.load(self.store, plan.workflow.namespace, plan.workflow.uid)
         run = rerun.with_records(run, results)
-        live = self.live[plan.workflow.uid] = Live(plan, run, results, checkpoints=checkpoints, chosen=chosen)
+        live = self.live[plan.workflow.uid] = Live(
+            plan, run, results, checkpoints=kept.checkpoints, chosen=kept.trials, priors=kept.priors
+        )
         return live
 
     def close(self, uid: str) -> None:
@@ -232,8 +236,9 @@ class Engine:
         return True
 
     async def _choose(self, live: Live, action: Choose) -> None:
-        """Have parameters chosen, and write them down. Raises ChoiceFailed, StoreError."""
-        chosen = await self.chooser.choose(action, live.chosen)
+        """Have parameters chosen, and write them down. Raises ChoiceFailed, NoSearch, StoreError."""
+        prior = await self._prior(live, action)
+        chosen = await self.chooser.choose(action, live.chosen, prior)
         for task, one in chosen.items():
             await records.keep_trial(self.store, live.key((task, 0)), one)
             live.chosen[task] = one
@@ -244,7 +249,7 @@ class Engine:
         """Ask Optuna by the side, for it may take long. The turn after it knows of the answer."""
         try:
             await asking
-        except ChoiceFailed as failure:
+        except (ChoiceFailed, NoSearch) as failure:
             live.unchosen[task] = str(failure)
         except Exception as trouble:  # the store is away, or a bug: asked again
             is_known = isinstance(trouble, StoreError)
@@ -253,6 +258,23 @@ class Engine:
         finally:
             del under_way[task]
             self.wake(live.workflow.uid)
+
+    async def _prior(self, live: Live, action: Choose) -> list[Known]:
+        """What a search knows of another one: found once, and written down. Raises NoSearch."""
+        wanted = action.study.warm_start
+        if wanted is UNSET:
+            return []
+        known = live.priors.get(action.task)
+        if known is None or known.source != wanted.from_:
+            under_way = [
+                other.workflow.uid
+                for other in self.live.values()
+                if (other.workflow.namespace, other.workflow.name) == (live.workflow.namespace, run_of(wanted))
+            ]
+            known = await asyncio.to_thread(recall, self.store, live.key((action.task, 0)), action.study, under_way)
+            await records.keep_prior(self.store, live.key((action.task, 0)), known)
+            live.priors[action.task] = known
+        return known.trials
 
     async def _publish(self, live: Live, action: Publish) -> None:
         attempt = (action.task, action.attempt)

@@ -9,7 +9,7 @@ from mlworkflow.core import orders
 from mlworkflow.core.actions import Order
 from mlworkflow.core.decide import Usage
 from mlworkflow.core.model import Workflow
-from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Result, Room, Seen
+from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Recalled, Result, Room, Seen
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import PENDING, Run
 from mlworkflow.core.values import ArtifactRef
@@ -17,7 +17,7 @@ from mlworkflow.core.view import View
 from mlworkflow.engine.curves import Curves
 from mlworkflow.engine.waits import Waits
 from mlworkflow.store.layout import AttemptKey
-from mlworkflow.store.records import Chosen
+from mlworkflow.store.records import Chosen, Prior
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class Live:
     """`results` mirrors the records in the store; `creating` are attempts that were decided on and do not exist yet, `trouble` why not.
 
     `missed` says why the cache had no result for an attempt that is under way. `checkpoints` holds the last checkpoint of each task, for its next attempt, `curves` what trials say of their metric on the way, `judging` the tune steps for which it is being decided who goes on by it, `waits` what attempts say that they wait for.
-    `chosen` holds the parameters of trials that the store has, `choosing` the tune steps for which more are chosen at the moment, `unchosen` why that cannot be done. `usage` is what it
+    `chosen` holds the parameters of trials that the store has, `priors` what searches were told of others, `choosing` the tune steps for which more are chosen at the moment, `unchosen` why that cannot be done. `usage` is what it
     took of what is shared after the last turn, `waiting_since` since when it waits for which locks. `probed` and `refused` are told to `decide`
     once. `is_settled` is false until the first turn after a start of the operator:
     before it, the state may not know of attempts that exist.
@@ -45,6 +45,7 @@ class Live:
     waits: Waits = field(default_factory=Waits)
     is_settled: bool = False
     chosen: dict[str, Chosen] = field(default_factory=dict)
+    priors: dict[str, Prior] = field(default_factory=dict)
     choosing: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     unchosen: dict[str, str] = field(default_factory=dict)
     judging: dict[str, asyncio.Task[None]] = field(default_factory=dict)
@@ -98,6 +99,7 @@ class Live:
             dict(self.unchosen),
             self.curves.shown,
             frozenset(self.judging),
+            recalled={task: Recalled(len(prior.trials), prior.of) for task, prior in self.priors.items()},
         )
 
     def restart(self, run: Run) -> None:

@@ -18,12 +18,15 @@ from mlworkflow.store.layout import AttemptKey, CheckpointKey, cas_key, checkpoi
 from mlworkflow.store.presence import is_present
 from mlworkflow.store.records import (
     Chosen,
+    Kept,
+    Prior,
     Record,
     load_run,
     read_record,
     write_checkpoint,
     write_left,
     write_log,
+    write_prior,
     write_record,
     write_trial,
 )
@@ -33,12 +36,17 @@ LOOKED_AT = 1 << 20
 """Bytes at the end of a log in which a trial's metric is looked for."""
 
 
-async def load(
-    store: ArtifactStore, namespace: str, uid: str
-) -> tuple[dict[AttemptId, Result], dict[str, ArtifactRef], dict[str, Chosen]]:
-    """Every committed result of a workflow, the last checkpoint of each task that left one, and the parameters chosen for trials."""
+async def load(store: ArtifactStore, namespace: str, uid: str) -> tuple[dict[AttemptId, Result], Kept]:
+    """Every committed result of a workflow, and with it the last checkpoint of each task that left one, the parameters chosen for trials, and what
+    searches were told.
+    """
     found = await asyncio.to_thread(load_run, store, namespace, uid)
-    return {(key.task, key.attempt): record for key, record in found.records.items()}, found.checkpoints, found.trials
+    return {(key.task, key.attempt): record for key, record in found.records.items()}, found
+
+
+async def keep_prior(store: ArtifactStore, key: AttemptKey, prior: Prior) -> None:
+    """Note what a search was told of another one."""
+    await asyncio.to_thread(write_prior, store, key.namespace, key.uid, key.task, prior)
 
 
 async def keep_trial(store: ArtifactStore, key: AttemptKey, chosen: Chosen) -> None:

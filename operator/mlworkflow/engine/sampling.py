@@ -15,7 +15,7 @@ import re
 import sys
 import warnings
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -24,7 +24,7 @@ from msgspec import UNSET
 from optuna import samplers
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import nsgaii
-from optuna.trial import Trial, TrialState, create_trial
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from mlworkflow.core.errors import UserError
 from mlworkflow.core.kinds._space import Dimension, holds, in_order, is_active, is_same
@@ -32,7 +32,7 @@ from mlworkflow.core.kinds.tune import Tune
 from mlworkflow.core.study import is_allowed, points_of
 from mlworkflow.engine.judging import NAME, Judgings, begin_brackets, pruner_of
 from mlworkflow.engine.told import Impossible, Told, number_of
-from mlworkflow.store.records import Chosen
+from mlworkflow.store.records import Chosen, Known
 
 TRIES = 1000
 """Draws for one trial until its parameters keep every constraint."""
@@ -48,6 +48,12 @@ _PICKLED = {
 """What the state of CMA-ES is made of, and nothing that could do anything."""
 
 
+_TENTH = 10
+"""Trials of which the best tenth is one."""
+_AS_NOTED = {"NSGAIISampler:generation": 0}
+"""What is noted with the trials of another search: to a genetic one they are the first generation."""
+
+
 class Question(msgspec.Struct):
     """A study, its history, and how many trials follow; with `asked`, which of these (trial → how many of its values have been judged) go on, in the
     study that is called `about`. Or a regular expression and the text that it is looked for in.
@@ -56,6 +62,7 @@ class Question(msgspec.Struct):
     study: Tune | None = None
     names: dict[str, Any] = {}
     told: list[Told] = []
+    prior: list[Known] = []
     count: int = 0
     pattern: str = ""
     text: str = ""
@@ -64,15 +71,18 @@ class Question(msgspec.Struct):
 
 
 class Search:
-    """A study of Optuna's that knows the trials in `told`."""
+    """A study of Optuna's that knows the trials in `told`, and before them those of another search in `prior`."""
 
-    def __init__(self, tune: Tune, names: Mapping[str, Any]) -> None:
+    def __init__(self, tune: Tune, names: Mapping[str, Any], prior: Sequence[Known] = ()) -> None:
         self._tune, self._names = tune, names
         self._order = in_order(tune.space)
         self._distributions = {name: _distribution(tune.space[name]) for name in self._order}
         self._study = optuna.create_study(directions=[metric.goal for metric in tune.objectives], study_name=NAME)
         self._drawn_in_vain = False
         self.told: list[Told] = []
+        for known in prior:
+            self._add(Told(known.params, known.values, finished=True, noted=_AS_NOTED))
+        self._prior = self._study.get_trials(deepcopy=False)
 
     def is_before(self, told: list[Told]) -> bool:
         """Whether a history goes on from what this study knows."""
@@ -87,7 +97,7 @@ class Search:
                 for key, value in trial.study.items():
                     storage.set_study_system_attr(study_id, key, value)
             elif trial.finished and not self.told[number].finished:
-                trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
+                trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, len(self._prior) + number)
                 if not storage.get_trial(trial_id).state.is_finished():
                     for step, value in trial.curve:
                         storage.set_trial_intermediate_value(trial_id, step, number_of(value))
@@ -122,7 +132,7 @@ class Search:
         before = storage.get_study_system_attrs(study_id)
         points = self._tune.enqueue
         for again in range(TRIES):
-            self._study.sampler = _sampler(self._tune, number, again)
+            self._study.sampler = _sampler(self._tune, number, again, self._prior)
             if number < len(points):
                 space = self._tune.space
                 self._study.enqueue_trial({name: _inner(space[name], value) for name, value in points[number].items()})
@@ -182,8 +192,8 @@ def _outer(dimension: Dimension, value: Any) -> Any:
     return value if dimension.int is not UNSET else points_of(dimension)[value]
 
 
-def _sampler(tune: Tune, number: int, again: int) -> samplers.BaseSampler:
-    """The sampler of one draw for one trial."""
+def _sampler(tune: Tune, number: int, again: int, prior: Sequence[FrozenTrial] = ()) -> samplers.BaseSampler:
+    """The sampler of one draw for one trial; `prior` are the trials of another search."""
     named = tune.algorithm.settings
     assert named
     name, settings = named
@@ -209,7 +219,7 @@ def _sampler(tune: Tune, number: int, again: int) -> samplers.BaseSampler:
             case "cmaes":
                 if "x0" in given:
                     given["x0"] = {key: _inner(tune.space[key], value) for key, value in given["x0"].items()}
-                return samplers.CmaEsSampler(seed=own, **given)
+                return samplers.CmaEsSampler(seed=own, **given, **_where_to_begin(tune, prior))
             case "qmc":  # one sequence, whose points are counted: the seed is that of the whole
                 independent = samplers.RandomSampler(seed=own)
                 return samplers.QMCSampler(seed=seed, independent_sampler=independent, **given)
@@ -218,6 +228,15 @@ def _sampler(tune: Tune, number: int, again: int) -> samplers.BaseSampler:
                 return samplers.NSGAIISampler(seed=own, **(given | operators))
     except (KeyError, StopIteration, TypeError, ValueError) as error:
         raise Impossible(f"{field}: {error}") from None
+
+
+def _where_to_begin(tune: Tune, prior: Sequence[FrozenTrial]) -> dict[str, Any]:
+    """CMA-ES begins with the distribution of the best tenth of a search; where that is no trial, at the best one."""
+    if len(prior) >= _TENTH:
+        return {"source_trials": list(prior)}
+    sign = 1 if tune.objectives[0].goal == "maximize" else -1
+    best = max(prior, key=lambda trial: sign * trial.values[0], default=None)
+    return {} if best is None else {"x0": best.params}
 
 
 def _check_pickles(noted: Mapping[str, Any]) -> None:
@@ -255,9 +274,11 @@ class Searches:
 
     def _search(self, question: Question, told: list[Told]) -> Search:
         assert question.study
-        key = msgspec.json.encode([question.study, question.names], order="sorted")
+        key = msgspec.json.encode([question.study, question.names, question.prior], order="sorted")
         same = [search for known, search in self._kept if known == key and search.is_before(told)]
-        search = max(same, key=lambda search: len(search.told), default=None) or Search(question.study, question.names)
+        search = max(same, key=lambda search: len(search.told), default=None) or Search(
+            question.study, question.names, question.prior
+        )
         self._kept = [(known, other) for known, other in self._kept if other is not search and known != key][1 - KEPT :]
         self._kept.append((key, search))
         return search

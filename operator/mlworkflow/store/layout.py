@@ -7,6 +7,7 @@
     <namespace>/runs/<workflow uid>/<task>/<attempt>.<artifact>.sig.json   the signature of a model that an attempt left
     <namespace>/runs/<workflow uid>/<task>/checkpoint.json      where the last checkpoint of a task is
     <namespace>/runs/<workflow uid>/<task>/trial.json           the parameters that were chosen for a trial
+    <namespace>/runs/<workflow uid>/<task>/prior.json           what a search was told of another one before it began
     <namespace>/cache/results/<64 hex>.json            a result, named by the digest of the facts that it follows from
     <namespace>/cache/steps/<workflow>/<task>/last.json         the facts of the last result of a workflow's task
     <namespace>/cache/code/<64 hex>.json               what code an image carries, named by the digest of the image
@@ -43,7 +44,7 @@ _ATTEMPT = r"(?P<attempt>0|[1-9][0-9]{0,8})"
 _ARTIFACT = r"[A-Za-z_][-A-Za-z0-9_]*"
 _RUN_KEY = re.compile(
     rf"(?P<namespace>[^/]+)/runs/(?P<uid>[^/]+)/(?P<task>[^.]+)/"
-    rf"({_ATTEMPT}((?P<beside>\.log|\.left)|\.(?P<artifact>{_ARTIFACT})\.sig)?|(?P<of_task>checkpoint|trial))\.json"
+    rf"({_ATTEMPT}((?P<beside>\.log|\.left)|\.(?P<artifact>{_ARTIFACT})\.sig)?|(?P<of_task>checkpoint|trial|prior))\.json"
 )
 
 _RUN = re.compile(r"(?=.{1,80}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -88,6 +89,14 @@ class CheckpointKey(NamedTuple):
 
 class TrialKey(NamedTuple):
     """The trial whose parameters they are."""
+
+    namespace: str
+    uid: str
+    task: str
+
+
+class PriorKey(NamedTuple):
+    """The search that it was told to."""
 
     namespace: str
     uid: str
@@ -146,6 +155,16 @@ def checkpoint_key(namespace: str, uid: str, task: str) -> str:
 def trial_key(namespace: str, uid: str, task: str) -> str:
     """The key of the parameters that were chosen for a trial."""
     return f"{_folder(namespace, uid, task)}trial.json"
+
+
+def prior_key(namespace: str, uid: str, task: str) -> str:
+    """The key of what a search was told of another one."""
+    return f"{_folder(namespace, uid, task)}prior.json"
+
+
+def task_prefix(namespace: str, uid: str, task: str) -> str:
+    """What the keys of everything that is kept of a task begin with, and of what it is made of; ends in ``/``."""
+    return _folder(namespace, uid, task)
 
 
 def signature_key(namespace: str, uid: str, task: str, attempt: int, artifact: str) -> str:
@@ -296,9 +315,9 @@ def digest_of(key: str) -> str | None:
 
 def parse_run_key(
     key: str,
-) -> AttemptKey | LogKey | LeftKey | CheckpointKey | TrialKey | SignatureKey | ProvenanceKey:
+) -> AttemptKey | LogKey | LeftKey | CheckpointKey | TrialKey | PriorKey | SignatureKey | ProvenanceKey:
     """What a key below `records_prefix` holds: an attempt's record, the place of its log, of what it left or of a task's checkpoint, a trial's
-    parameters, a model's signature, or the run's statement."""
+    parameters, what a search was told, a model's signature, or the run's statement."""
     if stated := _PROVENANCE.fullmatch(key):
         return ProvenanceKey(
             _checked(_NAMESPACE, "namespace", stated["namespace"]), _checked(_UID, "uid", stated["uid"])
@@ -312,7 +331,12 @@ def parse_run_key(
         _checked(_TASK, "task", matched["task"].replace("/_", ".")),
     )
     if matched["attempt"] is None:
-        return TrialKey(*where) if matched["of_task"] == "trial" else where
+        match matched["of_task"]:
+            case "trial":
+                return TrialKey(*where)
+            case "prior":
+                return PriorKey(*where)
+        return where
     attempt = AttemptKey(*where, int(matched["attempt"]))
     if matched["artifact"]:
         return SignatureKey(attempt, matched["artifact"])

@@ -22,14 +22,17 @@ from mlworkflow.store.errors import InvalidKey, NotFound
 from mlworkflow.store.layout import (
     AttemptKey,
     CheckpointKey,
+    PriorKey,
     TrialKey,
     checkpoint_key,
     left_key,
     log_key,
     parse_run_key,
+    prior_key,
     record_key,
     records_prefix,
     runs_prefix,
+    task_prefix,
     trial_key,
 )
 
@@ -157,18 +160,40 @@ def write_trial(store: ArtifactStore, namespace: str, uid: str, task: str, chose
     store.write_bytes(trial_key(namespace, uid, task), encode(chosen))
 
 
+class Known(msgspec.Struct, frozen=True):
+    """A trial of another search: its parameters, and its numbers in the order of the metrics."""
+
+    params: dict[str, Any]
+    values: list[float]
+
+
+class Prior(msgspec.Struct, frozen=True):
+    """What a search was told of another one: `source` as the spec names it, the run's uid, the trials that fit, and of how many that had succeeded."""
+
+    source: str
+    uid: str = ""
+    trials: list[Known] = []
+    of: int = 0
+
+
+def write_prior(store: ArtifactStore, namespace: str, uid: str, task: str, prior: Prior) -> None:
+    """Notes what a search was told, before it chooses anything."""
+    store.write_bytes(prior_key(namespace, uid, task), encode(prior))
+
+
 class Kept(NamedTuple):
-    """What an operator needs to know of a workflow's past: records by attempt, checkpoints and parameters of trials by task."""
+    """What an operator needs to know of a workflow's past: records by attempt; checkpoints, parameters of trials and what searches were told by task."""
 
     records: dict[AttemptKey, Record]
     checkpoints: dict[str, ArtifactRef]
     trials: dict[str, Chosen]
+    priors: dict[str, Prior]
 
 
-def load_run(store: ArtifactStore, namespace: str, uid: str) -> Kept:
-    """Everything kept of a workflow, by one listing; what was deleted meanwhile is left out."""
-    kept = Kept({}, {}, {})
-    for key in store.list(records_prefix(namespace, uid)):
+def load_run(store: ArtifactStore, namespace: str, uid: str, task: str = "") -> Kept:
+    """Everything kept of a workflow, or of one of its tasks and what that is made of, by one listing; what was deleted meanwhile is left out."""
+    kept = Kept({}, {}, {}, {})
+    for key in store.list(task_prefix(namespace, uid, task) if task else records_prefix(namespace, uid)):
         with contextlib.suppress(InvalidKey):
             found = parse_run_key(key)
             if isinstance(found, AttemptKey):
@@ -179,6 +204,9 @@ def load_run(store: ArtifactStore, namespace: str, uid: str) -> Kept:
             elif isinstance(found, TrialKey):
                 with contextlib.suppress(NotFound):
                     kept.trials[found.task] = msgspec.json.decode(store.read_bytes(key), type=Chosen)
+            elif isinstance(found, PriorKey):
+                with contextlib.suppress(NotFound):
+                    kept.priors[found.task] = msgspec.json.decode(store.read_bytes(key), type=Prior)
     return kept
 
 

@@ -12,6 +12,7 @@ from mlworkflow.store.layout import (
     CheckpointKey,
     Line,
     LogKey,
+    PriorKey,
     ProvenanceKey,
     SignatureKey,
     TrialKey,
@@ -23,6 +24,7 @@ from mlworkflow.store.layout import (
     log_key,
     parse_line_key,
     parse_run_key,
+    prior_key,
     provenance_key,
     record_key,
     records_prefix,
@@ -73,6 +75,7 @@ def test_every_key_is_read_back(task: str, attempt: int) -> None:
     assert parse_run_key(signature_key(*key, "log")) == SignatureKey(key, "log")
     assert parse_run_key(checkpoint_key(*where)) == where
     assert parse_run_key(trial_key(*where)) == TrialKey(*where)
+    assert parse_run_key(prior_key(*where)) == PriorKey(*where)
     folders = record_key(*key).split("/")[:-1]
     assert not any("." in folder for folder in folders)
     assert all(0 < len(folder) < 128 for folder in folders)

@@ -14,6 +14,8 @@ from mlworkflow.store.records import (
     ArtifactRef,
     Chosen,
     Kept,
+    Known,
+    Prior,
     Record,
     load_run,
     read_log,
@@ -21,6 +23,7 @@ from mlworkflow.store.records import (
     record_keys,
     write_checkpoint,
     write_log,
+    write_prior,
     write_record,
     write_trial,
 )
@@ -101,14 +104,25 @@ def test_a_record_is_written_once(store: ArtifactStore, folder: str) -> None:
     assert not write_record(store, key, msgspec.structs.replace(record, exit_code=1))
     assert read_record(store, key) == record
     store.write_bytes(f"{folder}/runs/uid-1/not-ours.txt", b"")
-    assert load_run(store, folder, "uid-1") == Kept({key: record}, {}, {})
-    assert load_run(store, folder, "uid-2") == Kept({}, {}, {})
+    assert load_run(store, folder, "uid-1") == Kept({key: record}, {}, {}, {})
+    assert load_run(store, folder, "uid-2") == Kept({}, {}, {}, {})
 
 
 def test_the_parameters_of_a_trial_are_found_with_the_records(store: ArtifactStore, folder: str) -> None:
     chosen = Chosen({"x": 0.1, "y": None, "z": [1, True]}, {"generation": 1}, {"seen": 2})
     write_trial(store, folder, "uid-3", "fold/1.tune/3", chosen)
-    assert load_run(store, folder, "uid-3") == Kept({}, {}, {"fold/1.tune/3": chosen})
+    assert load_run(store, folder, "uid-3") == Kept({}, {}, {"fold/1.tune/3": chosen}, {})
+
+
+def test_what_a_search_was_told_is_found_with_the_records_and_one_task_can_be_read_alone(
+    store: ArtifactStore, folder: str
+) -> None:
+    prior = Prior("nightly.tune", "uid-1", [Known({"x": 0.5, "y": None}, [0.25])], 3)
+    write_prior(store, folder, "uid-4", "tune", prior)
+    write_trial(store, folder, "uid-4", "tune/0", Chosen({"x": 1}))
+    write_trial(store, folder, "uid-4", "tune-again/0", Chosen({"x": 2}))
+    assert load_run(store, folder, "uid-4").priors == {"tune": prior}
+    assert load_run(store, folder, "uid-4", "tune") == Kept({}, {}, {"tune/0": Chosen({"x": 1})}, {"tune": prior})
 
 
 def test_one_listing_tells_records_and_checkpoints_of_nested_tasks_apart(store: ArtifactStore, folder: str) -> None:
@@ -123,7 +137,7 @@ def test_one_listing_tells_records_and_checkpoints_of_nested_tasks_apart(store: 
         write_checkpoint(store, CheckpointKey(folder, "uid-1", task), ArtifactRef("sha256:" + "f" * 64, 1, "directory"))
         write_checkpoint(store, CheckpointKey(folder, "uid-1", task), checkpoints[task])
         write_log(store, key, checkpoints[task])
-    assert load_run(store, folder, "uid-1") == Kept(records, checkpoints, {})
+    assert load_run(store, folder, "uid-1") == Kept(records, checkpoints, {}, {})
     assert {read_log(store, key) for key in records} == set(checkpoints.values())
     assert set(record_keys(store, folder, "uid-1")) == set(records)
     assert read_log(store, AttemptKey(folder, "uid-1", "a", 1)) is None

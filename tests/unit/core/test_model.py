@@ -283,6 +283,16 @@ def _tune(**fields: Any) -> dict[str, Any]:
             "one `metric`",
             id="a goal for several metrics",
         ),
+        pytest.param({"warmStart": {"from": "w.t"}}, "warmStart", "`grid` does not learn", id="a grid that learns"),
+        pytest.param(
+            {"warmStart": {"from": "t"}, "algorithm": {"tpe": {}}}, "warmStart.from", "<run>.<step>", id="no other run"
+        ),
+        pytest.param(
+            {"warmStart": {"from": "w.t"}, "algorithm": {"cmaes": {"sigma0": 0.1}}},
+            "algorithm.cmaes.sigma0",
+            "leave one of them out",
+            id="two beginnings",
+        ),
     ],
 )
 def test_a_mistake_in_a_tune_step_names_its_field(fields: dict[str, Any], path: str, words: str) -> None:
@@ -352,4 +362,14 @@ def test_without_retry_a_step_is_tried_once_and_waits_ten_minutes() -> None:
 
 def test_a_tune_step_leaves_what_its_trials_leave_and_its_own() -> None:
     outputs = a_workflow().tune("t", {"p": [1]}).parsed().steps["t"].outputs
-    assert {"trials", "best", "pareto", "trial_count", "failed_count", "pruned_count", "acc", "model"} == set(outputs)
+    assert {
+        "trials",
+        "best",
+        "pareto",
+        "trial_count",
+        "failed_count",
+        "pruned_count",
+        "warm_count",
+        "acc",
+        "model",
+    } == set(outputs)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from mlworkflow.core.errors import ExpressionError
@@ -74,6 +75,22 @@ class Trials(Fields, frozen=True):
     ] = UNSET
 
 
+class WarmStart(Fields, frozen=True):
+    """What another search has found, told to the algorithm before it chooses anything. It is looked up once, when the step starts."""
+
+    from_: Annotated[
+        str,
+        Meta(
+            max_length=256,
+            description="`<run>.<step>`: a `tune` step of another run of the namespace, of several runs of this name the newest that has it. The run may be "
+            "under way, or gone, as long as its records are kept. Its trials count that have succeeded, left every metric and fit the space.",
+        ),
+    ] = msgspec.field(name="from")
+    optional: Annotated[
+        bool, Meta(description="The search begins without it where there is none, or none of its trials fits.")
+    ] = False
+
+
 class Tune(Fields, frozen=True):
     """Searches for the best parameters of a step."""
 
@@ -116,6 +133,10 @@ class Tune(Fields, frozen=True):
         grid=Grid()
     )
     trials: Annotated[Trials, Meta(description="The budget.")] = Trials()
+    warm_start: Annotated[
+        WarmStart | UnsetType,
+        Meta(description="Begin with what another search has found: for `tpe`, `gp`, `cmaes` and `nsga2`."),
+    ] = UNSET
     report: Annotated[
         bool,
         Meta(
@@ -137,6 +158,8 @@ class Tune(Fields, frozen=True):
         return self.metrics if self.metrics is not UNSET else [] if self.metric is UNSET else [self.metric]
 
 
+_LEARNING = ("tpe", "gp", "cmaes", "nsga2")
+"""The algorithms that trials of another search tell anything."""
 _MANY = ("grid", "random", "tpe", "gp", "qmc", "nsga2")
 """The algorithms that can have several metrics."""
 
@@ -157,6 +180,7 @@ def _check(body: Tune) -> list[tuple[str, str]]:
         ),
         *_constraints(body),
         *_pruning(body),
+        *_warm_start(body),
     ]
 
 
@@ -198,6 +222,20 @@ def _pruning(body: Tune) -> Iterator[tuple[str, str]]:
     yield from pruner_problems(body.pruner)
     if body.metrics is not UNSET:
         yield "pruner", "belongs to a search with one `metric`"
+
+
+def _warm_start(body: Tune) -> Iterator[tuple[str, str]]:
+    if body.warm_start is UNSET:
+        return
+    run, _, step = body.warm_start.from_.rpartition(".")
+    if OPEN not in body.warm_start.from_ and not (run and step):
+        yield "warmStart.from", f"'{body.warm_start.from_}' is no search of another run: write <run>.<step>"
+    name, settings = body.algorithm.settings or ("grid", None)
+    if name not in _LEARNING:
+        yield "warmStart", f"`{name}` does not learn from trials; take one of: {', '.join(_LEARNING)}"
+    for field in ("x0", "sigma0", "use_separable_cma"):
+        if isinstance(settings, CmaEs) and getattr(settings, field):
+            yield f"algorithm.cmaes.{field}", "says where to begin, as `warmStart` does: leave one of them out"
 
 
 def _constraints(body: Tune) -> Iterator[tuple[str, str]]:
@@ -242,8 +280,9 @@ KIND = Kind(
         "trial_count": "integer",
         "failed_count": "integer",
         "pruned_count": "integer",
+        "warm_count": "integer",
     },
-    optional_outputs=frozenset({"pareto", "pruned_count", "study"}),
+    optional_outputs=frozenset({"pareto", "pruned_count", "study", "warm_count"}),
     check=_check,
     example=_EXAMPLE,
 )

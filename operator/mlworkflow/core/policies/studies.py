@@ -205,13 +205,18 @@ def _choose(search: _Search, first: int) -> None:
 
 def _tell(search: _Search, trials: Mapping[int, Task]) -> None:
     """The best trial so far, for whoever looks at the step while it runs."""
-    values = _values(search, trials)
-    if values and search.turn.task(search.node.task).phase is Phase.RUNNING:
+    turn, task, values = search.turn, search.node.task, _values(search, trials)
+    if turn.task(task).phase is not Phase.RUNNING:
+        return
+    said = []
+    if values:
         best = _shown(search, best_of(search.study, values), values)
         params = ", ".join(f"{name}={as_text(value)}" for name, value in best["params"].items())
-        search.turn.say(
-            search.node.task, f"the best so far is {best['value']}, of trial {best['trial']}: {params}"[:MESSAGE]
-        )
+        said.append(f"the best so far is {best['value']}, of trial {best['trial']}: {params}")
+    if (warm := search.study.warm_start) is not UNSET and (known := turn.seen.recalled.get(task)):
+        said.append(f"it began with {known.count} of the {known.of} trials of {warm.from_}")
+    if said:
+        turn.say(task, "; ".join(said)[:MESSAGE])
 
 
 def _values(search: _Search, trials: Mapping[int, Task]) -> dict[int, list[float]]:
@@ -245,6 +250,8 @@ def _settle(search: _Search, trials: Mapping[int, Task], why: str) -> None:
     if front:
         parameters["pareto"] = [_shown(search, number, values) for number in front]
     tried, began = _tried(search, trials), turn.task(node.task).started_at
+    if study.warm_start is not UNSET and (known := turn.seen.recalled.get(node.task)):
+        parameters["warm_count"] = known.count
     files = {"trials": history.table(study, tried)}
     if study.report:
         ended = history.Search(turn.workflow.name, node.step.name, began, turn.now, why.removeprefix(": "), best, front)
