@@ -10,6 +10,7 @@ import math
 import operator
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -51,16 +52,20 @@ def objectives_of(body: Mapping[str, Any]) -> list[Metric]:
     return msgspec.convert(body["metrics"] if "metrics" in body else [body["metric"]], list[Metric])
 
 
-def grid_points(study: Tune, names: Mapping[str, Any]) -> list[dict[str, Json]]:
+def grid_points(
+    study: Tune, names: Mapping[str, Any], tried: Mapping[int, Mapping[str, Json]] = MappingProxyType({})
+) -> list[dict[str, Json]]:
     """The parameters of a grid's trials, `trials.max` at most: the starting points, then every combination; the last parameter by name
-    varies fastest. Raises ExpressionError.
+    varies fastest. Those that trials have `tried` (number → parameters) and that are still of the grid keep their numbers, so that a space
+    can be widened anywhere and costs what is new in it. Raises ExpressionError.
     """
     most = int(study.trials.max)
+    kept = _kept(study, names, tried, most)
     found: list[dict[str, Json]] = []
-    seen: set[bytes] = set()
-    may_repeat = bool(study.enqueue) or any(dimension.when for dimension in study.space.values())
+    seen = {msgspec.json.encode(point, order="sorted") for point in kept.values()}
+    may_repeat = bool(seen or study.enqueue) or any(dimension.when for dimension in study.space.values())
     for point in itertools.islice(_combinations(study), COMBINATIONS):
-        if len(found) == most:
+        if len(found) + len(kept) >= most:
             break
         if may_repeat:
             known, before = msgspec.json.encode(point, order="sorted"), len(seen)
@@ -69,7 +74,29 @@ def grid_points(study: Tune, names: Mapping[str, Any]) -> list[dict[str, Json]]:
                 continue
         if is_allowed(study, point, names):
             found.append(point)
-    return found
+    if not kept:
+        return found
+    total = len(found) + len(kept)
+    others = iter([*(point for number, point in kept.items() if number >= total), *found])
+    return [kept[number] if number in kept else next(others) for number in range(total)]
+
+
+def _kept(
+    study: Tune, names: Mapping[str, Any], tried: Mapping[int, Mapping[str, Json]], most: int
+) -> dict[int, dict[str, Json]]:
+    """What has been tried and is of the grid, as the grid writes it: 3.0 of a status is the 3 of the list."""
+    kept: dict[int, dict[str, Json]] = {}
+    for number, params in sorted(tried.items()):
+        active = [name for name in in_order(study.space) if is_active(study.space[name], params)]
+        if number >= most or misfit(study, params) or any(name in params for name in study.space if name not in active):
+            continue
+        point = {
+            name: next(value for value in points_of(study.space[name]) if is_same(value, params[name]))
+            for name in active
+        }
+        if point not in kept.values() and is_allowed(study, point, names):
+            kept[number] = point
+    return kept
 
 
 def _combinations(study: Tune) -> Iterator[dict[str, Json]]:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from msgspec import UNSET
 
+from mlworkflow.core import paths
 from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.expressions import render
 from mlworkflow.core.fields import Input
@@ -144,7 +145,11 @@ class View:
     def grid(self, node: Node) -> list[dict[str, Any]]:
         """The points of a grid's trials. Raises ExpressionError."""
         if node.task not in self._grids:
-            self._grids[node.task] = grid_points(self.study(node), self.names(node))
+            study = self.study(node)
+            numbers = range(min(int(study.trials.max), len(self.tasks)))
+            states = {number: self.tasks.get(paths.numbered(node.task, number), PENDING) for number in numbers}
+            tried = {number: task.params for number, task in states.items() if task.params}
+            self._grids[node.task] = grid_points(study, self.names(node), tried)
         return self._grids[node.task]
 
     def field(self, field: str, value: Any, names: Names) -> Any:

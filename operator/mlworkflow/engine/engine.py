@@ -41,7 +41,8 @@ TURNS = 20
 
 class Engine:
     """`wake(uid)` asks for a turn of a workflow; `clock` gives seconds since the epoch; `is_known` says that every workflow there is has been opened;
-    `tell` hears of every turn that changed a run."""
+    `tell` hears of every turn that changed a run; `called` gives the runs of a namespace and a name that are kept elsewhere than here and in the
+    archive, the newest first."""
 
     def __init__(
         self,
@@ -52,8 +53,10 @@ class Engine:
         limits: Limits = NO_LIMITS,
         is_known: Callable[[], bool] = lambda: True,
         tell: Callable[[Plan, Run, Run], None] = lambda plan, before, after: None,
+        called: Callable[[str, str], Sequence[str]] = lambda namespace, name: (),
     ) -> None:
         self.tell = tell
+        self.called = called
         self.store = store
         self._over: dict[str, None] = {}  # in the order of closing
         self.driver = driver
@@ -259,6 +262,12 @@ class Engine:
             del under_way[task]
             self.wake(live.workflow.uid)
 
+    def _called(self, namespace: str, name: str) -> list[str]:
+        """The runs of a name that are not in the archive, as far as they are known here."""
+        found = [live.workflow for live in list(self.live.values())]
+        mine = [workflow.uid for workflow in found if (workflow.namespace, workflow.name) == (namespace, name)]
+        return list(dict.fromkeys([*mine, *self.called(namespace, name)]))
+
     async def _prior(self, live: Live, action: Choose) -> list[Known]:
         """What a search knows of another one: found once, and written down. Raises NoSearch."""
         wanted = action.study.warm_start
@@ -266,12 +275,8 @@ class Engine:
             return []
         known = live.priors.get(action.task)
         if known is None or known.source != wanted.from_:
-            under_way = [
-                other.workflow.uid
-                for other in self.live.values()
-                if (other.workflow.namespace, other.workflow.name) == (live.workflow.namespace, run_of(wanted))
-            ]
-            known = await asyncio.to_thread(recall, self.store, live.key((action.task, 0)), action.study, under_way)
+            runs = await asyncio.to_thread(self._called, live.workflow.namespace, run_of(wanted))
+            known = await asyncio.to_thread(recall, self.store, live.key((action.task, 0)), action.study, runs)
             await records.keep_prior(self.store, live.key((action.task, 0)), known)
             live.priors[action.task] = known
         return known.trials

@@ -1,4 +1,4 @@
-"""`warmStart`: the trials of another search, found by the name of its run among those under way and in the archive. Synchronous: `engine` uses a thread."""
+"""`warmStart`: the trials of another search, found by the name of its run, among those that are there and in the archive. Synchronous: `engine` uses a thread."""
 
 from __future__ import annotations
 
@@ -27,22 +27,25 @@ def run_of(wanted: WarmStart) -> str:
     return wanted.from_.rpartition(".")[0]
 
 
-def recall(store: ArtifactStore, own: AttemptKey, study: Tune, under_way: Sequence[str]) -> Prior:
-    """What the search `own` is to know before it begins; `under_way` are the runs of the wanted name that have not ended. Raises NoSearch, StoreError."""
+def recall(store: ArtifactStore, own: AttemptKey, study: Tune, runs: Sequence[str]) -> Prior:
+    """What the search `own` is to know before it begins; `runs` are those of the wanted name that are not in the archive, the newest first.
+
+    Raises NoSearch, StoreError.
+    """
     wanted = study.warm_start
     assert isinstance(wanted, WarmStart)
     try:
-        return _recalled(store, own, study, wanted, under_way)
+        return _recalled(store, own, study, wanted, runs)
     except NoSearch:
         if wanted.optional:
             return Prior(wanted.from_)
         raise
 
 
-def _recalled(store: ArtifactStore, own: AttemptKey, study: Tune, wanted: WarmStart, under_way: Sequence[str]) -> Prior:
+def _recalled(store: ArtifactStore, own: AttemptKey, study: Tune, wanted: WarmStart, runs: Sequence[str]) -> Prior:
     run, _, step = wanted.from_.rpartition(".")
     where = "tune.warmStart.from"
-    uids = [*under_way, *_ended(store, own.namespace, run, where)]
+    uids = [*runs, *_ended(store, own.namespace, run, where)]
     found: list[Known] = []
     for uid in uids:
         if (uid, step) != (own.uid, own.task) and (found := _trials(store, own.namespace, uid, step, study)):

@@ -71,6 +71,10 @@ class Home:
         matching = [run for run in self._read() if name in (run.id, run.name, run.uid)]
         return max(matching, key=lambda run: run.number, default=None)
 
+    def called(self, namespace: str, name: str) -> list[str]:
+        """The uids of the runs with an id or a name, the newest first."""
+        return [run.uid for run in reversed(self.runs()) if name in (run.id, run.name)]
+
     def claim(self, name: str) -> tuple[int, BinaryIO]:
         """The number of a new run, and its lock: while that is open, the run is under way and the number is no one else's."""
         taken = [run.number for run in self._read() if run.name == name]

@@ -135,7 +135,7 @@ class LocalRunner:
         tokens = LocalTokens()
         driver = self._driver = ProcessDriver(self._home, tokens, self._awake, self._clock, self._patience)
         lineage = LineageSender(self._lineage, self._clock) if self._lineage else None
-        engine = Engine(self._home.store, driver, self._awake, self._clock)
+        engine = Engine(self._home.store, driver, self._awake, self._clock, called=self._home.called)
         if lineage:
             engine.tell = lineage.tell
         has_webhooks = any(step.on_success or step.on_failure for step in self._plan.workflow.all_steps().values())

@@ -65,6 +65,12 @@ TRIALS = [
 ]
 
 
+def test_a_search_under_way_shows_its_counts_and_the_best_so_far() -> None:
+    message = "the best so far is 0.93, of trial 0: depth=5"
+    shown = render.run_page(run("Running", {**TUNE, "message": message}), NOW)
+    assert f"2/3, 1 failed; {message}" in shown
+
+
 def test_the_list() -> None:
     runs = [run("Running", message="waiting\nfor it"), Run("new", {"metadata": {"name": "new", "uid": "v"}})]
     assert render.run_table(runs, NOW) == (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from mlworkflow.core import rerun
 from mlworkflow.core.actions import Choose, Judge, Publish, Stop, Told
 from mlworkflow.core.observation import Curve, Result
 from mlworkflow.core.state import Phase
@@ -184,6 +185,43 @@ def test_more_trials_for_a_search_that_has_ended_run_the_difference_only() -> No
     assert play.started == ["t/1"]
     (publish,) = play.succeeds("t/1", acc=0.7).turn().asked(Publish)
     assert (publish.attempt, publish.parameters["best"]["trial"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("wider", "fields", "started"),
+    [
+        ({"p": [1, 3, 5, 8, 13]}, {}, {"t/3": {"p": 1}, "t/4": {"p": 13}}),
+        ({"p": [1, 3, 5, 8]}, {"enqueue": [{"p": 8}]}, {"t/3": {"p": 1}}),
+        ({"p": {"int": {"min": 1, "max": 9, "step": 2}}}, {}, {"t/2": {"p": 1}, "t/3": {"p": 7}, "t/4": {"p": 9}}),
+        ({"p": [3, 5, 8]}, {}, {}),
+    ],
+    ids=["values before and behind", "other starting points", "one that is of it no more", "nothing new"],
+)
+def test_a_wider_grid_runs_the_difference_only(
+    wider: dict[str, Any], fields: dict[str, Any], started: dict[str, Any]
+) -> None:
+    play = Play(a_workflow().tune("t", {"p": [3, 5, 8]})).turn()
+    for number in range(3):
+        play.succeeds(f"t/{number}", acc=number / 10)
+    play.turn().publishes().turn().restarts()
+    assert [play.task(f"t/{number}").params for number in range(3)] == [{"p": 3}, {"p": 5}, {"p": 8}]
+    play.plan = with_body(a_workflow().tune("t", wider), **fields).plan()
+    play.run = rerun.with_records(play.run, play.results)
+    play.asks_again().turn()
+    assert {order.task: order.params for order in play.orders} == started
+    assert play.is_("t/0", Phase.SUCCEEDED)
+    assert play.is_("t/1", Phase.SUCCEEDED)
+
+
+def test_a_wider_space_runs_the_difference_only_and_knows_what_fits() -> None:
+    play = Play(a_search(max=1)).turn().chooses({"x": 0.1}).turn().succeeds("t/0", acc=0.5).turn().publishes().turn()
+    (step,) = a_search(max=2).steps
+    wide = {**step, "tune": {**step["tune"], "space": {"x": {"float": {"min": -9, "max": 9}}}}}
+    play.plan = a_workflow().raw(wide).plan()
+    play.asks_again().turn()
+    assert (play.started, asked(play).told) == ([], (Told({"x": 0.1}, [0.5]),))
+    play.chooses({"x": -7.0}).turn()
+    assert play.started == ["t/1"]
 
 
 def test_a_whole_group_is_a_trial_and_its_output_is_the_metric() -> None:

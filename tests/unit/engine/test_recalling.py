@@ -24,6 +24,7 @@ from tests.builders import a_workflow, artifact
 
 from .world import NAMESPACE, UID, Operator, World
 
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning", "ignore:.*experimental")
 SPACE: dict[str, Any] = {"x": {"float": {"min": 0, "max": 1}}}
 OWN = AttemptKey(NAMESPACE, UID, "t", 0)
 

@@ -166,8 +166,10 @@ def _start(search: _Search, carry_on: CarryOn) -> None:
     under_way = sum(task.phase is Phase.RUNNING for task in trials.values())
     for number, task in trials.items():
         node = turn.node(search.name(number))
-        if task.phase is Phase.PENDING and under_way < int(search.study.trials.parallel):
-            under_way += start(turn, node)
+        if task.phase is Phase.PENDING and under_way < int(search.study.trials.parallel) and start(turn, node):
+            under_way += 1
+            if search.is_grid:  # it keeps its point, whatever becomes of the space
+                turn.note_params(node.task, turn.view.trial_params(node))
         carry_on(turn, node)
 
 
