@@ -16,21 +16,25 @@ from typing import Any
 import msgspec
 
 from mlworkflow.core.kinds.tune import Tune
+from mlworkflow.core.observation import Values
 from mlworkflow.core.state import Task
 from mlworkflow.core.status import stamp
 
+POINTS = 200
+"""Values on the way that the document has of a trial, evenly chosen, the last among them."""
 FORMAT = 1
 """Of the document. A reader refuses a higher one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A trial: its number, its state, its parameters, and its numbers by metric (None where it left none)."""
+    """A trial: its number, its state, its parameters, its numbers by metric (None where it left none), and what it said on the way."""
 
     number: int
     task: Task
     params: Mapping[str, Any]
     values: Mapping[str, float | None]
+    curve: Values = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,13 @@ def _trial(trial: Tried) -> dict[str, Any]:
         "attempts": task.attempt + 1,
         "cached": task.is_cached,
         "artifacts": {name: artifact.digest for name, artifact in task.artifacts.items()},
+        **({"curve": _thinned(trial.curve)} if trial.curve else {}),
     }
+
+
+def _thinned(curve: Values) -> Values:
+    every = -(-len(curve) // POINTS)
+    return curve[::-1][::every][::-1]
 
 
 def _cell(params: Mapping[str, Any], name: str) -> str:

@@ -95,6 +95,28 @@ def slice_of(trials: Sequence[Trial], metric: str, dimension: Dimension) -> Mark
     return svg(parts, _NARROW, _SHORT, f"{metric} by {dimension.name}")
 
 
+def curves(trials: Sequence[Trial], metric: str, best: int) -> Markup:
+    """What each trial said on the way, a line each; those that were stopped end in a dot."""
+    told = [trial for trial in trials if trial["curve"]][-_MOST_LINES:]
+    points = {trial["number"]: [(step, value) for step, value in trial["curve"] if value is not None] for trial in told}
+    everything = [pair for pairs in points.values() for pair in pairs]
+    floor = _TALL - BOTTOM
+    across = Scale(Dimension("step", "number"), [step for step, _ in everything], LEFT, _WIDE - RIGHT)
+    up = Scale(Dimension(metric, "number"), [value for _, value in everything], floor - 6, TOP)
+    parts = [*_axes(across, up, _WIDE, _TALL, "step"), _aside(metric, floor)]
+    for trial in sorted(told, key=lambda trial: trial["number"] == best):
+        places = [(across.at(step), up.at(value)) for step, value in points[trial["number"]]]
+        if not places:
+            continue
+        kind = "line best" if trial["number"] == best else f"line {trial['phase'].lower()}"
+        path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+        opacity = 1.0 if trial["number"] == best else 0.55
+        parts.append(tag("path", _title(trial, metric), d=path, class_=kind, stroke_opacity=opacity))
+        if trial["phase"] == "Pruned":
+            parts.append(tag("circle", _title(trial), cx=places[-1][0], cy=places[-1][1], r=3, class_="mark"))
+    return svg(parts, _WIDE, _TALL, f"{metric} on the way, a line for each trial")
+
+
 def parallel(trials: Sequence[Trial], metric: str, space: Sequence[Dimension], best: int, *, is_max: bool) -> Markup:
     """A line for each trial through its parameters to its value; the better the trial, the stronger its line."""
     found = [trial for trial in trials if _counts(trial, metric)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -34,13 +34,26 @@ def study_facts(study: Study) -> dict[str, Any]:
         "importances": {metric: [{"param": name, "share": round(share, 4)} for name, share in importances(study, metric)] for metric in study.metrics},
         "pareto": document["pareto"],
         "time_line": lanes,
-        "trials": [{**{key: trial[key] for key in ("number", "params", "values", "seconds", "cached", "message")}, "phase": _word(trial), "reason": trial["reason"]} for trial in trials],
+        "trials": [{**{key: trial[key] for key in ("number", "params", "values", "seconds", "cached", "message")}, "phase": _word(trial), "reason": trial["reason"], "curve": trial.get("curve", [])} for trial in trials],
+        "spared": _spared(trials),
     }  # fmt: skip
 
 
 def _word(trial: Mapping[str, Any]) -> str:
     """How a trial ended, in one word: one that was stopped early because it was not promising has a word of its own."""
     return "Pruned" if trial["reason"] == "Pruned" else str(trial["phase"])
+
+
+def _spared(trials: Sequence[Mapping[str, Any]]) -> float | None:
+    """The share of the steps that were not taken because trials were stopped on the way; None where nobody told of any."""
+    told = [trial for trial in trials if trial.get("curve") and _word(trial) in ("Succeeded", "Pruned")]
+    whole: list[int] = [trial["curve"][-1][0] for trial in told if _word(trial) == "Succeeded"]
+    if not whole:
+        return None
+    first: int = min(trial["curve"][0][0] for trial in told)
+    taken: int = sum(min(trial["curve"][-1][0], max(whole)) - first + 1 for trial in told if _word(trial) == "Pruned")
+    steps = max(whole) - first + 1
+    return round((steps * (len(told) - len(whole)) - taken) / (steps * len(told)), 4)
 
 
 def _best_so_far(study: Study, metric: str) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ def study_page(facts: Mapping[str, Any], title: str, digests: Mapping[str, str])
     """The document. `title` says which step of which workflow, `digests` what came in."""
     metric = facts["objectives"][0]["name"]
     (algorithm,) = facts["algorithm"]
-    line = f"{len(facts['trials']):,} trials of {len(facts['space']):,} parameters by {algorithm}, {_aims(facts)}"
+    line = f"{_many(len(facts['trials']), 'trial')} of {_many(len(facts['space']), 'parameter')} by {algorithm}, {_aims(facts)}"
     verdict = tag(
         "div",
         "Ended early" if facts["ended"] else "Complete",
@@ -33,6 +33,7 @@ def study_page(facts: Mapping[str, Any], title: str, digests: Mapping[str, str])
         _headlines(facts, metric),
         tag("div", _history(facts, metric), _importances(facts), class_="pair"),
         *_fronts(facts),
+        _curves(facts, metric),
         _parallel(facts, metric),
         _slices(facts, metric),
         tag("div", _best(facts), _top(facts, metric), class_="pair"),
@@ -41,6 +42,10 @@ def study_page(facts: Mapping[str, Any], title: str, digests: Mapping[str, str])
         _provenance(facts, digests),
     ]
     return document(f"{title}: tuning report", parts)
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _aims(facts: Mapping[str, Any]) -> str:
@@ -136,6 +141,16 @@ def _fronts(facts: Mapping[str, Any]) -> list[Markup]:
     found = table(["Trial", *metrics, "Parameters"], rows, numeric_from=len(metrics) + 2)
     content = [*pictures, found] if len(pictures) == 1 else [tag("div", *pictures, class_="pair"), found]
     return [section("Pareto front", note, tag("div", *content, class_="pair" if len(pictures) == 1 else None))]
+
+
+def _curves(facts: Mapping[str, Any], metric: str) -> Markup:
+    if not any(trial["curve"] for trial in facts["trials"]):
+        return Markup("")
+    note = f"What each trial said of {metric} while it ran; the best is marked, and a dot is where a trial was stopped."
+    if facts["spared"]:
+        note += f" Stopping them spared {facts['spared']:.0%} of the steps."
+    picture = study_charts.curves(facts["trials"], metric, facts["best"]["trial"])
+    return section("On the way", note, tag("div", picture, class_="scroll wide"))
 
 
 def _parallel(facts: Mapping[str, Any], metric: str) -> Markup:

@@ -46,13 +46,14 @@ svg .inverse{fill:var(--card);font-weight:600}
 .dot{fill:var(--accent)}
 .dot.best{fill:var(--good)}
 .line{stroke:var(--accent);stroke-width:1.6;fill:none}
+.line.pruned{stroke:var(--soft)}
 .line.best{stroke:var(--good);stroke-width:3.5}
 .pole{stroke:var(--soft);fill:none}
 .halo{stroke:var(--card);stroke-width:3;paint-order:stroke}
 .mark,.span{fill:var(--soft)}
 .span.succeeded{fill:var(--accent)}
 .mark.failed,.span.failed{fill:var(--bad)}
-.slices{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,290px),1fr));gap:14px}
+.slices{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,290px),1fr));gap:14px}
 .wide svg{min-width:640px}
 h3{margin:10px 0 4px;font-size:13px}
 .spark{width:120px;height:24px}

@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from mlworkflow.core import history
 from mlworkflow.core.actions import Publish
 from mlworkflow.core.errors import SpecError
-from mlworkflow.core.state import Phase
+from mlworkflow.core.state import Phase, Task
+from mlworkflow.core.study import study_of
 
 from tests.builders import WorkflowBuilder, a_workflow
 
@@ -52,6 +54,15 @@ def test_all_that_is_known_of_the_trials_is_one_document() -> None:
         {},
     )
     assert third["started"] > first["started"]
+
+
+def test_of_what_a_trial_said_on_the_way_the_document_has_a_part_with_the_last() -> None:
+    study = a_search().parsed().steps["t"]
+    values = tuple((step, step / 10) for step in range(1001))
+    tried = [history.Tried(0, Task(phase=Phase.SUCCEEDED), {"p": 3}, {"acc": 1.0}, values)]
+    search = history.Search("w", "t", 0.0, 1.0, "", 0, ())
+    (trial,) = json.loads(history.document(study_of(study, {"params": {}}), tried, search))["trials"]
+    assert (len(trial["curve"]) <= history.POINTS, trial["curve"][-1]) == (True, [1000, 100.0])
 
 
 def test_a_report_is_a_step_that_follows_and_whose_failure_fails_nothing() -> None:

@@ -149,6 +149,30 @@ def test_odd_searches_have_a_page_too(trials: list[dict[str, Any]], tmp_path: Pa
     assert "nan" not in page
 
 
+def test_trials_that_were_stopped_are_shown_on_the_way_with_what_that_spared(tmp_path: Path) -> None:
+    from mlworkflow_steps.data.trials import Study
+    from mlworkflow_steps.report.study_facts import study_facts
+    from mlworkflow_steps.report.study_page import study_page
+
+    whole = [[step, 0.1 * step] for step in range(10)]
+    pruned = {
+        "phase": "Cancelled",
+        "reason": "Pruned",
+        "values": {},
+        "artifacts": {},
+        "curve": [[0, 0.0], [1, None], [4, 0.1]],
+    }
+    file = tmp_path / "study.json"
+    trials = [trial(0, curve=whole), trial(1, **pruned), trial(7, curve=whole)]
+    file.write_text(json.dumps(document(trials, METRICS[:1], pareto=[])))
+    facts = study_facts(Study.read(file))
+    assert (facts["counts"], facts["spared"]) == ({"Succeeded": 2, "Pruned": 1}, pytest.approx(5 / 30, abs=1e-4))
+    page = study_page(json.loads(json.dumps(facts, allow_nan=False)), "w / tune", {})
+    no_network(page)
+    assert "Stopping them spared 17% of the steps." in page
+    assert page.count('class="line pruned"') == 1
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

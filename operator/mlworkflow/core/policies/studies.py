@@ -281,6 +281,7 @@ def _tried(search: _Search, trials: Mapping[int, Task]) -> list[Tried]:
             task,
             search.turn.view.trial_params(search.turn.node(search.name(number))),
             {name: value_named(task, name) for name in names},
+            search.curve(number).values,
         )
         for number, task in trials.items()
     ]
