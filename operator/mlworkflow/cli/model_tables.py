@@ -10,6 +10,8 @@ from mlworkflow.cli.render import table
 from mlworkflow.core.duration import human
 
 _Plain = Mapping[str, Any]
+COLUMNS = 6
+"""Versions whose metrics are shown beside each other."""
 
 
 def models(found: Sequence[_Plain], now: float) -> str:
@@ -25,7 +27,7 @@ def models(found: Sequence[_Plain], now: float) -> str:
 
 
 def model(found: _Plain, now: float) -> str:
-    """What `show` shows: the versions, the newest first, and every move, the last first."""
+    """What `show` shows: the versions, the newest first, with their metrics, and every move, the last first."""
     versions = [
         [
             str(one["number"]),
@@ -33,7 +35,6 @@ def model(found: _Plain, now: float) -> str:
             one["digest"],
             _age(one["added"], now),
             _made(one),
-            _metrics(one["metrics"]),
         ]
         for one in reversed(found["versions"])
     ]
@@ -50,7 +51,8 @@ def model(found: _Plain, now: float) -> str:
     ]
     return "\n\n".join(
         (
-            table(["VERSION", "ALIASES", "DIGEST", "AGE", "LEFT BY", "METRICS"], versions),
+            table(["VERSION", "ALIASES", "DIGEST", "AGE", "LEFT BY"], versions),
+            *_metrics(found["versions"]),
             table(["MOVE", "AGE", "ALIAS", "VERSION", "BY", "WHY"], moves),
         )
     )
@@ -78,5 +80,13 @@ def _made(version: _Plain) -> str:
     return f"{made['workflow']} {made['task']} ({made['uid']})" if made else "-"
 
 
-def _metrics(found: Mapping[str, float]) -> str:
-    return ", ".join(f"{name}={value:.4g}" for name, value in found.items()) or "-"
+def _metrics(versions: Sequence[_Plain]) -> list[str]:
+    """A table of what is known of the newest versions, if anything is."""
+    shown = versions[: -COLUMNS - 1 : -1]
+    names = sorted({name for version in shown for name in version["metrics"]})
+    rows = [[name, *(_number(version["metrics"].get(name)) for version in shown)] for name in names]
+    return [table(["METRIC", *(f"VERSION {version['number']}" for version in shown)], rows)] if rows else []
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.5g}"

@@ -45,6 +45,8 @@ def test_a_run_promotes_what_the_next_is_compared_with(mlwf: Shell, sh: Sh) -> N
     assert "champion (2)" in mlwf("models", "list")
     text = mlwf("models", "show", "bikes")
     assert "1 -> 2" in text
+    assert ["METRIC", "VERSION", "2", "VERSION", "1"] in [line.split() for line in text.splitlines()]
+    assert ["train.score", "2", "1"] in [line.split() for line in text.splitlines()]
     assert f"w train ({runs[1]['metadata']['uid']})" in text
     mlwf("verify", "w")
 
