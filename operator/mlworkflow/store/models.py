@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.errors import NotFound, StoreRefused, StoreUnavailable
-from mlworkflow.store.layout import cas_key, models_prefix, move_key, move_number, moves_prefix
+from mlworkflow.store.layout import cas_key, is_namespace, models_prefix, move_key, move_number, moves_prefix
 from mlworkflow.store.model_log import Made, Model, Move, Version, fold
 from mlworkflow.store.presence import renewed
 
@@ -66,8 +66,9 @@ class Wish:
 
 
 def names(store: ArtifactStore, namespace: str) -> list[str]:
-    """The models of a namespace. Raises `StoreError`."""
-    return sorted(store.folders(models_prefix(namespace)))
+    """The models of a namespace; what others keep beside them is none. Raises `StoreError`."""
+    found = (name for name in store.folders(models_prefix(namespace)) if is_namespace(name))
+    return sorted(name for name in found if any(store.list(moves_prefix(namespace, name))))
 
 
 def read(store: ArtifactStore, namespace: str, name: str) -> Model:

@@ -125,6 +125,9 @@ def test_garbage_collection_keeps_every_version(store: ArtifactStore, namespace:
     for data in (b"1", b"2"):
         models.promote(store, namespace, "m", candidate(store, namespace, data), wish(data.decode()))
     other = kept(store, namespace, b"garbage")
+    for foreign in ("notes/x.json", "No Model/y.json"):
+        store.write_bytes(f"{namespace}/models/{foreign}", b"{}")
+    assert models.names(store, namespace) == ["m"]
     collect(store, namespace, Known((), ()), Retention(grace=-1000))
     assert [models.find(store, namespace, "m", text).number for text in ("1", "champion")] == [1, 2]
     assert store.stat(cas_key(namespace, other.digest)) is None
