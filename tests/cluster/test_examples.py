@@ -159,6 +159,25 @@ def test_a_dataset_and_an_address_as_inputs(cluster: Cluster, operator: str, nam
     assert "InputInvalid: spec.steps[0].inputs.x.from.sha256: " in refused["message"]
 
 
+def test_a_model_is_promoted_by_a_step_and_moved_by_a_person(
+    cluster: Cluster, operator: str, namespace: str, tmp_path: Path
+) -> None:
+    me = json.loads(cluster.kubectl("auth", "whoami", "-o", "json"))["status"]["userInfo"]["username"]
+    cluster.apply(namespace, example("retrain"))
+    first = ended(cluster, namespace, "retrain", tmp_path)
+    promises.retrain_promoted(first)
+    at = ("-n", namespace, "-o", "json")
+    moved = json.loads(
+        mlwf(cluster, "models", "promote", "bookings", "champion", "--alias", "best", "-m", "tried", *at)
+    )
+    shown = json.loads(mlwf(cluster, "models", "show", "bookings", *at))
+    assert shown["aliases"] == {"best": 1, "champion": 1}
+    assert [move["digest"] for move in shown["moves"]] == [first.outputs("promote")["digest"]] * 2
+    assert shown["moves"][0]["by"].startswith(f"{namespace}/retrain (")
+    assert (shown["moves"][1], moved["by"]) == (moved, me)
+    assert len(cluster.get("pods", namespace)) == 5, "one for each step that has one: none to look up or to promote"
+
+
 def test_the_bike_example_on_a_table_served_over_http(
     cluster: Cluster, operator: str, namespace: str, tmp_path: Path
 ) -> None:
