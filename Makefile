@@ -38,7 +38,7 @@ demo: $(VENV)/.installed ## Train, tune and evaluate a model on this machine, no
 .PHONY: prepare
 prepare: $(VENV)/.ready ## Build what the test tiers need: servers, the node, its images, a kind node image
 	@for tier in $(TIERS); do case $$tier in \
-	  component) $(NODE) build minio registry ;; \
+	  component) $(NODE) build minio registry && $(NODE) browser ;; \
 	  cluster) [ -n "$$KUBECONFIG" ] || { $(NODE) build && $(NODE) up > /dev/null && $(NODE) images; } ;; \
 	  kind) python3 tests/kind prepare ;; \
 	esac || { echo "The tier '$$tier' cannot run here. Name fewer: make test TIERS='unit'" >&2; exit 2; }; done

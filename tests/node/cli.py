@@ -56,7 +56,19 @@ def _env(_: argparse.Namespace) -> None:
     print(f"export KUBECONFIG={KUBECONFIG}")
 
 
-_COMMANDS = {"build": _build, "up": _up, "down": _down, "images": _images, "status": _status, "env": _env}
+def _browser(_: argparse.Namespace) -> None:
+    prerequisites.need_browser()
+
+
+_COMMANDS = {
+    "browser": _browser,
+    "build": _build,
+    "up": _up,
+    "down": _down,
+    "images": _images,
+    "status": _status,
+    "env": _env,
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("down", help="stop the node and leave nothing but the cache")
     images = commands.add_parser("images", help="build images where something changed, and load them into the node")
     images.add_argument("only", nargs="*", metavar="IMAGE", help="image names; all of them when none is named")
+    commands.add_parser("browser", help="see to it that there is a browser, for the tests that look at reports")
     commands.add_parser("status", help="each component's state")
     commands.add_parser("env", help="export lines for PATH (kubectl, helm, weed, …) and KUBECONFIG")
     return parser

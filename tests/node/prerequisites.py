@@ -30,6 +30,8 @@ IMAGES = {
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
     "/bin/busybox": "busybox-static",
 }
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+FONTS = {"/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf": "fonts-dejavu-core"}
 GO_OLDEST = (1, 26)
 
 
@@ -60,6 +62,12 @@ def need_packages(proofs: dict[str, str]) -> None:
     if subprocess.run(install, env=quiet, capture_output=True).returncode:
         run("apt-get", "update", "-qq", env=quiet)  # package lists that are old or were never fetched
         run(*install, env=quiet)
+
+
+def need_browser() -> None:
+    """For the tests that look at reports: any Chromium will do."""
+    if not any(map(_is_there, BROWSERS)):
+        need_packages({BROWSERS[0]: "chromium"} | FONTS)
 
 
 def need_go() -> None:

@@ -19,7 +19,7 @@ from mlworkflow.core.kinds import KINDS
 from mlworkflow.core.kinds._features import Feature
 from mlworkflow.core.kinds._pruning import Pruner, Wrapped
 from mlworkflow.core.kinds._space import VALUES, Dimension, FloatRange, IntRange
-from mlworkflow.core.kinds.evaluate import Bound
+from mlworkflow.core.kinds.evaluate import Bound, SliceBound
 from mlworkflow.core.kinds.prep import Source
 from mlworkflow.core.kinds.tune import Algorithm, Tune
 from mlworkflow.core.names import MAX_NAME
@@ -77,6 +77,7 @@ def one_of(fields: tuple[str, ...]) -> list[dict[str, Any]]:
 
 COUNTS: Mapping[str, Mapping[str, Any]] = {
     Bound.__name__: {"minProperties": 1},
+    SliceBound.__name__: {"minProperties": 1},
     Dimension.__name__: {"oneOf": one_of(VALUES)},
     Feature.__name__: {"oneOf": one_of(("column", "columns"))},
 }

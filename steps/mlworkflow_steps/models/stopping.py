@@ -107,7 +107,7 @@ def fit_in_rounds(
     way = way_of(estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator)
     learn = rows
     if validation is None:
-        stratify = score.task == "classification"
+        stratify = "classification" in score.tasks and rows.true is not None and rows.true.ndim == 1
         learn, validation = held_back(rows, stopping.validation, seed, stratify=stratify)
     rounds, value = _best_rounds(estimator, learn, validation, way, stopping, score, class_weight, report)
     head, part, data = _prepared(estimator, rows, class_weight)

@@ -33,13 +33,24 @@ def header(eyebrow: str, title: str, line: str, verdict: Markup) -> Markup:
     return tag("header", text, verdict)
 
 
-def headline(title: str, value: object, note: str) -> Markup:
-    """One number that the reader should see first."""
-    return tag("div", tag("div", title, class_="soft"), tag("b", value), tag("div", note, class_="soft"), class_="card")
+def headline(title: str, value: object, *notes: str) -> Markup:
+    """One number that the reader should see first; a line for each note."""
+    lines = (tag("div", note, class_="soft") for note in notes)
+    return tag("div", tag("div", title, class_="soft"), tag("b", value), *lines, class_="card")
 
 
 def section(title: str, note: str, *content: Markup) -> Markup:
-    return tag("section", tag("h2", title), tag("p", note, class_="soft"), *content)
+    return tag("section", tag("h2", title), *([tag("p", note, class_="soft")] if note else []), *content)
+
+
+def halves(*sections: Markup) -> Markup:
+    """Sections side by side where there is room; what has no partner takes the whole width."""
+    return tag("div", *(each for each in sections if each), class_="pair")
+
+
+def folded(title: str, *content: Markup) -> Markup:
+    """What is only there for who asks: opened without a script."""
+    return tag("details", tag("summary", title), *content)
 
 
 def number(value: float) -> str:
@@ -47,3 +58,8 @@ def number(value: float) -> str:
     if abs(value) < 1:
         return f"{round(value, 4) + 0.0:.4f}"
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+
+
+def measured(value: float) -> str:
+    """A number among others like it: four digits whatever they are, so that columns line up."""
+    return number(value) if abs(value) < 1 or abs(value) >= 10_000 else f"{value:#.4g}".rstrip(".")
