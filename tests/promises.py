@@ -330,6 +330,45 @@ def _refused(ended: Ended) -> dict[str, Any]:
     return document
 
 
+_PREDICTING = ["data", "prep", "train", "rehearse", "predict"]
+
+
+def predict(ended: Ended) -> None:
+    assert ended.status["phase"] == "Succeeded"
+    assert ended.phases == dict.fromkeys(_PREDICTING, "Succeeded") | {"alarm": "Skipped"}
+    _check_predictions(ended)
+    assert ended.outputs("predict")["skewed"] == []
+
+
+def predict_warm(ended: Ended) -> None:
+    assert ended.phases == dict.fromkeys([*_PREDICTING, "alarm"], "Succeeded")
+    _check_predictions(ended)
+    assert ended.text("alarm.note") == 'unlike the training table: ["temp"]\n'
+    page = ended.text("predict.report")
+    no_network(page)
+    assert "Drift in “temp”" in page
+
+
+def predict_renamed(ended: Ended) -> None:
+    assert ended.phases == dict.fromkeys(_PREDICTING, "Succeeded") | {"predict": "Failed", "alarm": "Skipped"}
+    assert ended.tasks["predict"]["reason"] == "ColumnNotFound"
+    assert "temp (is it 'temperature' now?)" in ended.tasks["predict"]["message"]
+
+
+def _check_predictions(ended: Ended) -> None:
+    """Every row has its answer, near the truth that the example is made by, and the digest of the model as the run has it."""
+    rows = pd.read_csv(ended.download("data.next")).merge(
+        pd.read_parquet(ended.download("predict.predictions")), "left"
+    )
+    assert len(rows) == ended.outputs("predict")["rows"] == 400
+    truth = 40 + rows["hour"] + 2 * rows["temp"] + 9 * (rows["site"] == "north")
+    assert (rows["prediction"] - truth).abs().median() < 3
+    digest = ended.tasks["train"]["artifacts"]["model"]["digest"]
+    assert set(rows["model"]) == {digest}
+    assert ended.outputs("predict")["model"] == digest
+    assert ended.outputs("rehearse") == {"passed": True}
+
+
 def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 

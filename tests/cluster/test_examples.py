@@ -78,6 +78,7 @@ def ended(cluster: Cluster, namespace: str, name: str, folder: Path, timeout: fl
         ("sweep", {}, promises.sweep),
         ("profile", {}, promises.profile_of_many_columns),
         ("profile", {"set": "wine"}, promises.profile_of_few_columns),
+        ("predict", {}, promises.predict),
         ("validate", {}, promises.validate),
         ("validate", {"fault": "broken"}, promises.validate_broken),
         ("validate", {"fault": "leak"}, promises.validate_leak),

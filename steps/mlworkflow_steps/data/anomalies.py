@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
+
+from mlworkflow_steps.errors import SpecInvalid
+from mlworkflow_steps.spec import Fields
 
 Level: TypeAlias = Literal["block", "warn", "ignore"]
 
@@ -56,6 +59,19 @@ class Levels:
     """The levels that the spec declares, over the defaults."""
 
     declared: Mapping[str, Level] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, fields: Fields, names: Iterable[str], over: Mapping[str, Level] | None = None) -> Levels:
+        """Those of these `names` in the spec, over those `over` the defaults. Raises StepFailure that names the field."""
+        declared = dict(over or {})
+        for name in names:
+            if name not in DEFAULT_LEVELS:
+                raise SpecInvalid(fields.where(name), f"is no anomaly; known are: {', '.join(DEFAULT_LEVELS)}")
+            level = fields.get(name)
+            if level not in get_args(Level):
+                raise SpecInvalid(fields.where(name), f"must be one of {', '.join(get_args(Level))}, not {level!r}")
+            declared[name] = level
+        return cls(declared)
 
     def judged(self, found: Sequence[Anomaly]) -> list[Anomaly]:
         """The anomalies with their levels, blocking ones first, without those that nobody wants to know of."""

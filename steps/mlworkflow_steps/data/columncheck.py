@@ -16,7 +16,7 @@ from mlworkflow_steps.data.kinds import TIME, Kind, is_quantity, kind_of, texts
 from mlworkflow_steps.data.schema import Rule, Schema
 from mlworkflow_steps.data.statistics import plain
 
-_EXAMPLES = 5
+EXAMPLES = 5
 _FAMILY: Mapping[Kind, str] = {
     "integer": "quantity", "number": "quantity", "category": "label", "text": "label", "time": "label", "boolean": "boolean", "empty": "",
 }  # fmt: skip
@@ -131,21 +131,32 @@ def _anomaly(
         like = _likely_new_name(name, wanted[name], frame, extra)
         return Anomaly("ColumnMissing", table, (name,), f"column '{name}' is not there{f'; is it {like!r} now?' if like else ''}")  # fmt: skip
     name = str(error.schema.name)
-    rule, values = wanted[name], frame[name]
+    values = frame[name]
     if code in ("MissingValues", "LabelAbsent"):
-        rows = int(values.isna().sum())
-        words = f"{rows:,} of {len(values):,} values in '{name}' are missing ({rows / len(values):.1%}); allowed: {rule.missing:.1%}"
-        return Anomaly(code, table, (name,), words, rows)
+        return gaps(code, table, name, wanted[name], int(values.isna().sum()), len(values))
     bad = _bad_values(error, values)
-    examples = tuple(dict.fromkeys(plain(value) for value in bad))[:_EXAMPLES]
+    examples = tuple(dict.fromkeys(plain(value) for value in bad))[:EXAMPLES]
+    return bad_values(code, table, name, wanted[name], len(bad), examples)
+
+
+def gaps(code: str, table: str, name: str, rule: Rule, missing: int, rows: int) -> Anomaly:
+    """Too many missing values in a column."""
+    words = (
+        f"{missing:,} of {rows:,} values in '{name}' are missing ({missing / rows:.1%}); allowed: {rule.missing:.1%}"
+    )
+    return Anomaly(code, table, (name,), words, missing)
+
+
+def bad_values(code: str, table: str, name: str, rule: Rule, rows: int, examples: tuple[Any, ...]) -> Anomaly:
+    """Values of a column that break its rule, in so many rows."""
     shown = ", ".join(str(value)[:40] for value in examples)
     messages = {
-        "TypeChanged": f"'{name}' should hold {_SHOULD_HOLD[rule.type]}; {len(bad):,} values are none: {shown}",
-        "OutOfRange": f"{len(bad):,} values in '{name}' are outside {_span(rule)}: {shown}",
-        "NewCategory": f"'{name}' has categories that the schema does not know: {shown} ({len(bad):,} rows)",
-        "LabelUnseen": f"'{name}' has classes that the schema does not know: {shown} ({len(bad):,} rows)",
+        "TypeChanged": f"'{name}' should hold {_SHOULD_HOLD[rule.type]}; {rows:,} values are none: {shown}",
+        "OutOfRange": f"{rows:,} values in '{name}' are outside {_span(rule)}: {shown}",
+        "NewCategory": f"'{name}' has categories that the schema does not know: {shown} ({rows:,} rows)",
+        "LabelUnseen": f"'{name}' has classes that the schema does not know: {shown} ({rows:,} rows)",
     }
-    return Anomaly(code, table, (name,), messages[code], len(bad), examples)
+    return Anomaly(code, table, (name,), messages[code], rows, examples)
 
 
 def _bad_values(error: SchemaError, values: pd.Series) -> pd.Series:

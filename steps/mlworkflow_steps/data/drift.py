@@ -31,12 +31,13 @@ _FEWEST_ROWS = 5
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`chance` is how likely it may be that any column of a table without drift is named; `threshold` what `measure` must reach."""
+    """`chance` is how likely it may be that any column of a table without drift is named; `threshold` what `measure` must reach. `path` is where the spec says so."""
 
     measure: Literal["psi", "js"]
     threshold: float
     chance: float
     columns: list[str] | None
+    path: str
 
     @classmethod
     def parse(cls, fields: Fields) -> Limits:
@@ -44,7 +45,7 @@ class Limits:
         if measure not in ("psi", "js"):
             raise SpecInvalid(fields.where("measure"), f"must be psi or js, not {measure!r}")
         threshold, chance = fields.number("threshold"), fields.number("chance")
-        limits = cls(measure, 0.1 if threshold is None else threshold, 0.001 if chance is None else chance, fields.texts("columns"))  # fmt: skip
+        limits = cls(measure, 0.1 if threshold is None else threshold, 0.001 if chance is None else chance, fields.texts("columns"), fields.path)  # fmt: skip
         fields.done()
         if not 0 < limits.chance < 1:
             raise SpecInvalid(fields.where("chance"), f"is a probability above 0 and below 1, not {limits.chance}")
@@ -86,7 +87,7 @@ def differences(before: pd.DataFrame, now: pd.DataFrame, limits: Limits, where: 
     for name in limits.columns or []:
         if name not in before:
             raise SpecInvalid(
-                "validate.drift.columns",
+                f"{limits.path}.columns",
                 f"the {where} table has no column '{name}'; it has: {', '.join(map(str, before))}",
             )
     names = [str(name) for name in before if name in now and (limits.columns is None or name in limits.columns)]

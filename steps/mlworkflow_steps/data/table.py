@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -49,6 +50,19 @@ def read_table(path: Path, format_: str | None = None) -> Table:
         raise StepFailure("SourceInvalid", f"'{path.name}' cannot be read as a table: {first_line(error)}") from error
 
 
+def read_batches(path: Path, rows: int, format_: str | None = None) -> Iterator[Table]:
+    """The same table in parts of at most so many rows, in bounded memory whatever its size; at least one, which may be empty."""
+    file = only_file(path)
+    try:
+        if (format_ or _format(file)) == "parquet":
+            yield from _parquet_batches(file, rows)
+            return
+        with pd.read_csv(file, float_precision="round_trip", low_memory=False, chunksize=rows) as reader:
+            yield from (Table(frame.reset_index(drop=True)) for frame in reader)
+    except (ValueError, OSError, pa.ArrowException) as error:
+        raise StepFailure("SourceInvalid", f"'{path.name}' cannot be read as a table: {first_line(error)}") from error
+
+
 def write_table(table: Table, path: Path) -> None:
     """Parquet with fixed settings: same frame, same bytes."""
     names = sparse_names(table.frame)
@@ -78,7 +92,19 @@ def task_of(target: pd.Series) -> Task:
 
 
 def _read_parquet(file: Path) -> Table:
-    arrow = pq.read_table(file)
+    return _table_of(pq.read_table(file))
+
+
+def _parquet_batches(file: Path, rows: int) -> Iterator[Table]:
+    """Read through a buffer: by itself a reader takes in a whole row group, which may be the whole file."""
+    with pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False) as source:
+        if source.metadata.num_rows == 0:
+            yield _table_of(source.schema_arrow.empty_table())
+        for batch in source.iter_batches(rows):
+            yield _table_of(pa.Table.from_batches([batch], source.schema_arrow))
+
+
+def _table_of(arrow: pa.Table) -> Table:
     metadata = arrow.schema.metadata or {}
     facts = json.loads(metadata.get(_METADATA_KEY, b"{}"))
     if "sparse" in facts:

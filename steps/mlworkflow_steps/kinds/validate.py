@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast, get_args
+from typing import Any
 
 import pandas as pd
 
 from mlworkflow_steps.context import Context
-from mlworkflow_steps.data.anomalies import DEFAULT_LEVELS, Anomaly, Level, Levels, blocking, summary
+from mlworkflow_steps.data.anomalies import Anomaly, Levels, blocking, summary
 from mlworkflow_steps.data.columncheck import check_columns
 from mlworkflow_steps.data.drift import Difference, Limits, differences, drifted
 from mlworkflow_steps.data.leakage import leakage
@@ -50,7 +50,7 @@ class Validate:
             is_serving=environment == "serving",
             schema=fields.get("schema"),
             rules=fields.mapping("columns"),
-            levels=Levels(_levels(fields.child("level"), fields.mapping("level"))),
+            levels=Levels.parse(fields.child("level"), fields.mapping("level")),
             drift=Limits.parse(fields.child("drift")),
         )
         fields.done()
@@ -78,17 +78,6 @@ def run(context: Context) -> None:
     _leave(context, found)
     if blocks := blocking(found.anomalies):
         raise StepFailure("DataInvalid", summary(blocks))
-
-
-def _levels(fields: Fields, names: Mapping[str, Any]) -> dict[str, Level]:
-    for name in names:
-        if name not in DEFAULT_LEVELS:
-            raise SpecInvalid(fields.where(name), f"is no anomaly; known are: {', '.join(DEFAULT_LEVELS)}")
-        if fields.get(name) not in get_args(Level):
-            raise SpecInvalid(
-                fields.where(name), f"must be one of {', '.join(get_args(Level))}, not {fields.get(name)!r}"
-            )
-    return cast("dict[str, Level]", dict(names))
 
 
 def _has(context: Context, name: str) -> bool:

@@ -4,6 +4,7 @@
     model.skops        the fitted estimator, a whole pipeline if it is one
     preprocessor/      what makes features of raw rows, where `prep` has fitted such (`preprocessor`)
     golden.parquet     rows and what was predicted for them at training (`golden`)
+    statistics.parquet what each raw column was like in the training table (`data.marginals`); not of features
     requirements.txt   the libraries that loading takes, pinned
 
 Same data, same spec, same libraries: same bytes, down to the files' modes.
@@ -18,11 +19,13 @@ from typing import Any
 import pandas as pd
 
 from mlworkflow_steps.data.kinds import kind_named
+from mlworkflow_steps.data.marginals import marginals
 from mlworkflow_steps.data.schema import Rule, Schema
+from mlworkflow_steps.data.table import FEATURES, Table, write_table
 from mlworkflow_steps.errors import StepFailure
 from mlworkflow_steps.models import golden, manifest, storage
 from mlworkflow_steps.models.manifest import Manifest
-from mlworkflow_steps.models.model import MODEL_FILE, Model
+from mlworkflow_steps.models.model import MODEL_FILE, STATISTICS, Model
 from mlworkflow_steps.models.preprocessor import FOLDER, Preprocessor
 
 REQUIREMENTS = "requirements.txt"
@@ -50,6 +53,8 @@ def write(path: Path, estimator: Any, facts: Manifest, rows: pd.DataFrame, prepr
     if preprocessor is not None:
         shutil.copytree(preprocessor.path, path / FOLDER, copy_function=shutil.copyfile)
     golden.write(path / golden.FILE, fitted, rows.head(golden.ROWS))
+    if FEATURES not in rows.attrs:
+        write_table(Table(marginals(rows)), path / STATISTICS)
     fix_modes(path)
     loaded = load(path)
     if found := golden.differences(path / golden.FILE, loaded):

@@ -15,14 +15,14 @@ from typing import Any
 import pandas as pd
 
 from mlworkflow_steps.data.schema import Schema
-from mlworkflow_steps.data.table import FEATURES, Task
+from mlworkflow_steps.data.table import FEATURES, Task, read_table
 from mlworkflow_steps.errors import StepFailure
 from mlworkflow_steps.models import storage
 from mlworkflow_steps.models.manifest import Manifest
 from mlworkflow_steps.models.preprocessor import FOLDER, Preprocessor
 from mlworkflow_steps.models.scores import Array
 
-MODEL_FILE = "model.skops"
+MODEL_FILE, STATISTICS = "model.skops", "statistics.parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,12 @@ class Model:
     def schema(self) -> Schema:
         """What raw rows have to be like; the target may be missing."""
         return Schema.parse(self.manifest.schema, "bundle.json: schema")
+
+    @property
+    def statistics(self) -> pd.DataFrame | None:
+        """What each raw column was like at training (`data.marginals`); None where that is not known."""
+        file = self.path / STATISTICS
+        return read_table(file).frame if file.is_file() else None
 
     def predict(self, frame: pd.DataFrame) -> Array:
         """Raises StepFailure (ColumnNotFound, FeatureCodeMismatch), and what the estimator raises."""
@@ -110,6 +116,6 @@ def _chosen(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 def _named(missing: Sequence[str], frame: pd.DataFrame, names: Sequence[str]) -> str:
     """The missing ones, each with the column that it may be under another name."""
     extra = [str(name) for name in frame.columns if name not in set(names)]
-    like = {name: difflib.get_close_matches(name, extra, n=1) for name in missing[:20]}
+    like = {name: difflib.get_close_matches(name, extra, n=1, cutoff=0.5) for name in missing[:20]}
     shown = ", ".join(f"{name} (is it '{close[0]}' now?)" if close else name for name, close in like.items())
     return shown + (f" and {len(missing) - len(like)} more" if len(missing) > len(like) else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +41,8 @@ def validate_page(found: Findings, title: str, digests: Mapping[str, str]) -> st
     parts = [
         header("Data validation", title, line, _verdict(found)),
         _headlines(found),
-        _anomalies(found),
-        *(_comparison(found, name, compared) for name, compared in found.differences.items()),
+        anomalies_section(found.anomalies),
+        *(comparison_section(found, name, compared) for name, compared in found.differences.items()),
         _schema(found.schema),
         _provenance(digests),
     ]
@@ -68,8 +68,9 @@ def _headlines(found: Findings) -> Markup:
     return tag("div", *cards, class_="cards")
 
 
-def _anomalies(found: Findings) -> Markup:
-    if not found.anomalies:
+def anomalies_section(anomalies: Sequence[Anomaly]) -> Markup:
+    """What was found, as a table."""
+    if not anomalies:
         return section("Anomalies", "None. Every check of the schema holds.")
     rows = [
         [
@@ -79,12 +80,13 @@ def _anomalies(found: Findings) -> Markup:
             ", ".join(anomaly.columns),
             anomaly.message,
         ]
-        for anomaly in found.anomalies
+        for anomaly in anomalies
     ]
     return section("Anomalies", "Everything that was found, in one pass.", table(["", "Code", "Table", "Column", "What is wrong"], rows, numeric_from=5))  # fmt: skip
 
 
-def _comparison(found: Findings, name: str, compared: list[Difference]) -> Markup:
+def comparison_section(found: Findings, name: str, compared: list[Difference]) -> Markup:
+    """How far apart the columns of the table `name` are from those that it was compared with."""
     if not compared:
         return Markup("")
     strengths = [(each.column, each.psi if found.measure == "psi" else each.js) for each in compared]

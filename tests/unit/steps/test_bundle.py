@@ -116,7 +116,7 @@ def _facts(features: pd.DataFrame, target: Any, digest: str = "", schema: Any = 
         (lambda path: (path / "bundle.json").write_text('{"format": 9}'), "ModelInvalid", "format 9; this version reads format 1"),
         (lambda path: (path / "model.skops").write_bytes(b""), "ModelInvalid", "'model.skops' is no skops file"),
         (lambda path: (path / "model.skops").write_bytes((path / "model.skops").read_bytes()[:-99]), "ModelInvalid", "is no skops file"),
-        (lambda path: _rename(path / "model.skops", "sklearn.tree._tree", "catboost.core"), "LibraryMissing", "ModuleNotFoundError: No module named 'catboost'"),
+        (lambda path: rename(path / "model.skops", "sklearn.tree._tree", "catboost.core"), "LibraryMissing", "ModuleNotFoundError: No module named 'catboost'"),
     ],
 )  # fmt: skip
 def test_what_is_no_bundle_says_what_is_wrong(
@@ -129,7 +129,7 @@ def test_what_is_no_bundle_says_what_is_wrong(
     assert (caught.value.reason, words in caught.value.message) == (reason, True), caught.value.message
 
 
-def _rename(file: Path, module: str, other: str) -> None:
+def rename(file: Path, module: str, other: str) -> None:
     """A model that is of a library which is not here."""
     with zipfile.ZipFile(file) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
