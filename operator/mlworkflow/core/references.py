@@ -1,4 +1,4 @@
-"""Inputs by reference (`from: {http: …}`, `{s3: …}`, `{dataset: …}`, `{model: …}`), and `requirements`, as ordinary steps: one for each that differs, before all others. Pure.
+"""Inputs by reference (`from: {http: …}`, `{s3: …}`, `{dataset: …}`, `{model: …}`), and what `python` steps need, as ordinary steps: one for each that differs, before all others. Pure.
 
 So what a reference stands for is found out once, when the run starts, and committed: every step and every attempt of the run has the same bytes,
 and whoever looks at steps needs to know of nothing else.
@@ -18,11 +18,18 @@ from msgspec import UNSET, UnsetType
 from mlworkflow.core.errors import ExpressionError, Problem
 from mlworkflow.core.expressions import Expression, split, walk
 from mlworkflow.core.fields import Common, Input, Retry
-from mlworkflow.core.kinds.python import ENVIRONMENT
+from mlworkflow.core.kinds.python import ENVIRONMENT, REPOSITORY
 from mlworkflow.core.origins import Origin, problems_of
 from mlworkflow.core.parsing import parse_step
-from mlworkflow.core.requirements import OUTPUT as INSTALLED
-from mlworkflow.core.requirements import installing, requirements_of, texts_of
+from mlworkflow.core.requirements import (
+    FETCHED,
+    INSTALLED,
+    fetching,
+    installing,
+    repository_of,
+    requirements_of,
+    texts_of,
+)
 from mlworkflow.core.step import Step
 
 OUTPUT = "data"
@@ -66,26 +73,40 @@ class Expansion:
             for name, source in step.inputs.items()
             if isinstance(source.from_, Origin)
         }
-        if requirements_of(step):
-            own[ENVIRONMENT] = self._installed(step, path)
-        if trial and ENVIRONMENT in trial.inputs:  # a trial has the inputs of its tune step
-            own[ENVIRONMENT] = trial.inputs[ENVIRONMENT]
+        own |= self._needed(step, path)
+        if trial and trial.inputs:  # a trial has the inputs of its tune step
+            own |= trial.inputs
             trial = step.trial
         if not own and trial is step.trial and all(inner[name] is step.steps[name] for name in inner):
             return step
         return replace(step, inputs={**step.inputs, **own}, steps=inner, trial=trial)
 
-    def _installed(self, step: Step, path: str) -> Input:
-        """The input that has what a step's `requirements` name."""
-        where = f"{path}.python.requirements"
-        if ENVIRONMENT in step.inputs:
-            self.problems.append(Problem(where, f"is installed by another step already: inputs.{ENVIRONMENT}"))
-        name, raw, common = installing(step, self.defaults)
-        if name not in self.steps:
-            for at, value in texts_of(common):
+    def _needed(self, step: Step, path: str) -> dict[str, Input]:
+        """The inputs that have what a step's `requirements` and `git` name."""
+        found: dict[str, Input] = {}
+        if requirements_of(step):
+            made = installing(step, self.defaults)
+            found[ENVIRONMENT] = self._made(made, INSTALLED, f"{path}.python.requirements")
+            for at, value in texts_of(made[2]):
                 self.problems += self._expressions(value, f"{path}.{at}")
-            self.steps[name] = replace(parse_step(raw, where, common), stands_for=where)
-        return Input(from_=f"{name}.{INSTALLED}")
+        if (body := repository_of(step)) is not None:
+            found[REPOSITORY] = self._made(fetching(body, self.defaults), FETCHED, f"{path}.python.git")
+            self.problems += self._expressions(body, f"{path}.python.git")
+        for name in found.keys() & step.inputs.keys():
+            self.problems.append(
+                Problem(
+                    f"{path}.inputs.{name}",
+                    "is made by a step that nobody wrote already: `requirements` or `git` stand for it",
+                )
+            )
+        return found
+
+    def _made(self, step: tuple[str, dict[str, Any], Common], output: str, stands_for: str) -> Input:
+        """The output of a step that nobody wrote."""
+        name, raw, common = step
+        if name not in self.steps:
+            self.steps[name] = replace(parse_step(raw, stands_for, common), stands_for=stands_for)
+        return Input(from_=f"{name}.{output}")
 
     def _replaced(self, source: Input, path: str) -> Input:
         assert isinstance(source.from_, Origin)

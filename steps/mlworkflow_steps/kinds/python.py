@@ -22,6 +22,8 @@ from mlworkflow_steps.usercode.results import leave
 
 ENVIRONMENT = "python-environment"
 """The input that has packages in it, beside those that are installed."""
+REPOSITORY = "python-code"
+"""The input that has the files of a git repository."""
 CODE = "MLWF_CODE"
 """The variable that holds the code from a ConfigMap."""
 _NAME = "step.py"
@@ -29,9 +31,10 @@ _NAME = "step.py"
 
 @dataclass(frozen=True, slots=True)
 class Python:
-    """The spec of the kind, parsed. `sha256` is that of a ConfigMap's code, "" where it is not pinned."""
+    """The spec of the kind, parsed. `path` is that of a file of a repository, `sha256` that of a ConfigMap's code, "" where it is not pinned."""
 
     source: str | None
+    path: str
     name: str
     sha256: str
     function: str
@@ -43,6 +46,7 @@ class Python:
         key = fields.child("configMap")
         parsed = cls(
             source=fields.text("source"),
+            path=fields.mapping("git").get("path", ""),
             name=fields.text("file") or key.text("key") or _NAME,
             sha256=key.text("sha256") or "",
             function=fields.text("function") or "main",
@@ -58,7 +62,6 @@ class Python:
 def run(context: Context) -> None:
     """Raises StepFailure: what the code raised, or what does not fit between it and the step."""
     spec = Python.parse(context.spec)
-    source = _source(spec)
     # Nothing but what is installed is importable: what happens to lie where `mlwf` was called is not there in a Pod.
     sys.path[:] = [entry for entry in sys.path if entry not in ("", os.getcwd())]
     if ENVIRONMENT in context.digests:
@@ -66,8 +69,11 @@ def run(context: Context) -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what is printed is seen while the step runs, and in its order
     with _scratch(context, "code") as code, _scratch(context, "work") as work:
-        file = code / _module_name(spec.name)
-        file.write_text(source, encoding="utf-8")
+        if spec.path:
+            file, code = _file_of(context.input(REPOSITORY), spec.path)
+        else:
+            file = code / _module_name(spec.name)
+            file.write_text(_source(spec), encoding="utf-8")
         with contextlib.chdir(work):  # a file that the code writes by a bare name is the step's own, and gone with it
             _call(context, spec, code, file)
 
@@ -78,7 +84,7 @@ def _call(context: Context, spec: Python, folder: Path, file: Path) -> None:
             run_script(file)
             return
         function = load_function(file, spec.function)
-    names = context.digests.keys() - {ENVIRONMENT}
+    names = context.digests.keys() - {ENVIRONMENT, REPOSITORY}
     inputs = {name: context.inputs / name for name in sorted(names) if (context.inputs / name).exists()}
     arguments = arguments_for(function, inputs, context.params)
     with told_by(folder):
@@ -103,6 +109,17 @@ def _import_from(folder: Path) -> None:
     sys.path.insert(0, str(folder))
     others = os.environ.get("PYTHONPATH")
     os.environ["PYTHONPATH"] = f"{folder}{os.pathsep}{others}" if others else str(folder)
+
+
+def _file_of(repository: Path, path: str) -> tuple[Path, Path]:
+    """The file in a repository, and the repository's top, from which can be imported too."""
+    top = repository.resolve()
+    file = (top / path).resolve()
+    if not file.is_file() or not file.is_relative_to(top):
+        raise StepFailure("CodeInvalid", f"python.git.path: there is no file '{path}' at this commit")
+    sys.dont_write_bytecode = True  # an input stays as it is
+    sys.path.insert(0, str(top))
+    return file, top
 
 
 def _source(spec: Python) -> str:

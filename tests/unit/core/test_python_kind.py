@@ -204,12 +204,52 @@ def test_a_trial_and_a_group_find_theirs() -> None:
         (needing("a", python={"requirements": ["x @ git+https://me:pw@example.org/x"]}), "python.requirements[0]: 'x' holds a user or a password, which everybody could read who sees the workflow"),
         (needing("a", python={"requirements": ["x==${{ params.x }}"]}), "python.requirements[0]: an expression is not evaluated here: they are installed before any step runs"),
         (needing("a", image="x:${{ steps.b.outputs.tag }}"), "image: 'steps.b.outputs.tag': 'steps' is not known at the start of a run; params and workflow are"),
-        (needing("a", inputs={"python-environment": "x.environment"}), "python.requirements: is installed by another step already: inputs.python-environment"),
+        (needing("a", inputs={"python-environment": "x.environment"}), "inputs.python-environment: is made by a step that nobody wrote already: `requirements` or `git` stand for it"),
     ],
 )  # fmt: skip
 def test_requirements_that_cannot_be_installed(builder: WorkflowBuilder, said: str) -> None:
     with pytest.raises(SpecError) as error:
         builder.plan()
+    assert [str(problem).removeprefix("spec.steps[0].") for problem in error.value.problems] == [said]
+
+
+COMMIT = "0d1d7fc32e5a4b8e1c6a3f1f0a9c9c3b7a6f5e4d"
+
+
+def fetching(
+    name: str, path: str = "clean.py", builder: WorkflowBuilder | None = None, **given: str
+) -> WorkflowBuilder:
+    body = {"git": {"url": "https://git.example.org/x.git", "commit": COMMIT, "path": path, **given}}
+    return (builder or a_workflow()).kind(name, "python", body)
+
+
+def test_a_commit_is_fetched_once_with_a_secret_that_only_its_own_step_sees() -> None:
+    builder = fetching("b", "other.py", fetching("a", secret="ours"), secret="ours")
+    workflow = builder.parsed()
+    name, *rest = workflow.steps
+    assert rest == ["a", "b"]
+    assert workflow.steps[name].body == {"url": "https://git.example.org/x.git", "commit": COMMIT, "secret": "ours"}
+    assert workflow.steps["a"].inputs["python-code"].sources == ((name, "code"),)
+    settings = PodSettings("http://gateway", "steps", "agent")
+    (container,) = step_pod(order_of(builder, name), settings)["spec"]["containers"]
+    secret = {"name": "MLWF_GIT_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "ours", "key": "password"}}}
+    assert secret in container["env"]
+    assert workflow.steps["a"].kind.variables(workflow.steps["a"].body) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"commit": "main"}, "python.git.commit: 'main' is no commit: write its 40 hexadecimal digits (`git rev-parse HEAD`); a branch or a tag may move"),
+        ({"url": "git@example.org:x"}, "python.git.url: begins with https://, http:// or file://"),
+        ({"url": "https://me:pw@example.org/x"}, "python.git.url: holds a user or a password, which everybody could read who sees the workflow: name a `secret`"),
+        ({"path": "../x.py"}, "python.git.path: is a file's path from the top of the repository"),
+        ({"commit": "${{ steps.a.outputs.c }}"}, "python.git.commit: 'steps.a.outputs.c': 'steps' is not known at the start of a run; params and workflow are"),
+    ],
+)  # fmt: skip
+def test_a_repository_that_cannot_be_right(given: dict[str, str], said: str) -> None:
+    with pytest.raises(SpecError) as error:
+        fetching("a", **given).plan()
     assert [str(problem).removeprefix("spec.steps[0].") for problem in error.value.problems] == [said]
 
 

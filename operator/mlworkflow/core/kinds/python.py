@@ -11,6 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 from mlworkflow.core.expressions import OPEN
 from mlworkflow.core.kinds._kind import Kind, built_in
 from mlworkflow.core.kinds.environment import MOST, Requirement, requirement_problem
+from mlworkflow.core.kinds.git import Git, git_problems
 from mlworkflow.core.names import SECRET_NAME
 from mlworkflow.core.signature import Argument, CodeError, Signature, check_code, signature_of
 from mlworkflow.core.values import Fields
@@ -22,6 +23,8 @@ LONGEST = 100_000
 """Characters of a source: it is part of the resource, and with a ConfigMap an environment variable."""
 ENVIRONMENT = "python-environment"
 """The input from which packages are imported. No argument can be called so."""
+REPOSITORY = "python-code"
+"""The input that has the files of a git repository."""
 CODE = "MLWF_CODE"
 """The variable that holds the code from a ConfigMap."""
 _FROM = ("source", "config_map", "git")
@@ -42,6 +45,18 @@ class ConfigMapKey(Fields, frozen=True):
             description="What the code must have. With it an earlier result is taken, and other code fails the step; without it the step runs every time."
         ),
     ] = UNSET
+
+
+class GitFile(Git, frozen=True, kw_only=True):
+    """A file of a git repository, at one commit. It is fetched once, by a step that nobody wrote."""
+
+    path: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="The file, from the top of the repository. What stands beside it, and at the top, can be imported.",
+        ),
+    ]
 
 
 class Python(Fields, frozen=True):
@@ -84,6 +99,9 @@ class Python(Fields, frozen=True):
     config_map: Annotated[ConfigMapKey | UnsetType, Meta(description="The code in a ConfigMap. Not in local runs.")] = (
         UNSET
     )
+    git: Annotated[GitFile | UnsetType, Meta(description="The code in a file of a git repository, at one commit.")] = (
+        UNSET
+    )
     function: Annotated[str, Meta(min_length=1, description="The function to call.")] = "main"
     requirements: Annotated[
         list[Requirement],
@@ -102,7 +120,7 @@ class Python(Fields, frozen=True):
 
 
 def _check(body: Python) -> list[tuple[str, str]]:
-    given = [name for name in _FROM if getattr(body, name, UNSET) is not UNSET]
+    given = [name for name in _FROM if getattr(body, name) is not UNSET]
     if not given and body.file is not UNSET:
         return [("file", "is read by mlwf, into `source`: `mlwf submit` this workflow, or put the code into `source`")]
     if len(given) != 1:
@@ -124,6 +142,10 @@ def _own_problems(body: Python) -> Iterator[tuple[str, str]]:
             )
         elif problem := requirement_problem(text):
             yield f"requirements[{index}]", problem
+    if body.git is not UNSET:
+        yield from ((f"git.{field}", message) for field, message in git_problems(body.git))
+        if body.git.path.startswith("/") or ".." in body.git.path.split("/"):
+            yield "git.path", "is a file's path from the top of the repository"
     if body.config_map is not UNSET:
         if not re.fullmatch(SECRET_NAME, body.config_map.name) and OPEN not in body.config_map.name:
             yield "configMap.name", "is no name of a ConfigMap"
@@ -160,7 +182,7 @@ def _misfits(
     given: dict[str, str] = {}
     for field, values in (("inputs", inputs), ("params", params)):
         for name, value in values.items():
-            if name == ENVIRONMENT:
+            if name in (ENVIRONMENT, REPOSITORY):
                 continue
             where, called = f"{field}.{name}", name.replace("-", "_")
             if called in given:
