@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -57,7 +58,8 @@ def check_code(source: str) -> None:
 
 def _parsed(source: str) -> ast.Module:
     try:
-        return ast.parse(source)
+        with warnings.catch_warnings(action="ignore"):  # of a backslash, say: its author reads them where it runs
+            return ast.parse(source)
     except SyntaxError as error:
         where = f"line {error.lineno}: " if error.lineno else ""
         raise CodeError(f"{where}{error.msg}") from None

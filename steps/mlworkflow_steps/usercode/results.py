@@ -115,6 +115,8 @@ def _writer(value: Any) -> Callable[[Any, Path], None] | None:
             return write
     if isinstance(value, PurePath):
         return _move
+    if type(value).__module__.startswith("mlworkflow_steps.models.") and isinstance(getattr(value, "path", None), Path):
+        return lambda model, path: _move(model.path, path)
     if isinstance(value, dict | list):
         return _json
     if isinstance(value, str | bytes | bytearray):

@@ -12,7 +12,7 @@ from mlworkflow.cli.documents import BadFile, workflows
 from mlworkflow.cli.lint import lint
 from mlworkflow.core.kinds.python import LONGEST
 
-CODE = "def main(rows: int):\n    return {'total': rows}\n"
+CODE = "def main(rows: int):\n    print(f'${{{rows}}} {{rows}}')\n    return {'total': rows}\n"
 STEP: dict[str, Any] = {"name": "one", "params": {"rows": 3}, "python": {"file": "code/one.py"}}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -241,6 +242,21 @@ def context(tmp_path: Path) -> Callable[..., Context]:
         )  # fmt: skip
 
     return context
+
+
+def test_the_best_of_several_models_is_passed_on_as_it_is(context: Callable[..., Context], forest: Any, tmp_path: Path) -> None:  # fmt: skip
+    bundle, fan = forest.output("model"), tmp_path / "in/models"
+    shutil.copytree(bundle, fan / "0001")
+    (fan / "index.json").write_text(json.dumps([{"path": None}, {"path": "0001"}]))
+
+    def main(models: list[Model]) -> None: ...
+
+    (model,) = arguments_for(main, {"models": fan}, {})["models"]
+    leave(context(best="artifact"), "main", model)
+    names = sorted(path.name for path in bundle.iterdir())
+    assert sorted(path.name for path in (tmp_path / "out/best").iterdir()) == names
+    assert all((tmp_path / "out/best" / name).read_bytes() == (bundle / name).read_bytes() for name in names)
+    assert (fan / "0001/bundle.json").exists(), "an input stays as it is"
 
 
 def test_a_fitted_estimator_becomes_a_bundle(context: Callable[..., Context], tmp_path: Path) -> None:

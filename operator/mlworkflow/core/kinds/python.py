@@ -70,6 +70,7 @@ class Python(Fields, frozen=True):
     | a class of scikit-learn's (`BaseEstimator`, `Pipeline`, …) | the estimator in that bundle |
     | `dict`, `list`, `int`, `float`, `bool` | the parameter, or the input as JSON |
     | `str`, `bytes` | the parameter, or the content of the input |
+    | `list[…]` of one of these | the members of a fan-out's output, in their order |
 
     | what it returns | is left as |
     |---|---|
@@ -77,6 +78,7 @@ class Python(Fields, frozen=True):
     | anything else | the one output that the step declares |
     | a data frame | Parquet |
     | a fitted scikit-learn estimator | a model bundle, where the data frame with its features and its target is one of the arguments |
+    | a `Model` that it was given | the same bundle |
     | a `pathlib.Path` | the file or folder there |
     | `dict`, `list` | JSON, or an output parameter where it is declared as one |
     | `str`, `bytes` | a file with this content, or an output parameter |
