@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from mlworkflow_steps.models.model import Model
 
-__all__ = ["Model", "load"]
+__all__ = ["Model", "emit_metric", "load"]
 
 
 def __getattr__(name: str) -> Any:
@@ -37,3 +37,23 @@ def load(path: str | Path) -> Model:
 
     model: Model = loading.load(Path(path))
     return model
+
+
+def emit_metric(name: str, value: float, *, step: int | None = None) -> None:
+    """Says a metric of the step that this runs in, for `tune` and whoever watches: a line in the file that `MLWF_METRICS` names. Outside of a step nothing is said.
+
+    What JSON has no number for is left out.
+    """
+    import json
+    import math
+    import os
+
+    file = os.environ.get("MLWF_METRICS")
+    if file and math.isfinite(value):
+        line = (
+            {"name": name, "value": float(value)}
+            if step is None
+            else {"name": name, "value": float(value), "step": step}
+        )
+        with open(file, "a", encoding="utf-8") as metrics:
+            metrics.write(json.dumps(line) + "\n")

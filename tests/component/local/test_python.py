@@ -73,6 +73,33 @@ def test_a_failure_says_where(mlwf: Mlwf, tmp_path: Path) -> None:
     assert '    return {"total": rows / 0}' in log
 
 
+def test_a_search_chooses_arguments_and_hears_of_metrics(mlwf: Mlwf, tmp_path: Path) -> None:
+    """A trial that does not look promising is stopped on the way; what it would have left is not missed."""
+    code = """
+from time import sleep
+from mlworkflow_steps import emit_metric
+
+def main(slope: int):
+    for step in range(1, 4):
+        emit_metric("loss", slope * step, step=step)
+    emit_metric("nothing", float("nan"))
+    while slope > 2:
+        sleep(0.1)
+"""
+    tune = {
+        "metric": {"name": "loss", "goal": "minimize"},
+        "algorithm": {"grid": {}},
+        "space": {"slope": {"choice": [1, 2, 3]}},
+        "pruner": {"threshold": {"upper": 8.5}},
+        "trials": {"parallel": 1},
+        "step": {"python": {"source": code}},
+    }
+    file = workflow(tmp_path, {"name": "search", "tune": tune})
+    found = json.loads(mlwf("run", file, "-o", "json"))["status"]
+    assert found["steps"][0]["outputs"]["best"] == {"params": {"slope": 1}, "trial": 0, "value": 3}
+    assert {task["name"]: task.get("reason", "") for task in found["tasks"]}["search/2"] == "Pruned"
+
+
 SHOUT = "import shout, os\ndef main(word: str): return {'said': shout.aloud(word), 'where': os.path.dirname(shout.__file__)}\n"
 
 
