@@ -1,4 +1,4 @@
-"""`python: {file: clean.py}` in a workflow file: the text of the file beside it, put into `source`, so that what is run or submitted says all of it."""
+"""`python: {file: clean.py}`, and `code` of a `prep` step, in a workflow file: the text of the file beside it, put into `source`, so that what is run or submitted says all of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlworkflow.cli.documents import STDIN, BadFile, Document
-from mlworkflow.core.kinds.python import LONGEST
+from mlworkflow.core.signature import LONGEST
 
 _ELSEWHERE = ("source", "configMap", "git")
 Read = Callable[[str, str], str]
@@ -67,15 +67,21 @@ def _step(step: Any, path: str, read: Read) -> Any:
     if not isinstance(step, Mapping):
         return step
     found = dict(step)
-    body, tune = step.get("python"), step.get("tune")
-    if (
-        isinstance(body, Mapping)
-        and isinstance(name := body.get("file"), str)
-        and not any(key in body for key in _ELSEWHERE)
-    ):
-        found["python"] = {**body, "source": read(name, f"{path}.python.file")}
+    tune, prep = step.get("tune"), step.get("prep")
+    if "python" in step:
+        found["python"] = _with_source(step["python"], f"{path}.python.file", read)
+    if isinstance(prep, Mapping) and "code" in prep:
+        found["prep"] = {**prep, "code": _with_source(prep["code"], f"{path}.prep.code.file", read)}
     if isinstance(tune, Mapping) and "step" in tune:
         found["tune"] = {**tune, "step": _step(tune["step"], f"{path}.tune.step", read)}
     if "steps" in step:
         found["steps"] = _steps(step["steps"], f"{path}.steps", read)
     return found
+
+
+def _with_source(code: Any, path: str, read: Read) -> Any:
+    """What names a file and has no code from elsewhere, with the text of the file."""
+    named = isinstance(code, Mapping) and not any(key in code for key in _ELSEWHERE)
+    if named and isinstance(name := code.get("file"), str):
+        return {**code, "source": read(name, path)}
+    return code

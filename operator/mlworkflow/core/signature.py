@@ -12,6 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+LONGEST = 100_000
+"""Characters of a source: it is part of the resource, and with a ConfigMap an environment variable."""
+
 
 class CodeError(Exception):
     """The text is no code, or has no such function; the message says where and what."""
@@ -49,6 +52,15 @@ def signature_of(source: str, function: str) -> Signature | None:
     if isinstance(found, ast.AsyncFunctionDef):
         raise CodeError(f"line {found.lineno}: {function}() is async; a step calls a plain function")
     return None if found.decorator_list else _signature(found)
+
+
+@functools.lru_cache(maxsize=64)
+def classes_of(source: str) -> frozenset[str] | None:
+    """The names of what may be a class at the top of a text: whatever is no plain function. None where only running the code could tell. Raises CodeError."""
+    module = _parsed(source)
+    plain = ast.FunctionDef | ast.AsyncFunctionDef
+    bound = {name for node in module.body if not isinstance(node, plain) for name in _bound(node)}
+    return None if "*" in bound else frozenset(bound)
 
 
 def check_code(source: str) -> None:

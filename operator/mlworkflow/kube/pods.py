@@ -106,7 +106,8 @@ class PodDriver:
         built_in = bool(order.step.kind.command)
         image = order.image or (self._settings.steps_image if built_in else "")
         variables = {variable.get("name") for variable in order.env}
-        is_open = order.step.kind.is_open or bool(self._settings.allowed_imports) or "MLWF_ALLOWED_IMPORTS" in variables
+        kind, allowed = order.step.kind, bool(self._settings.allowed_imports)
+        is_open = kind.is_open(order.step.body) or allowed or "MLWF_ALLOWED_IMPORTS" in variables
         given = order.step.common.image_pull_secrets
         secrets = [] if given is UNSET else [secret["name"] for secret in given if "name" in secret]
         meaning = await self._images.meaning(image, order.namespace, secrets)

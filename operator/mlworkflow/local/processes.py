@@ -147,7 +147,7 @@ class ProcessDriver:
             return Identity(unknown="MLWF_ALLOWED_IMPORTS lets the step import code that is not known")
         if self._code is None:
             self._code = asyncio.create_task(_own_code())
-        if not order.step.kind.is_open:
+        if not order.step.kind.is_open(order.step.body):
             return Identity(code=await asyncio.shield(self._code))
         if os.environ.get("PYTHONPATH"):
             return Identity(unknown="PYTHONPATH lets the step import code that is not known", may_vouch=True)

@@ -23,7 +23,6 @@ from sklearn.preprocessing import (
 
 from mlworkflow_steps.data.table import Task
 from mlworkflow_steps.errors import StepFailure
-from mlworkflow_steps.features.code import import_source
 from mlworkflow_steps.features.declared import Entry, Text
 from mlworkflow_steps.features.transformers import DatetimeParts, Ngrams
 from mlworkflow_steps.models.estimator import build, set_seed
@@ -57,13 +56,11 @@ def blocks_of(
     task: Task,
     seed: int,
     allowed: tuple[str, ...],
-) -> tuple[list[Block], dict[str, str]]:
-    """The blocks of all entries, and the modules of the user's that they take: name → text. `frame` has the columns that there are, `hidden` those that patterns leave out."""
-    sources: dict[str, str] = {}
+    module: str = "",
+) -> list[Block]:
+    """The blocks of all entries. `frame` has the columns that there are, `hidden` those that patterns leave out; `module` is that of the user's code."""
     blocks: list[Block] = []
     for number, entry in enumerate(entries):
-        if entry.source is not None:
-            sources[import_source(entry.source, f"{entry.path}.source")] = entry.source
         columns = entry.resolve([str(name) for name in frame], hidden)
         prefix = f"{entry.name}_" if entry.name else ""
         if entry.text is not None:
@@ -73,10 +70,10 @@ def blocks_of(
                 blocks.append(Block(label, entry.path, [column], text, prefix or f"{column}: "))
             continue
         _check_types(entry, frame[columns])
-        steps = _steps(entry, allowed, seed)
+        steps = _steps(entry, allowed, seed, module)
         made = Pipeline(steps) if steps else "passthrough"
         blocks.append(Block(str(number), entry.path, columns, made, prefix))
-    return blocks, sources
+    return blocks
 
 
 def remainder_of(blocks: Sequence[Block], frame: pd.DataFrame, hidden: Sequence[str]) -> Block | None:
@@ -111,7 +108,7 @@ def column_transformer(blocks: Sequence[Block]) -> ColumnTransformer:
     return made.set_output(transform="pandas")
 
 
-def _steps(entry: Entry, allowed: tuple[str, ...], seed: int) -> list[tuple[str, Any]]:
+def _steps(entry: Entry, allowed: tuple[str, ...], seed: int, module: str) -> list[tuple[str, Any]]:
     steps: list[tuple[str, Any]] = []
     if entry.datetime:
         steps.append(("datetime", DatetimeParts(list(entry.datetime), entry.format)))
@@ -126,7 +123,7 @@ def _steps(entry: Entry, allowed: tuple[str, ...], seed: int) -> list[tuple[str,
     if entry.encode is not None:
         steps.append(("encode", _encoder(entry)))
     if entry.use is not None:
-        steps.append(("use", _used(entry, allowed, seed)))
+        steps.append(("use", _used(entry, allowed, seed, module)))
     return steps
 
 
@@ -139,11 +136,10 @@ def _encoder(entry: Entry) -> Any:
     return OrdinalEncoder(min_frequency=entry.min_frequency, **unseen)
 
 
-def _used(entry: Entry, allowed: tuple[str, ...], seed: int) -> Any:
+def _used(entry: Entry, allowed: tuple[str, ...], seed: int, module: str) -> Any:
     assert entry.use is not None
     spec = entry.use
-    if entry.source is not None:
-        module = import_source(entry.source, f"{entry.path}.source")
+    if module and "." not in spec["use"]:
         spec, allowed = {**spec, "use": f"{module}.{spec['use']}"}, (*allowed, f"{module}.")
     transformer = build(spec, allowed, entry.path)
     if not hasattr(transformer, "transform"):

@@ -60,7 +60,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry. `columns` may hold patterns; `fill` is None where no value is given; `use` is {use, params} of a transformer, `source` its code."""
+    """One entry. `columns` may hold patterns; `fill` is None where no value is given; `use` is {use, params} of a transformer, by its import path or as a class of the user's code."""
 
     path: str
     columns: tuple[str, ...]
@@ -76,7 +76,6 @@ class Entry:
     min_frequency: int | float | None
     text: Text | None
     use: dict[str, Any] | None
-    source: str | None
 
     @classmethod
     def parse(cls, fields: Fields) -> Entry:
@@ -97,7 +96,6 @@ class Entry:
             min_frequency=_frequency(fields, "minFrequency", None, whole=1),
             text=Text.parse(fields.child("text")) if fields.has("text") else None,
             use={"use": fields.text("use"), "params": fields.mapping("params")} if fields.has("use") else None,
-            source=fields.text("source"),
         )
         fields.mapping("params")
         fields.done()

@@ -37,6 +37,7 @@ class Prep:
     split: Split
     entries: list[Entry] | None
     declared: list[Any]
+    code: str
     remainder: str
     keep: list[str]
 
@@ -53,6 +54,7 @@ class Prep:
             split=Split.parse(fields.child("split")),
             entries=entries_of(fields),
             declared=fields.get("features", []),
+            code=_code(fields.child("code")),
             remainder=fields.text("remainder") or "passthrough",
             keep=fields.texts("keep") or [],
         )
@@ -105,20 +107,26 @@ def _as_they_are(train: pd.DataFrame, test: pd.DataFrame, spec: Prep) -> tuple[T
 def _featured(train: pd.DataFrame, test: pd.DataFrame, spec: Prep, context: Context, task: Task) -> tuple[Table, Table]:
     """The features of both parts, with the target and what is kept beside them. Leaves `preprocessor`."""
     from mlworkflow_steps.features import build, fitted
+    from mlworkflow_steps.features.code import import_source
     from mlworkflow_steps.models import preprocessor as stored
     from mlworkflow_steps.models.columns import values_of
 
     assert spec.entries is not None
     beside = list(dict.fromkeys([*spec.keep, *spec.split.columns.values()]))
     visible = train.drop(columns=spec.target)
-    blocks, sources = build.blocks_of(
-        spec.entries, visible, beside, task=task, seed=spec.split.seed, allowed=context.allowed_imports
+    module = import_source(spec.code, "prep.code") if spec.code else ""
+    blocks = build.blocks_of(
+        spec.entries, visible, beside, task=task, seed=spec.split.seed, allowed=context.allowed_imports, module=module
     )
     if spec.remainder == "passthrough" and (rest := build.remainder_of(blocks, visible, beside)):
         blocks.append(rest)
     features, made = fitted.fit(blocks, visible, values_of(train[spec.target]))
     preprocessor = stored.write(
-        context.output("preprocessor"), features, declared=spec.declared, target=spec.target, sources=sources
+        context.output("preprocessor"),
+        features,
+        declared=spec.declared,
+        target=spec.target,
+        sources={module: spec.code} if module else {},
     )
     # The test part goes through what has been stored and read again, as rows to predict will.
     tested = preprocessor.transform(test)
@@ -146,6 +154,13 @@ def _with_folds(table: Table, folds: Positions, spec: Prep) -> Table:
     frame = table.frame.assign(**{_FOLD: folds})
     frame.attrs = dict(table.frame.attrs)
     return Table(frame, beside=(*table.beside, _FOLD))
+
+
+def _code(fields: Fields) -> str:
+    fields.text("file")
+    source = fields.text("source") or ""
+    fields.done()
+    return source
 
 
 def _chosen(frame: pd.DataFrame, spec: Prep) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import yaml
 from mlworkflow.cli.code_files import with_code
 from mlworkflow.cli.documents import BadFile, workflows
 from mlworkflow.cli.lint import lint
-from mlworkflow.core.kinds.python import LONGEST
+from mlworkflow.core.signature import LONGEST
 
 CODE = "def main(rows: int):\n    print(f'${{{rows}}} {{rows}}')\n    return {'total': rows}\n"
 STEP: dict[str, Any] = {"name": "one", "params": {"rows": 3}, "python": {"file": "code/one.py"}}
@@ -44,6 +44,17 @@ def test_the_text_is_put_beside_the_files_name_wherever_a_step_stands(tmp_path: 
     assert found["steps"][2]["tune"]["step"]["python"] == body
     assert found["onExit"]["always"][0]["python"] == body
     assert lint(document) == []
+
+
+def test_so_is_that_of_a_prep_steps_code(tmp_path: Path) -> None:
+    prep = {"source": {"sklearn": "iris"}, "target": "target", "code": {"file": "code/one.py"}}
+    entry = {"columns": ["sepal*"], "use": "Twice"}
+    file = written(tmp_path, {"steps": [{"name": "prep", "prep": {**prep, "features": [entry]}}]})
+    (document,) = map(with_code, workflows(file))
+    assert document.resource["spec"]["steps"][0]["prep"]["code"] == {"file": "code/one.py", "source": CODE}
+    assert [str(finding).rpartition(": spec")[2] for finding in lint(document)] == [
+        ".steps[0].prep.features[0].use: the code has no class 'Twice'; it has: none"
+    ]
 
 
 def test_what_is_wrong_in_the_file_is_told_with_its_name_and_line(tmp_path: Path) -> None:

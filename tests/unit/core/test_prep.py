@@ -33,11 +33,11 @@ def test_nothing_is_wrong_with_what_the_reference_shows() -> None:
         {"columns": ["age"], "impute": "median", "scale": "minMax"},
         {"columns": ["pixel_*"], "binarize": 0.1},
         {"columns": ["a"], "use": "sklearn.preprocessing.SplineTransformer", "params": {"degree": 2}},
-        {"columns": ["a"], "name": "b", "fill": 0, "use": "Double", "source": SOURCE},
+        {"columns": ["a"], "name": "b", "fill": 0, "use": "Double"},
         {"columns": ["as_it_is"]},
     ]
     split = {"time": "when", "test": 0.3}
-    assert problems(features=features, split=split, keep=["weight"], remainder="drop") == []
+    assert problems(features=features, split=split, keep=["weight"], remainder="drop", code={"source": SOURCE}) == []
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,8 @@ def test_nothing_is_wrong_with_what_the_reference_shows() -> None:
         ({"column": "a", "format": "%Y"}, "features[0].format: means nothing without `datetime`"),
         ({"column": "a", "unseen": "error"}, "features[0].unseen: means nothing without `encode`"),
         ({"column": "a", "encode": "oneHot", "unseen": "infrequent"}, "features[0].unseen: `infrequent` needs `encode: oneHot` and `minFrequency`"),
-        ({"column": "a", "source": SOURCE}, "features[0].source: means nothing without `use`"),
-        ({"column": "a", "use": "Double"}, "features[0].use: 'Double' is no import path (package.module.Class); a class of your own needs `source`"),
-        ({"column": "a", "use": "my.Double", "source": SOURCE}, "features[0].use: 'my.Double' is no name of a class in `source`"),
+        ({"column": "a", "params": {"b": 1}}, "features[0].params: means nothing without `use`"),
+        ({"column": "a", "use": "Double"}, "features[0].use: 'Double' is no import path (package.module.Class); a class of your own needs `code`"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_an_entry_is_named(feature: dict[str, Any], expected: str) -> None:
@@ -74,6 +73,10 @@ def test_a_mistake_in_an_entry_is_named(feature: dict[str, Any], expected: str) 
         ({"split": {"folds": 3, "time": "t"}}, "split.folds: does not go with `time`: `cv.time` of `train` makes folds in order"),
         ({"split": {"group": "g"}, "columns": {"exclude": ["g"]}}, "split.group: 'g' is left out by `columns.exclude`: take it out of one of the two"),
         ({"keep": ["label"]}, "keep: 'label' is the target, which stays anyhow"),
+        ({"code": {"source": "class Double(:"}, "features": [{"column": "a", "use": "Double"}]}, "code.source: line 1: invalid syntax"),
+        ({"code": {"source": "class X:\n    pass", "file": "x.py"}, "features": [{"column": "a", "use": "Y"}]}, "features[0].use: the code has no class 'Y'; it has: X"),
+        ({"code": {"file": "x.py"}}, "code.file: is read by mlwf, into `source`: `mlwf submit` this workflow, or put the code into `source`"),
+        ({"code": {}}, "code: name one of: source, file"),
         ({"remainder": "drop"}, "remainder: is for what `features` does not name"),
     ],
 )  # fmt: skip

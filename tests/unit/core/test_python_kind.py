@@ -114,7 +114,9 @@ def test_the_code_and_the_image_are_what_a_result_follows_from() -> None:
     order = order_of(
         taking(inputs="", params={"raw": {}}, source="def main(raw: dict): return {'table': raw}"), "clean"
     )
-    facts = cachefacts.facts_of(order, Identity(image="sha256:1", code="sha256:2", is_open=order.step.kind.is_open))
+    facts = cachefacts.facts_of(
+        order, Identity(image="sha256:1", code="sha256:2", is_open=order.step.kind.is_open(order.step.body))
+    )
     assert isinstance(facts, dict)
     assert (facts["image"], facts["python"]) == ("sha256:1", order.spec)
 

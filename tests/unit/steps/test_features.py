@@ -290,8 +290,8 @@ def test_code_of_ones_own_travels_and_only_runs_where_it_may(
     prep: Prepared, rentals: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLWF_TASK", "task.json")
-    entry = {"columns": ["temp"], "use": "Times", "params": {"factor": 3}, "source": DOUBLE}
-    out = prep(rentals, [entry], remainder="drop")
+    entry = {"columns": ["temp"], "use": "Times", "params": {"factor": 3}}
+    out = prep(rentals, [entry], remainder="drop", code={"source": DOUBLE})
     folder = out / "preprocessor"
     (shipped,) = (folder / "code").iterdir()
     assert shipped.read_text() == DOUBLE
@@ -329,8 +329,9 @@ def test_the_same_bytes_in_any_process(run_step: Any, tmp_path: Path, rentals: p
         "features": [
             {"column": "text", "text": {}}, {"columns": ["season"], "encode": "oneHot", "impute": "mostFrequent"}, {"column": "when", "datetime": ["hour", "week", "epoch"]},
             {"columns": ["temp"], "name": "t", "use": "sklearn.preprocessing.QuantileTransformer", "params": {"n_quantiles": 10}},
-            {"columns": ["temp"], "use": "Times", "source": DOUBLE},
+            {"columns": ["temp"], "use": "Times"},
         ],
+        "code": {"source": DOUBLE},
     }  # fmt: skip
     first = run_step("prep", spec, PYTHONHASHSEED="1")
     again = run_step("prep", spec, PYTHONHASHSEED="2")
@@ -356,18 +357,20 @@ def test_the_same_bytes_in_any_process(run_step: Any, tmp_path: Path, rentals: p
         ([{"columns": ["season"], "text": {"minDf": 2000}}, {"columns": ["when"], "text": {}}], "FeaturesInvalid", r"prep.features\[0\]: ValueError: max_df corresponds to < documents than min_df"),
         ([{"columns": ["temp"], "use": "os.path.Thing"}], "ImportNotAllowed", r"prep.features\[0\].use: 'os.path.Thing' may not be imported"),
         ([{"columns": ["temp"], "use": "sklearn.svm.SVR"}], "EstimatorInvalid", r"'sklearn.svm.SVR' transforms nothing"),
-        ([{"columns": ["temp"], "use": "X", "source": "class X:\n    pass"}], "EstimatorInvalid", r"is no estimator: it cannot be fitted"),
-        ([{"columns": ["temp"], "use": "X", "source": "import numpy\nclass X(:\n"}], "CodeInvalid", r"prep.features\[0\].source: the code cannot be run \(line 2\): SyntaxError"),
-        ([{"columns": ["temp"], "use": "X", "source": "\n\nimport not_there"}], "CodeInvalid", r"\(line 3\): ModuleNotFoundError: No module named 'not_there'"),
+        ([{"columns": ["temp"], "use": "X"}, "class X:\n    pass"], "EstimatorInvalid", r"is no estimator: it cannot be fitted"),
+        ([{"columns": ["temp"], "use": "X"}, "import numpy\nclass X(:\n"], "CodeInvalid", r"prep.code: the code cannot be run \(line 2\): SyntaxError"),
+        ([{"columns": ["temp"], "use": "X"}, "\n\nimport not_there"], "CodeInvalid", r"\(line 3\): ModuleNotFoundError: No module named 'not_there'"),
         ([{"columns": ["temp"], "scale": "big"}], "SpecInvalid", r"prep.features\[0\].scale: must be one of standard"),
         ([{"columns": ["temp"], "scael": "standard"}], "SpecInvalid", r"prep.features\[0\].scael: is no field"),
     ],
 )  # fmt: skip
 def test_mistakes_are_named(
-    prep: Prepared, rentals: pd.DataFrame, features: list[dict[str, Any]], reason: str, words: str
+    prep: Prepared, rentals: pd.DataFrame, features: list[Any], reason: str, words: str
 ) -> None:
+    *entries, last = features
+    code = {"code": {"source": last}} if isinstance(last, str) else {}
     with pytest.raises(StepFailure, match=words) as caught:
-        prep(rentals, features)
+        prep(rentals, entries if code else features, **code)
     assert caught.value.reason == reason
 
 
@@ -393,7 +396,8 @@ def test_the_code_that_the_documentation_shows_works(
     monkeypatch.setenv("MLWF_TASK", "task.json")
     page = (Path(__file__).parents[3] / "docs/concepts.md").read_text()
     (block,) = (text for text in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "class Cyclic" in text)
-    out = prep(rentals.rename(columns={"station": "hr"}), yaml.safe_load(block), remainder="drop")
+    body = yaml.safe_load(block)
+    out = prep(rentals.rename(columns={"station": "hr"}), body.pop("features"), remainder="drop", **body)
     raw = Preprocessor.read(out / "preprocessor").transform(pd.DataFrame({"hr": [6, 18]}))
     assert raw.columns.tolist() == ["sin_hr", "cos_hr"]
     assert raw["sin_hr"].tolist() == pytest.approx([1.0, -1.0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal, TypeAlias
 
@@ -95,16 +94,10 @@ class Feature(Fields, frozen=True):
     use: Annotated[
         Annotated[str, Meta(min_length=1)] | UnsetType,
         Meta(
-            description="A transformer by its import path (`sklearn.preprocessing.SplineTransformer`), or the name of a class in `source`.",
+            description="A transformer by its import path (`sklearn.preprocessing.SplineTransformer`), or the name of a class in `code`.",
         ),
     ] = UNSET
     params: Annotated[dict[str, Json], Meta(description="Parameters of that transformer.")] = {}
-    source: Annotated[
-        Annotated[str, Meta(min_length=1)] | UnsetType,
-        Meta(
-            description="Python code of your own with that class. It travels with the workflow, the fitted preprocessor and the model. What it imports has to be in the image.",
-        ),
-    ] = UNSET
 
 
 LAST = ("scale", "binarize", "encode", "text", "use")
@@ -115,14 +108,22 @@ _NEEDS = {
     "unseen": ("encode",),
     "min_frequency": ("encode",),
     "params": ("use",),
-    "source": ("use",),
 }
-_IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 
 
-def feature_problems(features: Sequence[Feature], target: str, excluded: Sequence[str]) -> list[tuple[str, str]]:
+def feature_problems(
+    features: Sequence[Feature], target: str, excluded: Sequence[str], has_code: bool
+) -> list[tuple[str, str]]:
     """What is wrong with each entry: (path below `prep`, message)."""
-    return [
+    unknown = [
+        (
+            f"features[{index}].use",
+            f"'{feature.use}' is no import path (package.module.Class); a class of your own needs `code`",
+        )
+        for index, feature in enumerate(features)
+        if feature.use is not UNSET and "." not in feature.use and not has_code
+    ]
+    return unknown + [
         (f"features[{index}]{f'.{field}' if field else ''}", message)
         for index, feature in enumerate(features)
         for field, message in (*_of_columns(feature, target, excluded), *_of_steps(feature), *_of_text(feature))
@@ -157,12 +158,6 @@ def _of_steps(feature: Feature) -> Iterator[tuple[str, str]]:
             yield _camel(name), f"means nothing without `{wanted[0]}`"
     if feature.unseen == "infrequent" and (feature.encode == "ordinal" or feature.min_frequency is UNSET):
         yield "unseen", "`infrequent` needs `encode: oneHot` and `minFrequency`"
-    if feature.use is UNSET:
-        return
-    if feature.source is UNSET and "." not in feature.use:
-        yield "use", f"'{feature.use}' is no import path (package.module.Class); a class of your own needs `source`"
-    if feature.source is not UNSET and not _IDENTIFIER.fullmatch(feature.use):
-        yield "use", f"'{feature.use}' is no name of a class in `source`"
 
 
 def _of_text(feature: Feature) -> Iterator[tuple[str, str]]:

@@ -26,6 +26,10 @@ def _no_variables(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     return []
 
 
+def _closed(body: Mapping[str, Any]) -> bool:
+    return False
+
+
 def _nothing(body: Any) -> frozenset[str]:
     return frozenset()
 
@@ -46,7 +50,7 @@ class Kind:
     No expression is looked for in `literal_fields`.
     `absent` names the outputs that a step with a certain body does not leave.
     `is_cached` says that a result is taken from the cache unless a step says otherwise, `unpinned` names the field of an evaluated body (if any)
-    that stands for data which the body does not pin down. `is_open` says that the step may run more of what its image holds than the kind's own code.
+    that stands for data which the body does not pin down. `is_open` says that a step of a certain body may run more of what its image holds than the kind's own code.
     `variables`, by reference to Secrets and ConfigMaps, are what an evaluated body gives to the step's container of a Pod.
     `check` finds what the schema cannot say: (path below the body, message). `check_use` is given a step, its inputs and the parameters that are known: (path below the step, message).
     `example` is a short step in YAML for the reference page.
@@ -68,7 +72,7 @@ class Kind:
     text_fields: frozenset[str] = frozenset()
     literal_fields: frozenset[str] = frozenset()
     is_cached: bool = False
-    is_open: bool = False
+    is_open: Callable[[Mapping[str, Any]], bool] = _closed
     unpinned: Callable[[Mapping[str, Any]], str] = _pinned
     variables: Callable[[Mapping[str, Any]], list[dict[str, Any]]] = _no_variables
     check: Callable[[Any], list[tuple[str, str]]] = _no_problems

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
 from mlworkflow.core.kinds._features import Feature, feature_problems
 from mlworkflow.core.kinds._kind import Kind, built_in, exactly_one
+from mlworkflow.core.signature import LONGEST, CodeError, classes_of
 from mlworkflow.core.values import Boolean, Fields, Integer, Number
+
+if TYPE_CHECKING:
+    from mlworkflow.core.step import Step
 
 SOURCES = ("sklearn", "path", "url", "s3", "input")
 
@@ -77,6 +81,22 @@ class Split(Fields, frozen=True):
     ] = UNSET
 
 
+class Code(Fields, frozen=True):
+    """Python code of your own: the classes that `features` name without a dot. It travels with the workflow, the fitted preprocessor and the model. What it imports has to be in the image."""
+
+    source: Annotated[
+        Annotated[str, Meta(max_length=LONGEST)] | UnsetType,
+        Meta(description="The code itself, as it is: no expression in it."),
+    ] = UNSET
+    file: Annotated[
+        str | UnsetType,
+        Meta(
+            description="A file beside the YAML file. `mlwf run`, `mlwf submit` and `mlwf lint` put its text into `source`; kubectl cannot. "
+            "Beside `source` it is what the code is called in messages."
+        ),
+    ] = UNSET
+
+
 class Prep(Fields, frozen=True):
     """Reads a table, chooses columns and types, and splits it into `train` and `test` (Parquet).
 
@@ -91,6 +111,7 @@ class Prep(Fields, frozen=True):
         Annotated[list[Feature], Meta(min_length=1, max_length=1000)] | UnsetType,
         Meta(description="What the model sees. Default: the columns as they are."),
     ] = UNSET
+    code: Annotated[Code | UnsetType, Meta(description="Transformers of your own.")] = UNSET
     remainder: Annotated[
         Literal["passthrough", "drop"],
         Meta(
@@ -146,9 +167,33 @@ def _of_columns(body: Prep) -> list[tuple[str, str]]:
 
 
 def _of_features(body: Prep) -> list[tuple[str, str]]:
+    if body.code is not UNSET and body.code.source is UNSET:
+        if body.code.file is UNSET:
+            return [("code", "name one of: source, file")]
+        return [
+            ("code.file", "is read by mlwf, into `source`: `mlwf submit` this workflow, or put the code into `source`")
+        ]
     if body.features is UNSET:
         return [] if body.remainder == "passthrough" else [("remainder", "is for what `features` does not name")]
-    return feature_problems(body.features, body.target, body.columns.exclude or [])
+    return feature_problems(body.features, body.target, body.columns.exclude or [], body.code is not UNSET)
+
+
+def _check_use(step: Step, inputs: Mapping[str, Any], params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Whether the code is code, and has the classes that are named, as far as its text tells."""
+    code = step.body.get("code", {})
+    if "source" not in code or step.common.image is not UNSET:  # another image may have another Python
+        return
+    where, prefix = ("prep.code.file", f"{code['file']}: ") if "file" in code else ("prep.code.source", "")
+    try:
+        found = classes_of(code["source"])
+    except CodeError as error:
+        yield where, f"{prefix}{error}"
+        return
+    for index, feature in enumerate(step.body.get("features", [])):
+        name = feature.get("use", ".")
+        if "." not in name and found is not None and name not in found:
+            known = f"it has: {', '.join(sorted(found)) or 'none'}"
+            yield f"prep.features[{index}].use", f"the code has no class '{name}'; {known}"
 
 
 def unpinned(body: Mapping[str, Any]) -> str:
@@ -184,8 +229,11 @@ KIND = Kind(
     absent=lambda body: frozenset({"preprocessor"}) if body.features is UNSET else frozenset(),
     open_parameters=True,
     text_fields=frozenset({"target"}),
+    literal_fields=frozenset({"code"}),
     is_cached=True,
+    is_open=lambda body: "code" in body,
     unpinned=unpinned,
     check=_check,
+    check_use=_check_use,
     example=_EXAMPLE,
 )

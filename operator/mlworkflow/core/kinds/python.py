@@ -13,14 +13,12 @@ from mlworkflow.core.kinds._kind import Kind, built_in
 from mlworkflow.core.kinds.environment import MOST, Requirement, requirement_problem
 from mlworkflow.core.kinds.git import Git, git_problems
 from mlworkflow.core.names import SECRET_NAME
-from mlworkflow.core.signature import Argument, CodeError, Signature, check_code, signature_of
+from mlworkflow.core.signature import LONGEST, Argument, CodeError, Signature, check_code, signature_of
 from mlworkflow.core.values import Fields
 
 if TYPE_CHECKING:
     from mlworkflow.core.step import Step
 
-LONGEST = 100_000
-"""Characters of a source: it is part of the resource, and with a ConfigMap an environment variable."""
 ENVIRONMENT = "python-environment"
 """The input from which packages are imported. No argument can be called so."""
 REPOSITORY = "python-code"
@@ -278,7 +276,7 @@ KIND = Kind(
     open_parameters=True,
     literal_fields=frozenset({"source"}),
     is_cached=True,
-    is_open=True,
+    is_open=lambda body: True,
     unpinned=_unpinned,
     variables=_variables,
     check=_check,
