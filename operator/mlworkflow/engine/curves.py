@@ -6,7 +6,7 @@ not known here (any more). What it then says it has been answered before is not 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from mlworkflow.core import paths
 from mlworkflow.core.nodes import Node, Nodes
@@ -19,9 +19,9 @@ MOST = 10_000
 
 
 class Curves:
-    """Of one workflow; `shown` is by the trial's attempt."""
+    """Of one workflow, whose `nodes` an edit may change; `shown` is by the trial's attempt."""
 
-    def __init__(self, nodes: Nodes) -> None:
+    def __init__(self, nodes: Callable[[], Nodes]) -> None:
         self._nodes = nodes
         self._sent: dict[AttemptId, int] = {}  # points of any name, by the attempt that sent them
         self.shown: dict[AttemptId, Curve] = {}
@@ -38,7 +38,7 @@ class Curves:
     def trial_of(self, attempt: AttemptId) -> AttemptId | None:
         """The trial whose values an attempt may send, itself or part of it; None where nothing is stopped by them."""
         task = attempt[0]
-        node = self._nodes.get(task)
+        node = self._nodes().get(task)
         trial = node.whole_trial if node else None
         if trial is None or not trial.owner.body.get("pruner"):
             return None
@@ -78,7 +78,7 @@ class Curves:
         self.shown[trial] = Curve(values, len(values))
 
     def _metric(self, trial: AttemptId) -> str:
-        return metric_of(self._nodes[trial[0]])
+        return metric_of(self._nodes()[trial[0]])
 
     def forget(self, attempts: Iterable[AttemptId]) -> None:
         """Drop the counts of attempts that send nothing any more."""

@@ -56,7 +56,7 @@ class Live:
     turning: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
-        self.curves = Curves(self.plan.nodes)
+        self.curves = Curves(lambda: self.plan.nodes)
         self.curves.load(self.results)
 
     @property

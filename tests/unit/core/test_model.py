@@ -204,6 +204,19 @@ def _tune(**fields: Any) -> dict[str, Any]:
             "Invalid enum",
             id="no crossover",
         ),
+        pytest.param({"pruner": {}}, "pruner", "exactly one of: median", id="no pruner named"),
+        pytest.param(
+            {"pruner": {"asha": {"reduction": 3}}}, "pruner.asha.reduction", "unknown field", id="no setting of it"
+        ),
+        pytest.param(
+            {"pruner": {"asha": {"reduction_factor": 1}}}, "pruner.asha.reduction_factor", "at least 2", id="too little"
+        ),
+        pytest.param(
+            {"metrics": [{"name": "a"}, {"name": "b"}], "pruner": {"median": {}}},
+            "pruner",
+            "one `metric`",
+            id="a pruner of several metrics",
+        ),
         pytest.param(
             {"metrics": [{"name": "a"}, {"name": "b"}]},
             "metric",

@@ -21,7 +21,7 @@ from mlworkflow.engine.told import Told
 from mlworkflow.gateway.errors import Superseded
 from mlworkflow.gateway.runs import Batch, Heard, Point
 
-from tests.builders import WorkflowBuilder, artifact
+from tests.builders import WorkflowBuilder, a_workflow, artifact
 
 from .pruned import Trials, a_search
 from .world import key
@@ -174,6 +174,18 @@ async def test_a_decision_that_cannot_be_written_down_is_told_to_nobody(
     await trials.turn()
     assert (await sending).stop
     assert list(operator.records()) == [("t/0", 0)]
+
+
+async def test_a_pruner_that_is_added_while_trials_run_looks_at_all_that_they_say(tmp_path: Path) -> None:
+    (step,) = strict().steps
+    without = {name: field for name, field in step["tune"].items() if name != "pruner"}
+    trials = begun(a_workflow().raw({**step, "tune": without}), tmp_path)
+    await trials.turn()
+    assert await trials.say("t/0", 1, 0) == Heard()
+    trials.operator.live.plan = strict().plan()
+    assert (await trials.say("t/0", 2, 1)).again
+    assert (await trials.say("t/0", 2, 0, 1)).stop
+    assert trials.operator.records()["t/0", 0].curve == ((1, 0.1), (2, 0.1))
 
 
 async def test_each_point_counts_once_and_what_is_unknown_is_asked_for_again(tmp_path: Path) -> None:
