@@ -206,7 +206,7 @@ def _tune(**fields: Any) -> dict[str, Any]:
         ),
         pytest.param({"pruner": {}}, "pruner", "exactly one of: median", id="no pruner named"),
         pytest.param(
-            {"pruner": {"asha": {"reduction": 3}}}, "pruner.asha.reduction", "unknown field", id="no setting of it"
+            {"pruner": {"asha": {"reduction": 3}}}, "pruner.asha", "unknown field `reduction`", id="no setting of it"
         ),
         pytest.param(
             {"pruner": {"asha": {"reduction_factor": 1}}}, "pruner.asha.reduction_factor", "at least 2", id="too little"
