@@ -219,9 +219,11 @@ def _is_large(value: Json) -> bool:
 
 
 def _kept(below: Mapping[str, Task], nodes: Nodes) -> list[tuple[str, Task]]:
-    """The tasks below the steps that the status shows: all of a few, else those that have not succeeded."""
+    """The tasks below the steps that the status shows: all of a few, else those that have neither succeeded nor been pruned, for the records say that."""
     is_few = len(below) <= MANY
-    shown = [(name, task) for name, task in below.items() if is_few or task.phase is not Phase.SUCCEEDED]
+    shown = [
+        (name, task) for name, task in below.items() if is_few or not (task.phase is Phase.SUCCEEDED or task.is_pruned)
+    ]
     return sorted(shown, key=lambda pair: nodes.position(pair[0]))
 
 
