@@ -70,7 +70,7 @@ KIND = Kind(
     outputs={"environment": "directory", "lock": "file", "packages": "integer"},
     text_fields=frozenset({"requirements"}),
     is_cached=True,
-    is_open=True,
+    is_open=lambda body: True,
     check=_check,
     example=_EXAMPLE,
 )
