@@ -22,17 +22,24 @@ done
 """
 
 
-@pytest.mark.parametrize("container", [AGENT, {"image": BUSYBOX}], ids=["with the agent", "any image"])
+PRINTED = SCRIPT.replace('echo "{', 'echo "acc: $MLWF_PARAM_X" #')
+
+
+@pytest.mark.parametrize(
+    ("container", "script", "pattern"),
+    [(AGENT, SCRIPT, ""), ({"image": BUSYBOX}, SCRIPT, ""), ({"image": BUSYBOX}, PRINTED, "^acc: (.*)$")],
+    ids=["with the agent", "any image", "any image that only prints"],
+)
 def test_the_pod_of_a_pruned_trial_is_gone_at_once(
-    cluster: Cluster, operator: str, namespace: str, container: dict[str, Any]
+    cluster: Cluster, operator: str, namespace: str, container: dict[str, Any], script: str, pattern: str
 ) -> None:
     """The script would run for ten minutes; a shell as process 1 does not hear SIGTERM, and would use up its grace of half a minute."""
     body = {
-        "metric": {"name": "acc"},
+        "metric": {"name": "acc", "pattern": pattern},
         "space": {"x": {"choice": [0.1, 0.9]}},
         "pruner": {"threshold": {"lower": 0.5}},
         "trials": {"max": 2, "parallel": 1},
-        "step": {"container": {**container, "command": ["sh", "-c", SCRIPT]}},
+        "step": {"container": {**container, "command": ["sh", "-c", script]}},
     }
     cluster.apply(namespace, workflow({"name": "t", "tune": body}))
 

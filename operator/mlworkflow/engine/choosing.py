@@ -43,6 +43,7 @@ class ChoiceFailed(Exception):
 class _Reply(msgspec.Struct):
     chosen: list[Chosen] = []
     found: str | None = None
+    every: list[str] = []
     pruned: dict[int, int] = {}
     error: str = ""
 
@@ -77,6 +78,10 @@ class Chooser:
     async def search(self, pattern: str, text: str) -> str | None:
         """The group of the last match of a regular expression; None where it matches nothing. Raises ChoiceFailed."""
         return (await self._ask({"pattern": pattern, "text": text}, SEARCH)).found
+
+    async def search_all(self, pattern: str, text: str) -> list[str]:
+        """As `search`, the group of every match."""
+        return (await self._ask({"pattern": pattern, "text": text, "all": True}, SEARCH)).every
 
     async def close(self) -> None:
         """End the process."""

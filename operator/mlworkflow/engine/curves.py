@@ -6,7 +6,7 @@ not known here (any more). What it then says it has been answered before is not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mlworkflow.core import paths
 from mlworkflow.core.nodes import Node, Nodes
@@ -24,6 +24,8 @@ class Curves:
     def __init__(self, nodes: Callable[[], Nodes]) -> None:
         self._nodes = nodes
         self._sent: dict[AttemptId, int] = {}  # points of any name, by the attempt that sent them
+        self._overheard: dict[AttemptId, int] = {}  # numbers in its log
+        self._posted: set[AttemptId] = set()  # trials that say their values themselves
         self.shown: dict[AttemptId, Curve] = {}
 
     def load(self, results: Mapping[AttemptId, Result]) -> None:
@@ -53,20 +55,40 @@ class Curves:
         first = sent if batch.first is None else batch.first
         if first > sent:
             return False
-        metric = self._metric(trial)
+        metric = metric_of(self._nodes()[trial[0]])
+        new = [
+            (place, point) for place, point in enumerate(batch.metrics[sent - first :], sent) if point.name == metric
+        ]
+        if new:
+            self._posted.add(trial)
+        self._take(trial, new, batch.heard)
+        self._sent[attempt] = max(sent, first + len(batch.metrics))
+        return True
+
+    def overhear(self, attempt: AttemptId, numbers: Sequence[float | None], first: int, heard: int) -> None:
+        """Take what an attempt has printed, where its trial says nothing itself: `first` numbers were before these, the first `heard` of all are not
+        to be judged.
+        """
+        trial = self.trial_of(attempt)
+        if trial is None or trial in self._posted:
+            return
+        known = self._overheard.get(attempt, 0)
+        new = [(place, Point("", value)) for place, value in enumerate(numbers, first) if place >= known]
+        self._take(trial, new, heard)
+        self._overheard[attempt] = max(known, first + len(numbers))
+
+    def _take(self, trial: AttemptId, points: Iterable[tuple[int, Point]], heard: int) -> None:
         curve = self.of(trial)
         values, judged = list(curve.values), curve.judged
         steps = {step for step, _ in values}
-        for place, point in enumerate(batch.metrics[sent - first :], sent):
-            step = _step(point, values[-1][0] if values else 0) if point.name == metric else None
+        for place, point in points:
+            step = _step(point, values[-1][0] if values else 0)
             if step is not None and step not in steps and len(values) < MOST:
                 values.append((step, point.value))
                 steps.add(step)
-                if place < batch.heard:
+                if place < heard:
                     judged = len(values)
-        self._sent[attempt] = max(sent, first + len(batch.metrics))
         self.shown[trial] = Curve(tuple(values), judged)
-        return True
 
     def judged(self, trial: AttemptId, up_to: int) -> None:
         """It has been decided by the first `up_to` values of a trial whether it goes on."""
@@ -77,13 +99,11 @@ class Curves:
         """A trial has ended, with these values in its record: what came after the one that ended it, in the same breath, is left out."""
         self.shown[trial] = Curve(values, len(values))
 
-    def _metric(self, trial: AttemptId) -> str:
-        return metric_of(self._nodes()[trial[0]])
-
     def forget(self, attempts: Iterable[AttemptId]) -> None:
         """Drop the counts of attempts that send nothing any more."""
         for attempt in attempts:
             self._sent.pop(attempt, None)
+            self._overheard.pop(attempt, None)
 
 
 def metric_of(trial: Node) -> str:

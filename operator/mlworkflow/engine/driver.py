@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -62,6 +62,9 @@ class Driver(Protocol):
 
     async def log(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> bytes:
         """The log of the user's container, bounded; empty where there is none."""
+
+    def follow(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> AsyncGenerator[bytes, None]:
+        """The log of the user's container from its beginning, as it comes, until that has ended."""
 
     def identify(self, namespace: str, pod: str, pod_uid: str) -> tuple[str, AttemptId] | None:
         """The workflow's uid and the attempt of a Pod of ours; None for any other."""

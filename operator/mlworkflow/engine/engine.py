@@ -19,7 +19,7 @@ from mlworkflow.core.decide import decide
 from mlworkflow.core.observation import AttemptId, Probed, Result, Seen
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import PENDING, Run
-from mlworkflow.engine import named, pruning, records
+from mlworkflow.engine import listening, named, pruning, records
 from mlworkflow.engine.cache import Cache
 from mlworkflow.engine.choosing import ChoiceFailed, Chooser
 from mlworkflow.engine.driver import Driver, NotNow, Refused
@@ -84,7 +84,7 @@ class Engine:
             del self._over[next(iter(self._over))]
         if live := self.live.pop(uid, None):
             live.changed.set()
-            for asking in (*live.choosing.values(), *live.judging.values()):
+            for asking in (*live.choosing.values(), *live.judging.values(), *live.listening.values()):
                 asking.cancel()
             self._wake_all(self.sharing.leave(live))
 
@@ -104,6 +104,7 @@ class Engine:
                 wake_at = min(wake_at or math.inf, self.clock() + CREATE_AGAIN)
             if (due := live.waits.due()) < math.inf:
                 wake_at = min(wake_at or math.inf, due)
+            listening.listen(self, live)
             live.is_settled = True
             self.changed(live)
             return wake_at

@@ -24,7 +24,7 @@ from mlworkflow.store.records import Chosen, Prior
 class Live:
     """`results` mirrors the records in the store; `creating` are attempts that were decided on and do not exist yet, `trouble` why not.
 
-    `missed` says why the cache had no result for an attempt that is under way. `checkpoints` holds the last checkpoint of each task, for its next attempt, `curves` what trials say of their metric on the way, `judging` the tune steps for which it is being decided who goes on by it, `waits` what attempts say that they wait for.
+    `missed` says why the cache had no result for an attempt that is under way. `checkpoints` holds the last checkpoint of each task, for its next attempt, `curves` what trials say of their metric on the way, `judging` the tune steps for which it is being decided who goes on by it, `listening` those whose logs are followed for that, `is_overheard` whether a plan has any such, `waits` what attempts say that they wait for.
     `chosen` holds the parameters of trials that the store has, `priors` what searches were told of others, `choosing` the tune steps for which more are chosen at the moment, `unchosen` why that cannot be done. `usage` is what it
     took of what is shared after the last turn, `waiting_since` since when it waits for which locks. `probed` and `refused` are told to `decide`
     once. `is_settled` is false until the first turn after a start of the operator:
@@ -50,6 +50,8 @@ class Live:
     unchosen: dict[str, str] = field(default_factory=dict)
     judging: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     curves: Curves = field(init=False)
+    listening: dict[AttemptId, asyncio.Task[None]] = field(default_factory=dict)
+    is_overheard: tuple[Plan | None, bool] = (None, False)
     usage: Usage = field(default_factory=Usage)
     waiting_since: dict[str, float] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)

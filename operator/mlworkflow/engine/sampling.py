@@ -66,6 +66,7 @@ class Question(msgspec.Struct):
     count: int = 0
     pattern: str = ""
     text: str = ""
+    all: bool = False
     asked: dict[int, int] = {}
     about: str = ""
 
@@ -290,8 +291,10 @@ def answers(lines: Iterator[bytes]) -> Iterator[bytes]:
     for line in lines:
         question = msgspec.json.decode(line, type=Question)
         try:
-            if question.pattern:
-                reply: dict[str, Any] = {"found": last_match(question.pattern, question.text)}
+            if question.all:
+                reply: dict[str, Any] = {"every": every_match(question.pattern, question.text)}
+            elif question.pattern:
+                reply = {"found": last_match(question.pattern, question.text)}
             elif question.study and question.asked:
                 reply = {"pruned": judgings.judge(question.about, question.study, question.told, question.asked)}
             else:
@@ -307,6 +310,11 @@ def last_match(pattern: str, text: str) -> str | None:
     """The group of the last match."""
     last = deque(re.finditer(pattern, text, re.MULTILINE), maxlen=1)
     return last[0][1] if last else None
+
+
+def every_match(pattern: str, text: str) -> list[str]:
+    """The group of each match; of one that the group has no part in nothing."""
+    return [match[1] or "" for match in re.finditer(pattern, text, re.MULTILINE)]
 
 
 def _plain_number(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -178,6 +178,15 @@ class PodDriver:
             if 400 <= error.status < 500:  # the container never started, or the Pod is gone
                 return b""
             raise
+
+    async def follow(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> AsyncGenerator[bytes, None]:
+        path = PODS.path(namespace, handle, "log")
+        try:
+            async with aclosing(self._client.stream(path, log_params(MAIN, follow=True))) as pieces:
+                async for piece in pieces:
+                    yield piece
+        except NotFound:  # it is gone, and so is its log
+            return
 
     def _mine(self, uid: str) -> Mapping[AttemptId, PodView]:
         return self._attempts.get((self._home(uid) or "", uid), {})

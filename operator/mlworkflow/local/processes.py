@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import distributions
 from pathlib import Path
@@ -26,6 +26,8 @@ from mlworkflow.store.layout import AttemptKey
 
 LOG = "agent.log"
 TAIL = 1 << 16
+LOOK = 0.2
+"""Seconds between looks at a log that is followed."""
 
 
 @dataclass(slots=True)
@@ -137,6 +139,19 @@ class ProcessDriver:
     async def log(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> bytes:
         path = self._home.work(uid, *attempt) / LOG
         return logs.last(path.read_bytes(), TAIL) if path.exists() else b""
+
+    async def follow(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> AsyncGenerator[bytes, None]:
+        mine = self._processes.get(uid, {}).get(attempt)
+        if mine is None:
+            return
+        with (mine.folder / LOG).open("rb") as file:
+            while True:
+                is_over = mine.attempt.seen is Seen.ENDED  # asked before reading: nothing is missed
+                while piece := file.read(1 << 16):
+                    yield piece
+                if is_over:
+                    return
+                await asyncio.sleep(LOOK)
 
     async def identity(self, order: Order) -> Identity:
         if not order.step.kind.command:

@@ -28,6 +28,29 @@ BOUND = 2.0
 """Seconds in which what a pruned trial holds is free."""
 
 
+async def test_a_trial_that_only_prints_its_metric_is_pruned_too(tmp_path: Path) -> None:
+    script = 'n=0; while [ $n -lt 3000 ]; do n=$((n + 1)); echo "acc: $MLWF_PARAM_X"; [ $MLWF_PARAM_X = 0.9 ] && [ $n -gt 3 ] && exit 0; sleep 0.2; done'
+    trial = {"container": {"command": ["sh", "-c", script]}}
+    (step,) = (
+        a_workflow().tune("t", {"x": [0.1, 0.9]}, trials={"max": 2, "parallel": 2}, trial=trial, trial_outputs="").steps
+    )
+    body = {
+        **step["tune"],
+        "metric": {"name": "acc", "pattern": "^acc: (.*)$"},
+        "pruner": {"threshold": {"lower": 0.5}},
+    }
+    async with asyncio.timeout(120):
+        run = await LocalRunner(
+            Home(tmp_path), a_workflow().raw({**step, "tune": body}).resource(), lambda _: None
+        ).execute()
+    (ended,) = run.resource["status"]["steps"]
+    assert (ended["phase"], ended["outputs"]["best"]["params"], ended["outputs"]["pruned_count"]) == (
+        "Succeeded",
+        {"x": 0.9},
+        1,
+    )
+
+
 async def test_a_pruned_trial_is_told_to_stop_and_frees_what_it_holds_at_once(tmp_path: Path) -> None:
     trial = {"container": {"command": ["sh", "-c", SCRIPT]}, "env": [{"name": "AT", "value": str(tmp_path)}]}
     (step,) = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from mlworkflow.core import rerun
 from mlworkflow.core.kinds.tune import Tune
 from mlworkflow.core.observation import Curve
 from mlworkflow.core.state import Phase
+from mlworkflow.engine import listening
+from mlworkflow.engine.driver import ContainerEnd
 from mlworkflow.engine.judging import NAME, pruner_of
 from mlworkflow.engine.sampling import Search
 from mlworkflow.engine.told import Told
@@ -24,7 +26,7 @@ from mlworkflow.gateway.runs import Batch, Heard, Point
 from tests.builders import WorkflowBuilder, a_workflow, artifact
 
 from .pruned import Trials, a_search
-from .world import key
+from .world import UID, key
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 STEPS = 9
@@ -312,3 +314,100 @@ def test_the_sampler_hears_of_pruned_trials_as_such() -> None:
     anew = Search(msgspec.convert(body, Tune), {})
     anew.tell([told])
     assert anew._study.get_trials()[0].intermediate_values == {4: 0.25}
+
+
+def printing(**fields: Any) -> WorkflowBuilder:
+    return strict(metric={"name": "acc", "pattern": r"^acc=(\S+)$"}, **fields)
+
+
+async def until(trials: Trials, is_so: Callable[[], bool]) -> None:
+    """Turns until something is so: logs are followed by the side."""
+    async with asyncio.timeout(30):
+        while not is_so():
+            await asyncio.sleep(0.01)
+            await trials.turn()
+
+
+async def test_what_a_trial_prints_may_stop_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "CALM", 0.01)
+    trials = begun(printing(), tmp_path)
+    await trials.turn()
+    world, operator = trials.operator.world, trials.operator
+    world.logs["t/0", 0] = b"starting\nacc=0.7\nacc=soon\nacc=0"
+    world.logs["t/1", 0] = b"acc=0.9\nacc=0.8\n"
+    world.runs("t/0")
+    world.runs("t/1")
+    curves = operator.live.curves
+    await until(trials, lambda: len(curves.of(("t/0", 0)).values) == 1 and len(curves.of(("t/1", 0)).values) == 2)
+    assert (operator.task("t/0").phase, operator.task("t/1").phase) == (Phase.RUNNING, Phase.RUNNING)
+    world.logs["t/0", 0] += b".1\nacc=0.9\n"
+    await until(trials, lambda: operator.task("t/0").is_pruned)
+    assert operator.records()["t/0", 0].curve == ((1, 0.7), (2, 0.1))
+    assert world.stopped == [("t/0", 0)]
+    assert list(operator.live.listening) == [("t/1", 0)]
+    world.logs["t/1", 0] += b"acc=0.2"  # its last word: it has ended with that, and is not stopped by it
+    world.ends["t/1", 0] = ContainerEnd(0, "Completed")
+    await until(trials, lambda: len(curves.of(("t/1", 0)).values) == 3)
+    await operator.commit("t/1", outputs={"model": artifact("m")})
+    await until(trials, lambda: operator.live.run.phase.is_finished)
+    assert operator.task("t").parameters["best"]["value"] == 0.2
+    assert operator.live.listening == {}
+    operator.engine.close(UID)
+
+
+async def test_what_was_printed_before_the_operator_came_is_not_judged_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "CALM", 0.01)
+    trials = begun(printing(), tmp_path)
+    await trials.turn()
+    world = trials.operator.world
+    world.runs("t/0")
+    world.logs["t/0", 0] = b"acc=0.1\nacc=0.6\n"
+    trials.operator.engine.close(UID)
+    await trials.restart()
+    trial = ("t/0", 0)
+    await until(trials, lambda: len(trials.operator.live.curves.of(trial).values) == 2)
+    assert trials.operator.task("t/0").phase is Phase.RUNNING
+    world.logs[trial] += b"acc=0.2\n"
+    await until(trials, lambda: trials.operator.task("t/0").is_pruned)
+    assert trials.operator.records()[trial].curve == ((1, 0.1), (2, 0.6), (3, 0.2))
+    trials.operator.engine.close(UID)
+
+
+async def test_a_trial_that_says_its_values_itself_is_not_overheard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = begun(printing(), tmp_path)
+    await trials.turn()
+    assert await trials.say("t/1", 1, 0) == Heard()
+    trials.operator.live.curves.overhear(("t/1", 0), [0.1], 0, 0)
+    assert trials.operator.live.curves.of(("t/1", 0)).values == ((1, 0.9),)
+
+
+async def test_a_log_that_breaks_off_is_followed_again_and_nothing_counts_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "CALM", 0.01)
+    monkeypatch.setattr(listening, "AGAIN", 0.01)
+    trials = begun(printing(), tmp_path)
+    await trials.turn()
+    world, driver = trials.operator.world, trials.operator.driver
+    whole, broken = driver.follow, [True]
+
+    async def follow(*where: Any) -> AsyncGenerator[bytes, None]:
+        async for piece in whole(*where):
+            yield piece
+            if broken[0]:
+                broken[0] = False
+                raise OSError("cut off")
+
+    monkeypatch.setattr(driver, "follow", follow)
+    world.logs["t/1", 0] = b"acc=0.9\nacc=0.8\n"
+    world.runs("t/1")
+    curves = trials.operator.live.curves
+    await until(trials, lambda: not broken[0] and len(curves.of(("t/1", 0)).values) == 2)
+    world.logs["t/1", 0] += b"acc=0.7\n"
+    await until(trials, lambda: len(curves.of(("t/1", 0)).values) == 3)
+    assert curves.of(("t/1", 0)).values == ((1, 0.9), (2, 0.8), (3, 0.7))
+    trials.operator.engine.close(UID)

@@ -6,8 +6,9 @@ its n-th call, before or after the call has taken effect. `Operator` is an engin
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,19 @@ class WorldDriver:
         self._fuse.before()
         self._fuse.after()
         return self._world.logs.get(attempt, b"")
+
+    async def follow(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> AsyncGenerator[bytes, None]:
+        sent = 0
+        while True:
+            seen = self._world.attempts.get(attempt)
+            is_over = seen is None or seen.seen is Seen.ENDED or attempt in self._world.ends
+            log = self._world.logs.get(attempt, b"")
+            if log[sent:]:
+                yield log[sent:]
+                sent = len(log)
+            if is_over:
+                return
+            await asyncio.sleep(0.01)
 
     async def identity(self, order: Order) -> Identity:
         return Identity(unknown="nobody knows images here")
