@@ -58,9 +58,9 @@ soak: $(VENV)/.ready ## Try the engine on SOAK random workflows and disturbances
 	  done; failed=0; for pid in $$pids; do wait $$pid || failed=1; done; exit $$failed
 
 .PHONY: perf
-perf: $(VENV)/.ready ## Measure the transfer of artifacts beside the minio client's, into build/perf-artifacts.json
-	@$(NODE) build minio
-	@$(RUN)/python -m tests.perf.artifacts
+perf: $(VENV)/.ready ## Measure the budget beside bare Pods and the minio client, into build/perf.json (PARTS="local" for less)
+	@$(NODE) build && $(NODE) up > /dev/null
+	@PYTHONPATH=operator:steps:tests $(RUN)/python -m tests.perf $(PARTS)
 
 .PHONY: lint
 lint: $(VENV)/.ready ## Check style, types and layers

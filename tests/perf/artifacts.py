@@ -2,8 +2,7 @@
 
 A file of 2 GB, and a directory of 20,000 files of 10 kB beside one file of the same size in all, each way. Ours is the agent's own
 transfer with a real gateway between; theirs is `fput_object` and `fget_object`. Rounds alternate, medians count, each transfer is a
-process of its own, whose peak of memory (`VmHWM`) is noted. Exits with 1 where a budget is missed; the numbers are in
-``build/perf-artifacts.json``.
+process of its own, whose peak of memory (`VmHWM`) is noted.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import sys
 import tempfile
 import uuid
 from collections import defaultdict
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,6 +33,7 @@ from mlworkflow.store.s3 import S3Settings, S3Store
 
 from tests.component.fakes import FakeRuns, a_task, served
 from tests.component.servers import ACCESS_KEY, SECRET_KEY, checked, minio, seaweedfs
+from tests.perf.table import Line, compared, measured, report
 
 ROOT = Path(__file__).parents[2]
 BUCKET = "mlworkflow"
@@ -117,42 +117,28 @@ class Bench:
         return statistics.median(self.seconds[noun])
 
 
-@dataclass(frozen=True)
-class Line:
-    """One line of the table: `ours` of `noun` against a limit, as a ratio where there is a `theirs`."""
-
-    noun: str
-    ours: float
-    theirs: float
-    ratio: float
-    budget: str
-    is_met: bool
-
-
 def lines(bench: Bench, size: int, total: int) -> list[Line]:
     """What came out."""
     found = []
     for way in ("up", "down"):
         ours, theirs = bench.median(f"ours, file {way}"), bench.median(f"minio, file {way}")
-        ratio = theirs / ours
-        found.append(Line(f"one file, {way}: MB/s", size / ours / 1e6, size / theirs / 1e6, ratio,
-                          f">= {LEAST_OF_MINIO} x minio", ratio >= LEAST_OF_MINIO))  # fmt: skip
+        rates = size / ours / 1e6, size / theirs / 1e6
+        found.append(compared(f"one file, {way}, beside minio", "MB/s", *rates, LEAST_OF_MINIO, least=True))
     for way in ("up", "down"):
         ours, one = bench.median(f"ours, directory {way}"), bench.median(f"ours, as one file {way}")
-        found.append(Line(f"directory, {way}: s", ours, one, ours / one,
-                          f"<= {MOST_OF_ONE_FILE:g} x one file", ours / one <= MOST_OF_ONE_FILE))  # fmt: skip
+        found.append(compared(f"directory, {way}, beside one file", "s", ours, one, MOST_OF_ONE_FILE))
         theirs = bench.median(f"minio, file by file {way}") * total / SAMPLE
-        found.append(Line(f"directory, {way}: s", ours, theirs, theirs / ours,
-                          f">= {LEAST_OF_MINIO} x minio", theirs / ours >= LEAST_OF_MINIO))  # fmt: skip
-    for noun, peak in bench.peaks.items():
-        if noun.startswith("ours"):
-            found.append(Line(f"memory, {noun}: MiB", peak / (1 << 20), MOST_MEMORY >> 20, peak / MOST_MEMORY,
-                              f"<= {MOST_MEMORY >> 20} MiB", peak <= MOST_MEMORY))  # fmt: skip
-    return found
+        rates = total / ours, total / theirs
+        found.append(compared(f"directory, {way}, beside minio", "files/s", *rates, LEAST_OF_MINIO, least=True))
+    return found + [
+        measured(f"memory, {noun}", "MiB", peak / 2**20, MOST_MEMORY / 2**20)
+        for noun, peak in bench.peaks.items()
+        if noun.startswith("ours")
+    ]
 
 
-def main() -> int:
-    """Measures, prints, writes; the exit code."""
+def main(arguments: list[str]) -> list[Line]:
+    """Measures; the options are told by ``--help``."""
     options = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     options.add_argument("--server", choices=["minio", "seaweedfs"], default="minio")
     options.add_argument("--size", type=int, default=2_000_000_000, help="bytes of the big file")
@@ -161,7 +147,7 @@ def main() -> int:
     options.add_argument(
         "--folder", help="where a step's files are; in memory if nothing is said, so that no disk is measured"
     )
-    chosen = options.parse_args()
+    chosen = options.parse_args(arguments)
     where = chosen.folder or ("/dev/shm" if os.path.isdir("/dev/shm") else None)
     with (
         tempfile.TemporaryDirectory(prefix="mlworkflow-perf-") as name,
@@ -174,16 +160,7 @@ def main() -> int:
             bench = Bench(endpoint, Path(files))
             with served(make_app(runs=bench.runs, store=store, authenticator=bench.tokens)) as bench.url:
                 measure(bench, store, chosen.size, chosen.files, chosen.rounds)
-    found = lines(bench, chosen.size, chosen.files)
-    print(f"\n{'':52} {'ours':>9} {'other':>9} {'ratio':>6}")
-    for line in found:
-        verdict = "met" if line.is_met else "MISSED"
-        print(f"{line.noun:52} {line.ours:9.2f} {line.theirs:9.2f} {line.ratio:6.2f}  {line.budget:18} {verdict}")
-    (ROOT / "build").mkdir(exist_ok=True)
-    report = {"server": chosen.server, "size": chosen.size, "files": chosen.files, "rounds": chosen.rounds,
-              "lines": [asdict(line) for line in found], "seconds": bench.seconds}  # fmt: skip
-    (ROOT / "build/perf-artifacts.json").write_text(json.dumps(report, indent=1))
-    return 0 if all(line.is_met for line in found) else 1
+    return lines(bench, chosen.size, chosen.files)
 
 
 def measure(bench: Bench, store: S3Store, size: int, files: int, rounds: int) -> None:
@@ -230,4 +207,4 @@ def write_tree(root: Path, files: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(not report(main(sys.argv[1:]), ROOT / "build/perf-artifacts.json"))

@@ -139,16 +139,19 @@ async def live_steps(simulation: Simulation, count: int) -> AsyncIterator[Line]:
 
 @contextmanager
 def nodes() -> Iterator[None]:
-    """The test node with our resource, simulated nodes beside it."""
+    """The test node with our resource, simulated nodes beside it. What was not there before is gone afterwards."""
     kubectl = [str(api.binary("kubectl")), "--kubeconfig", str(api.ensure_up())]
-    subprocess.run(
-        [*kubectl, "apply", "--server-side", "-f", str(ROOT / "crds")], check=True, stdout=subprocess.DEVNULL
-    )
+    crds = ["-f", str(ROOT / "crds")]
+    is_there = subprocess.run([*kubectl, "get", *crds], capture_output=True).returncode == 0
+    if not is_there:
+        subprocess.run([*kubectl, "create", *crds], check=True, stdout=subprocess.DEVNULL)
     api.kwok.start(NODES)
     try:
         yield
     finally:
         api.kwok.stop()
+        if not is_there:
+            subprocess.run([*kubectl, "delete", *crds], check=True, stdout=subprocess.DEVNULL)
 
 
 @asynccontextmanager

@@ -1,0 +1,35 @@
+"""``python -m tests.perf``: the budget of the design, measured, as one table and as ``build/perf.json``. Exits with 1 where any of it is missed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.perf import artifacts, local, simulated
+from tests.perf.table import Line, report
+
+PARTS: dict[str, Callable[[], list[Line]]] = {
+    "simulated": simulated.main,
+    "local": local.lines,
+    "artifacts": lambda: artifacts.main([]),
+}
+
+
+def main() -> int:
+    """The exit code."""
+    options = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[2].strip())
+    options.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all if none is named")
+    chosen = options.parse_args().parts or list(PARTS)
+    if unknown := set(chosen) - set(PARTS):
+        options.error(f"there is no part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
+    found: list[Line] = []
+    for name in chosen:
+        print(name, flush=True)
+        found += PARTS[name]()
+    return 0 if report(found, Path(__file__).parents[2] / "build/perf.json", parts=chosen) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
