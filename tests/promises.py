@@ -398,8 +398,9 @@ def retrain_not_needed(ended: Ended) -> None:
 
 
 def retrain_rejected(ended: Ended) -> None:
-    assert "temp" in ended.outputs("check")["drifted"]
+    assert ended.outputs("check")["drifted"] == ["temp"]
     assert (ended.tasks["evaluate"]["reason"], ended.tasks["promote"]["phase"]) == ("GateFailed", "Skipped")
+    assert "worse than the champion's" in ended.tasks["evaluate"]["message"]
 
 
 def search(ended: Ended) -> None:

@@ -135,13 +135,13 @@ def test_dataset(tmp_path: Path) -> None:
 
 
 def test_retrain(tmp_path: Path) -> None:
-    for month, code, promise in (
-        ("usual", 0, promises.retrain_promoted),
-        ("usual", 0, promises.retrain_not_needed),
-        ("warm", 0, promises.retrain_promoted),
-        ("spoilt", 1, promises.retrain_rejected),
+    for month, rows, code, promise in (
+        ("usual", 800, 0, promises.retrain_promoted),
+        ("usual", 800, 0, promises.retrain_not_needed),
+        ("warm", 800, 0, promises.retrain_promoted),
+        ("warm", 100, 1, promises.retrain_rejected),
     ):
-        promise(ran(tmp_path, "examples/retrain.yaml", "-p", f"month={month}", code=code))
+        promise(ran(tmp_path, "examples/retrain.yaml", "-p", f"month={month}", "-p", f"rows={rows}", code=code))
     shown = json.loads(mlwf(tmp_path, "models", "show", "bookings", "-o", "json"))
     assert shown["aliases"] == {"champion": 2}
     assert [version["metrics"]["evaluate.r2"] > 0.8 for version in shown["versions"]] == [True, True]
