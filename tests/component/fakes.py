@@ -52,6 +52,7 @@ class FakeRuns:
         self.pods: dict[str, AttemptKey] = {}
         self.results: dict[AttemptKey, Result] = {}
         self.points: list[Point] = []
+        self.batches: list[Batch] = []
         self.ended: dict[AttemptKey, Ended] = {}
         self.checkpoints: dict[AttemptKey, list[ArtifactRef]] = {}
         self.logs: dict[AttemptKey, ArtifactRef] = {}
@@ -100,6 +101,9 @@ class FakeRuns:
         self.left[key] = dict(outputs)
 
     async def metrics(self, key: AttemptKey, batch: Batch) -> Heard:
+        self.batches.append(batch)
+        if batch.first is not None and batch.first > len(self.points):
+            return Heard(again=True)
         self.points.extend(batch.metrics)
         return Heard(self.stop)
 

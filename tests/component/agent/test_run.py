@@ -151,6 +151,22 @@ def test_a_pruned_trial_is_stopped(bench: Bench) -> None:
     assert (code, result.exit_code, result.reason) == (143, 143, "Stopped")
 
 
+def test_an_operator_that_knows_nothing_is_told_all_values_again_and_which_of_them_were_answered(bench: Bench) -> None:
+    script = (
+        """for n in 1 2 3 4 5 6; do echo "{\\"name\\": \\"acc\\", \\"value\\": $n}" >> $MLWF_METRICS; sleep 0.7; done"""
+    )
+    _, process = bench.start(bench.task(script))
+    taken = bench.runs.points
+    while len(bench.runs.batches) < 2 or len(taken) < sum(len(batch.metrics) for batch in bench.runs.batches):
+        time.sleep(0.01)
+    bench.runs.points.clear()  # as another operator is, which has just started
+    bench.runs.batches.clear()
+    process.communicate(timeout=60)
+    assert [point.value for point in bench.runs.points] == [1, 2, 3, 4, 5, 6]
+    refused, whole, *_ = bench.runs.batches
+    assert (refused.first, whole.first, whole.heard) == (refused.heard, 0, refused.heard)
+
+
 def test_an_attempt_that_was_replaced_ends_quietly(bench: Bench) -> None:
     key, process = bench.start(bench.task("sleep 0.5"))
     while not (bench.folder / "root/run/task.json").exists():
