@@ -18,7 +18,7 @@ from msgspec import UNSET, UnsetType
 from mlworkflow.core.errors import ExpressionError, Problem
 from mlworkflow.core.expressions import Expression, split, walk
 from mlworkflow.core.fields import Common, Input, Retry
-from mlworkflow.core.kinds.python import ENVIRONMENT, REPOSITORY
+from mlworkflow.core.kinds._python_use import ENVIRONMENT, REPOSITORY
 from mlworkflow.core.origins import Origin, problems_of
 from mlworkflow.core.parsing import parse_step
 from mlworkflow.core.requirements import (

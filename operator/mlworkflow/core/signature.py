@@ -17,7 +17,11 @@ LONGEST = 100_000
 
 
 class CodeError(Exception):
-    """The text is no code, or has no such function; the message says where and what."""
+    """The text has no such function, or none that a step can call; the message says where and what."""
+
+
+class Unreadable(CodeError):
+    """The text is no code of the Python that this runs in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,9 @@ def _parsed(source: str) -> ast.Module:
             return ast.parse(source)
     except SyntaxError as error:
         where = f"line {error.lineno}: " if error.lineno else ""
-        raise CodeError(f"{where}{error.msg}") from None
+        raise Unreadable(f"{where}{error.msg}") from None
     except (ValueError, RecursionError, MemoryError) as error:  # a NUL; nested deeper than Python goes
-        raise CodeError(f"cannot be read as Python: {str(error) or 'it is nested too deeply'}") from None
+        raise Unreadable(f"cannot be read as Python: {str(error) or 'it is nested too deeply'}") from None
 
 
 def _bound(node: ast.stmt) -> Iterator[str]:

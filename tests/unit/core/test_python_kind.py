@@ -94,6 +94,9 @@ def test_the_code_is_never_run() -> None:
 def test_another_image_may_have_another_python() -> None:
     """Its Python, newer than ours, may know what ours does not."""
     taking("def main[T](raw: T) -> T: ...", image="python-next").plan()
+    assert problems(taking("def main(row: dict): ...", image="python-next"))[0].startswith(
+        "python.source: main() needs 'row'"
+    )
 
 
 def test_a_trial_is_given_what_the_search_chooses() -> None:
