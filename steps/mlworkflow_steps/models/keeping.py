@@ -47,8 +47,7 @@ class Origin:
         modules = {type(part).__module__.partition(".")[0] for part in (model, *model.get_params(deep=True).values())}
         return Manifest(
             task=self.target.task,
-            target=self.target.columns[0] if self.target.columns else "",
-            targets=list(self.target.columns),
+            target=list(columns) if len(columns := self.target.columns) > 1 else "".join(columns),
             classes=self._classes(rows),
             schema=self._schema(rows),
             features=[str(name) for name in rows.features],

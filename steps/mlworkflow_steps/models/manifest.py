@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,12 @@ class Manifest:
     """The facts of a model.
 
     `schema` is that of raw rows, the target among them (`data.schema`, as JSON); `features` names what the estimator takes, in its order, and `features_digest`
-    is "" where the two are the same. `targets` are all the columns that are predicted, of which there are several with labels; `target` is the first, "" where there is none. `spec` and `params` are as the workflow has them, `estimator` is one line for people. `inputs` has the digest of each input of
+    is "" where the two are the same. `target` is the column that is predicted, a list of several labels' columns, "" where there is none. `spec` and `params` are as the workflow has them, `estimator` is one line for people. `inputs` has the digest of each input of
     the training step, `rows` how many it was fitted to. `baseline` is what a model that only knows the target would predict. `versions` is by distribution.
     """
 
     task: Task
-    target: str
+    target: Any
     classes: list[Any]
     schema: dict[str, Any]
     features: list[str]
@@ -42,7 +42,6 @@ class Manifest:
     rows: int
     versions: dict[str, str]
     features_digest: str = ""
-    targets: list[str] = field(default_factory=list)
     format: int = FORMAT
 
     @classmethod
