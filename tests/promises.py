@@ -284,12 +284,6 @@ def partitioned(ended: Ended) -> None:
     assert ended.outputs("evaluate")["r2"] > 0.9 > train["cv_r2"]
 
 
-def partitioned_of_none(ended: Ended) -> None:
-    """With a bound that no city reaches, the parent is all there is, and the gate says that it does not do."""
-    assert (ended.tasks["evaluate"]["phase"], ended.tasks["evaluate"]["reason"]) == ("Failed", "GateFailed")
-    assert (ended.outputs("train")["partition_count"], ended.outputs("train")["fallback_count"]) == (0, 4)
-
-
 def validate(ended: Ended) -> None:
     assert ended.status["phase"] == "Succeeded"
     assert ended.phases == dict.fromkeys(_CHECKED, "Succeeded") | {"alarm": "Skipped"}

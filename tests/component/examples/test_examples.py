@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mlworkflow_steps
 import promises
 import pytest
 import yaml
@@ -86,7 +87,6 @@ def test_the_readme_lists_every_example() -> None:
         ("validate", ("-p", "fault=leak"), 1, promises.validate_leak),
         ("validate", ("-p", "fault=drift"), 0, promises.validate_drift),
         ("partitioned", (), 0, promises.partitioned),
-        ("partitioned", ("-p", "min_rows=1000"), 1, promises.partitioned_of_none),
         ("predict", (), 0, promises.predict),
         ("predict", ("-p", "month=warm"), 0, promises.predict_warm),
         ("predict", ("-p", "month=renamed"), 1, promises.predict_renamed),
@@ -126,6 +126,20 @@ def test_digits(tmp_path: Path) -> None:
     assert "train.model" in said
     mlwf(tmp_path, "download", "digits", "evaluate.report", str(tmp_path / "report.html"))
     assert "accuracy" in (tmp_path / "report.html").read_text()
+
+
+def test_the_published_notebook_s_grid_of_digits_is_180_trees(tmp_path: Path) -> None:
+    """3 depths × 3 folds × 20 trees, of pixels that are black or white at 0.1."""
+    given = ("-p", "threshold=0.1", "-p", "trees=20", "-p", "accuracy=0.85")
+    ended = ran(tmp_path, "examples/digits.yaml", *given)
+    trials = [ended.outputs(f"tune/{number}") for number in range(3)]
+    forest = mlworkflow_steps.load(ended.download("tune.model")).estimator.steps[-1][1]
+    assert sum(len(trial["fold_accuracy"]) for trial in trials) * len(forest.estimators_) == 180
+    for trial in trials:
+        assert trial["cv_accuracy"] == pytest.approx(sum(trial["fold_accuracy"]) / 3)
+        assert trial["cv_accuracy_std"] < 0.03
+    best = ended.outputs("tune")["best"]
+    assert (best["params"], best["value"]) == ({"max_depth": 8}, max(trial["cv_accuracy"] for trial in trials))
 
 
 def test_dataset(tmp_path: Path) -> None:

@@ -77,3 +77,35 @@ async def test_a_pruned_trial_is_told_to_stop_and_frees_what_it_holds_at_once(tm
         assert b"".join(home.store.read(cas_key(NAMESPACE, log.digest))).startswith(f"trial with {x}\n".encode())
     assert len(records[AttemptKey(NAMESPACE, run.uid, "t/1", 0)].curve) == 11
     assert min(delays, default=math.inf) < BOUND  # of three: others may keep this machine busy
+
+
+async def test_a_training_that_gets_nowhere_is_pruned_by_what_it_scores_on_the_way(tmp_path: Path) -> None:
+    """The first trial gets better by next to nothing, again and again, and would go on for a long time; the second stops by itself."""
+    table = tmp_path / "table.csv"
+    table.write_text("a,y\n" + "".join(f"{number},{number * number}\n" for number in range(100)))
+    train = {
+        "estimator": "sklearn.ensemble.HistGradientBoostingRegressor",
+        "earlyStopping": {"rounds": 1_000_000, "patience": 3},
+    }
+    search = {
+        "metric": {"name": "validation_rmse", "goal": "minimize"},
+        "algorithm": {"grid": {}},
+        "space": {"learning_rate": {"choice": [0.000001, 0.5]}},
+        "trials": {"max": 2, "parallel": 1},
+        "pruner": {"threshold": {"upper": 1500.0}},
+        "step": {"train": train},
+    }
+    builder = (
+        a_workflow()
+        .raw({"name": "p", "prep": {"source": {"path": str(table)}, "target": "y"}})
+        .raw({"name": "t", "inputs": {"train": {"from": "p.train"}}, "tune": search})
+    )
+    async with asyncio.timeout(240):
+        run = await LocalRunner(Home(tmp_path / "home"), builder.resource(), lambda _: None).execute()
+    ended = run.resource["status"]["steps"][-1]
+    assert ended["phase"] == "Succeeded", ended
+    assert ended["outputs"]["best"]["params"] == {"learning_rate": 0.5}
+    assert (ended["outputs"]["pruned_count"], ended["outputs"]["failed_count"]) == (1, 0)
+    record = load_run(Home(tmp_path / "home").store, NAMESPACE, run.uid).records[AttemptKey(NAMESPACE, run.uid, "t/0", 0)]  # fmt: skip
+    assert record.reason == "Pruned"
+    assert [step for step, _ in record.curve][:1] == [10]
