@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import mlworkflow_steps
 import pandas as pd
 import yaml
 from mlworkflow.core.plan import Plan
@@ -282,6 +283,12 @@ def partitioned(ended: Ended) -> None:
     assert {value for value, folder in router["partitions"].items() if folder == router["fallback"]} == {"nome"}
     assert router["why"]["nome"].endswith("rows, and minRows is 40")
     assert ended.outputs("evaluate")["r2"] > 0.9 > train["cv_r2"]
+    said, rows = (pd.read_parquet(ended.download(artifact)) for artifact in ("predict.predictions", "prep.test"))
+    assert list(said["city"]) == list(rows["city"])
+    for city, folder in router["partitions"].items():
+        own = mlworkflow_steps.load(ended.download("train.model") / folder)
+        of_city = (rows["city"] == city).to_numpy()
+        assert abs(said["prediction"][of_city] - own.predict(rows[of_city])).max() < 1e-9, city
 
 
 def validate(ended: Ended) -> None:

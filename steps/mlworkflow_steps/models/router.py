@@ -118,6 +118,11 @@ class Router:
         column = {self.routes.column: Rule(kind_named(self.routes.type), missing=1.0)}
         return Schema(schema.target, schema.task, {**column, **schema.columns})
 
+    @property
+    def statistics(self) -> pd.DataFrame | None:
+        """Those of the parent, which has seen all rows."""
+        return self.parent.statistics
+
     def predict(self, frame: pd.DataFrame) -> Array:
         """Raises StepFailure (ColumnNotFound, FeatureCodeMismatch), and what the estimators raise."""
         return self._routed(frame, lambda model, rows: model.predict(rows))

@@ -221,10 +221,10 @@ def test_a_model_that_needs_a_library_which_is_not_there_is_rejected_with_its_na
     from tests.unit.steps.test_bundle import rename
 
     broken = Path(shutil.copytree(model, tmp_path / "model"))
-    rename(broken / "model.skops", "sklearn.preprocessing._encoders", "lightgbm.sklearn")
-    done = run_step("rehearse", {}, {"model": broken})
+    rename(broken / "model.skops", "sklearn.preprocessing._encoders", "catboost.core")
+    done = run_step("rehearse", {}, {"model": broken}, MLWF_ALLOWED_IMPORTS="sklearn.,catboost.")
     assert (done.code, done.failure["reason"]) == (1, "CannotServe")
-    assert "ModuleNotFoundError: No module named 'lightgbm'" in done.failure["message"]
+    assert "ModuleNotFoundError: No module named 'catboost'" in done.failure["message"]
     assert json.loads(done.output("verdict").read_text())["passed"] is False
 
 
