@@ -15,7 +15,7 @@ from mlworkflow_steps.errors import StepFailure
 from mlworkflow_steps.models.crossval import CrossValidation
 from mlworkflow_steps.models.rows import Rows
 
-from tests.unit.steps.training import FOREST, TREE, prepared, rows, train_here
+from tests.unit.steps.training import FOREST, TREE, evaluated, prepared, rows, train_here
 
 TWO = ["a", "b"]
 
@@ -150,6 +150,8 @@ def test_several_labels(table: str, target: Any, tmp_path: Path) -> None:
     assert trained.params["cv_f1_micro"] > 0.9
     assert len(trained.params["fold_hamming_loss"]) == 3
     assert np.array_equal(np.asarray(trained.model.predict(frame[TWO])), np.column_stack([high, right]))
+    found = evaluated(tmp_path / "evaluated", tmp_path / "out" / "model", made)
+    assert (found["subset_accuracy"], found["hamming_loss"], found["passed"]) == (1.0, 0.0, True)
 
 
 def test_clusters_have_scores_of_their_own_and_are_compared_with_what_is_known(tmp_path: Path) -> None:
@@ -168,6 +170,8 @@ def test_clusters_have_scores_of_their_own_and_are_compared_with_what_is_known(t
     assert known.params["silhouette"] > 0.8
     assert known.params["adjusted_rand"] == 1.0
     assert known.params["inertia"] > 0
+    found = evaluated(tmp_path / "evaluated", tmp_path / "known" / "out" / "model", only(frame, "part"))
+    assert found["silhouette"] == pytest.approx(known.params["silhouette"])
     unknown = train_here(
         tmp_path / "unknown", {"estimator": estimator, "scoring": ["silhouette"]}, target="", train=only(frame)
     )

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from mlworkflow_steps.context import DEFAULT_ALLOWED_IMPORTS, Context
 from mlworkflow_steps.data.table import Table, write_table
-from mlworkflow_steps.kinds import prep, train
+from mlworkflow_steps.kinds import evaluate, prep, train
 from threadpoolctl import threadpool_limits
 
 from tests.unit.steps.conftest import STEPS
@@ -91,6 +91,16 @@ def rows(number: int = 120, seed: int = 0) -> pd.DataFrame:
         "weight": np.where(np.arange(number) % 2, 1.0, 0.0), "group": np.arange(number) % 6, "day": np.arange(number)[::-1] // 4,
         "part": np.where(np.arange(number) % 3 == 0, "x", np.where(np.arange(number) % 3 == 1, "y", "z")),
     })  # fmt: skip
+
+
+def evaluated(root: Path, model: Path, test: pd.DataFrame) -> dict[str, Any]:
+    """`evaluate` of a model on a table: its output parameters."""
+    context = context_of(root, {})
+    shutil.copytree(model, root / "in" / "model")
+    write_table(Table(test), root / "in" / "test")
+    with threadpool_limits(1):
+        evaluate.run(context)
+    return Trained(root).params
 
 
 def prepared(root: Path, frame: pd.DataFrame, **body: Any) -> Path:

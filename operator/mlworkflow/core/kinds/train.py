@@ -80,7 +80,7 @@ class Train(Fields, frozen=True):
     `cv.groups`, `cv.time`, `cv.fold`, `partition.by`) are no features.
 
     Every score is an output parameter: `cv_<score>` and `cv_<score>_std`, `fold_<score>` with a value per fold, `validation_<score>` and `rounds`; of clusters `clusters`,
-    `silhouette`, `davies_bouldin`, `calinski_harabasz`, `inertia`, and `adjusted_rand` and `v_measure` against a target;
+    `silhouette`, `davies_bouldin`, `calinski_harabasz`, `inertia`, and `adjusted_rand`, `adjusted_mutual_info` and `v_measure` against a target;
     of a partitioned model those of the parent, and `partitions` (value → folder of its model), `partition_count` and `fallback_count`.
 
     Optional inputs: `preprocessor`, which `prep` has fitted with `features` and which becomes part of the model, and `validation`, rows to score and to stop early by, which no model is fitted to.
