@@ -6,6 +6,7 @@ What is written is for people first; what a restart needs and cannot find in Pod
 from __future__ import annotations
 
 import datetime
+import heapq
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -27,6 +28,8 @@ LARGE = 8192
 """Bytes of an output parameter that the status still shows."""
 MANY = 500
 """Tasks below the steps that the status shows, whatever has become of them."""
+LAST = 10
+"""Of more, the trials that have succeeded last."""
 
 
 def written(plan: Plan, run: Run, before: Mapping[str, Any], now: float) -> dict[str, Any]:
@@ -219,12 +222,15 @@ def _is_large(value: Json) -> bool:
 
 
 def _kept(below: Mapping[str, Task], nodes: Nodes) -> list[tuple[str, Task]]:
-    """The tasks below the steps that the status shows: all of a few, else those that have neither succeeded nor been pruned, for the records say that."""
-    is_few = len(below) <= MANY
-    shown = [
-        (name, task) for name, task in below.items() if is_few or not (task.phase is Phase.SUCCEEDED or task.is_pruned)
-    ]
-    return sorted(shown, key=lambda pair: nodes.position(pair[0]))
+    """The tasks below the steps that the status shows: all of a few, else those whose end their records do not tell, and the last trials that have succeeded."""
+    shown = below
+    if len(below) > MANY:
+        told = {name: task for name, task in below.items() if task.phase is Phase.SUCCEEDED or task.is_pruned}
+        trials = (name for name in told if (node := nodes.get(name)) and node.trial is not None)
+        good = (name for name in trials if told[name].phase is Phase.SUCCEEDED)
+        last = set(heapq.nlargest(LAST, good, key=lambda name: (told[name].finished_at or 0.0, name)))
+        shown = {name: task for name, task in below.items() if name not in told or name in last}
+    return sorted(shown.items(), key=lambda pair: nodes.position(pair[0]))
 
 
 def _progress(below: Mapping[str, Task]) -> dict[str, str]:

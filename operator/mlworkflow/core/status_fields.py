@@ -104,7 +104,7 @@ class StatusFields(Status, frozen=True):
     tasks: Annotated[
         list[TaskStatus],
         Meta(
-            description="What the steps are made of: items, trials, the steps of groups. Of many, those that have succeeded are left out: "
+            description="What the steps are made of: items, trials, the steps of groups. Of many, those that have succeeded are left out, but for the last trials, and so are trials that were pruned: "
             "the records in the store have them."
         ),
     ] = []

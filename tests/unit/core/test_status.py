@@ -170,6 +170,16 @@ def test_of_many_tasks_below_the_steps_those_that_succeeded_are_left_to_their_re
     assert len(json.encode(text)) < 2000
 
 
+def test_of_many_trials_the_status_has_the_last_that_succeeded_and_what_no_record_tells() -> None:
+    plan = a_workflow().tune("t", {"x": {"float": {"min": 0, "max": 1}}}, algorithm={"tpe": {}}).plan()
+    tasks = {f"t/{n}": Task(Phase.SUCCEEDED, attempt=0, finished_at=1e9 + n) for n in range(3000)}
+    tasks |= {f"t/{n}": Task(Phase.CANCELLED, "Pruned", attempt=0, finished_at=1e9) for n in range(1, 3000, 2)}
+    tasks |= {"t": Task(Phase.RUNNING, attempt=0), "t/7": Task(Phase.FAILED, "Error", attempt=0)}
+    text = status.written(plan, Run(Phase.RUNNING, started_at=1e9, tasks=tasks), {}, 1e9)
+    assert [task["name"] for task in text["tasks"]] == ["t/7", *(f"t/{n}" for n in range(2980, 3000, 2))]
+    assert text["steps"][0]["progress"] == "3000/3000"
+
+
 def test_a_large_output_is_named_and_left_to_its_record() -> None:
     task = Task(Phase.SUCCEEDED, attempt=0, parameters={"n": 1.0, "text": "x" * 100_000})
     text = written(Run(Phase.RUNNING, tasks={"a": task}))
