@@ -449,6 +449,16 @@ def pruning(ended: Ended) -> None:
     assert trials[outputs["best"]["trial"]]["phase"] == "Succeeded"
 
 
+def warm_start(ended: Ended) -> None:
+    assert ended.status["phase"] == "Succeeded"
+    wide = [ended.tasks[f"wide/{number}"]["params"]["rate"] for number in range(8)]
+    assert ended.outputs("narrow")["warm_count"] == sum(1 <= rate <= 5 for rate in wide) > 0
+    assert "warm_count" not in ended.outputs("wide")
+    first, best = ended.tasks["narrow/0"]["params"]["rate"], ended.outputs("narrow")["best"]
+    assert abs(first - 3) < 0.5, "the first trial is near the best that is known, no draw from anywhere"
+    assert best["value"] < 0.01
+
+
 def _asked_again(losses: list[float]) -> list[dict[str, Any]]:
     """What the trials of the example must have been, by their losses alone: the same seed and history, the same parameters anywhere."""
     resource = yaml.safe_load((Path(__file__).parents[1] / "examples/search.yaml").read_text())

@@ -84,6 +84,7 @@ def ended(cluster: Cluster, namespace: str, name: str, folder: Path, timeout: fl
         ("validate", {"fault": "leak"}, promises.validate_leak),
         ("validate", {"fault": "drift"}, promises.validate_drift),
         ("search", {}, promises.search),
+        ("warm-start", {}, promises.warm_start),
         ("python", {}, promises.python),
     ],
 )

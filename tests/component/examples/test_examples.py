@@ -91,6 +91,7 @@ def test_the_readme_lists_every_example() -> None:
         ("predict", ("-p", "month=warm"), 0, promises.predict_warm),
         ("predict", ("-p", "month=renamed"), 1, promises.predict_renamed),
         ("search", (), 0, promises.search),
+        ("warm-start", (), 0, promises.warm_start),
         ("python", (), 0, promises.python),
         ("pruning", (), 0, promises.pruning),
     ],
