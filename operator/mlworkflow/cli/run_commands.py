@@ -48,14 +48,21 @@ def list_(
 def get(
     place: Place,
     name: Name,
-    tasks: Annotated[bool, typer.Option("--tasks", help="Also what steps are made of: items, trials, steps.")] = False,
+    tasks: Annotated[
+        bool,
+        typer.Option(
+            "--tasks", help="Also what steps are made of: items, trials, steps; all of them, from their records."
+        ),
+    ] = False,
     output: Output = Format.TABLE,
 ) -> None:
     """Show a run and its steps, and what it waits for; also one that is gone and is kept."""
     from mlworkflow.cli import render
+    from mlworkflow.cli.completing import completed
 
     async def look(runs: Runs) -> tuple[Run, str]:
-        return await runs.get(name), runs.flags
+        found = await runs.get(name)
+        return await completed(runs, found) if tasks else found, runs.flags
 
     found, flags = ask(place, look)
     show(output, found.plain(), lambda: render.run_page(found, time.time(), flags, tasks=tasks))
