@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 
 LIBRARIES = (
-    "joblib", "lightgbm", "numpy", "pandas", "pandera", "pyarrow", "scikit_learn", "scipy", "skops", "threadpoolctl", "xgboost", "xgboost_cpu",
+    "joblib", "lightgbm", "numpy", "onnx", "pandas", "pandera", "pyarrow", "scikit_learn", "scipy", "skl2onnx", "skops", "threadpoolctl", "xgboost", "xgboost_cpu",
 )  # fmt: skip
 """Distributions as their folders are called; what is not installed does not count."""
 

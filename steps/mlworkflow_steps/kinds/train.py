@@ -15,6 +15,7 @@ from mlworkflow_steps.context import Context
 from mlworkflow_steps.data.statistics import plain
 from mlworkflow_steps.data.table import FEATURES, Table, file_digest, read_table
 from mlworkflow_steps.errors import SpecInvalid, StepFailure
+from mlworkflow_steps.models.card import parse_card
 from mlworkflow_steps.models.columns import values_of
 from mlworkflow_steps.models.crossval import CrossValidation
 from mlworkflow_steps.models.estimator import build, describe_estimator, set_params, set_seed
@@ -46,6 +47,8 @@ class Train:
     class_weight: ClassWeight | None
     stopping: EarlyStopping | None
     partition: Partition | None
+    card: dict[str, str]
+    onnx: bool
     seed: int
 
     @classmethod
@@ -62,6 +65,8 @@ class Train:
             class_weight=parse_class_weight(fields.get("classWeight")),
             stopping=EarlyStopping.parse(fields.child("earlyStopping")) if fields.has("earlyStopping") else None,
             partition=Partition.parse(fields.child("partition")) if fields.has("partition") else None,
+            card=parse_card(fields.child("card")),
+            onnx=fields.boolean("onnx", default=False),
             seed=fields.integer("seed", 0, at_least=0, at_most=2**32 - 1),
         )
         fields.done()
@@ -92,7 +97,7 @@ def run(context: Context) -> None:
     _check(spec, target, rows)
     digests = _digests(context)
     preprocessor = read_preprocessor(context.inputs / "preprocessor", table)
-    origin = Origin(target, spec.estimator, spec.params, spec.seed, digests, preprocessor)
+    origin = Origin(target, spec.estimator, spec.params, spec.seed, digests, preprocessor, spec.card, spec.onnx)
     trainer = Trainer(
         recipe=Recipe(estimator, target.task, spec.seed, spec.class_weight, spec.stopping),
         cv=spec.cv,

@@ -6,6 +6,8 @@
     golden.parquet     rows and what was predicted for them at training (`golden`)
     statistics.parquet what each raw column was like in the training table (`data.marginals`); not of features
     requirements.txt   the libraries that loading takes, pinned
+    card.md            what a person has to know of it (`card`)
+    model.onnx         the estimator as ONNX, where that was asked for and can be (`exchange`)
 
 Same data, same spec, same libraries: same bytes, down to the files' modes.
 """
@@ -13,6 +15,7 @@ Same data, same spec, same libraries: same bytes, down to the files' modes.
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ from mlworkflow_steps.data.marginals import marginals
 from mlworkflow_steps.data.schema import Rule, Schema
 from mlworkflow_steps.data.table import FEATURES, Table, write_table
 from mlworkflow_steps.errors import StepFailure
-from mlworkflow_steps.models import golden, manifest, storage
+from mlworkflow_steps.models import card, exchange, golden, manifest, storage
 from mlworkflow_steps.models.manifest import Manifest
 from mlworkflow_steps.models.model import MODEL_FILE, STATISTICS, Model
 from mlworkflow_steps.models.preprocessor import FOLDER, Preprocessor
@@ -36,17 +39,30 @@ def load(path: Path) -> Model:
     return Model.load(path)
 
 
-def write(path: Path, estimator: Any, facts: Manifest, rows: pd.DataFrame, preprocessor: Preprocessor | None = None) -> Model:  # fmt: skip
+def write(
+    path: Path,
+    estimator: Any,
+    facts: Manifest,
+    rows: pd.DataFrame,
+    preprocessor: Preprocessor | None = None,
+    *,
+    onnx: bool = False,
+) -> Model:
     """Leaves the bundle at `path` and loads it again: the first of `rows`, raw or features as the estimator was fitted to, are its golden ones.
 
     Raises StepFailure (ModelInvalid) where skops cannot store the estimator, or where it then predicts anything else.
     """
+    exchanged, said = exchange.converted(estimator, rows.head(golden.ROWS)) if onnx else (None, {})
+    facts = replace(facts, onnx=said)
     fitted = Model(path, facts, estimator, preprocessor)
     files = {
         MODEL_FILE: storage.dumps(estimator),
         manifest.FILE: facts.as_bytes(),
         REQUIREMENTS: facts.requirements(),
+        card.FILE: card.card_of(facts).encode(),
     }
+    if exchanged is not None:
+        files[exchange.FILE] = exchanged
     path.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         (path / name).write_bytes(data)

@@ -26,7 +26,9 @@ _OTHER_LIBRARIES = ("lightgbm", "xgboost")
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What every model of a training step has in common: `spec` is that of the estimator, `digests` are those of the step's inputs."""
+    """What every model of a training step has in common: `spec` is that of the estimator, `digests` are those of the step's inputs, `card` is what the author says, `onnx` whether
+    the model is to be there as ONNX too.
+    """
 
     target: Target
     spec: Any
@@ -34,11 +36,15 @@ class Origin:
     seed: int
     digests: dict[str, str]
     preprocessor: Preprocessor | None
+    card: dict[str, str]
+    onnx: bool
 
     def keep(self, path: Path, model: Estimator, rows: Rows, metrics: Mapping[str, float]) -> None:
         """Leaves the bundle at `path`. What cannot be loaded again, or then predicts something else, must not become an artifact."""
         try:
-            bundle.write(path, model, self._manifest(model, rows, metrics), rows.features, self.preprocessor)
+            bundle.write(
+                path, model, self._manifest(model, rows, metrics), rows.features, self.preprocessor, onnx=self.onnx
+            )
         except StepFailure:
             shutil.rmtree(path, ignore_errors=True)
             raise
@@ -60,6 +66,7 @@ class Origin:
             baseline=_baseline(self.target, rows),
             inputs=self.digests,
             rows=len(rows),
+            card=self.card,
             versions=versions([_distribution(name) for name in _OTHER_LIBRARIES if name in modules]),
         )
 

@@ -25,6 +25,7 @@ class Manifest:
     `schema` is that of raw rows, the target among them (`data.schema`, as JSON); `features` names what the estimator takes, in its order, and `features_digest`
     is "" where the two are the same. `target` is the column that is predicted, a list of several labels' columns, "" where there is none. `spec` and `params` are as the workflow has them, `estimator` is one line for people. `inputs` has the digest of each input of
     the training step, `rows` how many it was fitted to. `baseline` is what a model that only knows the target would predict. `versions` is by distribution.
+    `card` is what the author says of the model (`card`), `onnx` what became of `model.onnx` (`exchange`), empty where nobody asked for it.
     """
 
     task: Task
@@ -42,6 +43,8 @@ class Manifest:
     rows: int
     versions: dict[str, str]
     features_digest: str = ""
+    card: dict[str, str] = field(default_factory=dict)
+    onnx: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
     @classmethod

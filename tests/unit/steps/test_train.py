@@ -60,7 +60,14 @@ def test_two_processes_make_the_same_bytes_and_another_seed_makes_others(
 
 def test_the_bundles_files_have_fixed_modes_dates_and_names(forest: Any) -> None:
     names = {file.name for file in forest.output("model").iterdir()}
-    assert names == {"bundle.json", "model.skops", "golden.parquet", "requirements.txt"}
+    assert names == {
+        "bundle.json",
+        "model.skops",
+        "golden.parquet",
+        "statistics.parquet",
+        "requirements.txt",
+        "card.md",
+    }
     for file in forest.output("model").iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o644
     with zipfile.ZipFile(forest.output("model") / "model.skops") as archive:

@@ -72,6 +72,26 @@ class Partition(Fields, frozen=True):
     ] = {}
 
 
+class Card(Fields, frozen=True):
+    """What the author says of the model, in Markdown. Everything else in the card follows from the training."""
+
+    strict: Annotated[
+        Boolean, Meta(description="Without `intendedUse`, `limitations` and `owner` the step fails before it runs.")
+    ] = False
+    name: Annotated[str | UnsetType, Meta(description="The title.")] = UNSET
+    description: Annotated[str | UnsetType, Meta(description="What the model does, in a few sentences.")] = UNSET
+    intended_use: Annotated[str | UnsetType, Meta(description="What it is meant for, and for whom.")] = UNSET
+    out_of_scope: Annotated[str | UnsetType, Meta(description="What it is not meant for.")] = UNSET
+    limitations: Annotated[str | UnsetType, Meta(description="Where it is known to be wrong.")] = UNSET
+    ethics: Annotated[str | UnsetType, Meta(description="Whom it may harm, and what was done about it.")] = UNSET
+    owner: Annotated[str | UnsetType, Meta(description="Who answers for it.")] = UNSET
+    license: Annotated[str | UnsetType, Meta(description="Under which terms it may be used.")] = UNSET
+
+
+MANDATORY = ("intended_use", "limitations", "owner")
+"""Of a card that is strict."""
+
+
 class Train(Fields, frozen=True):
     """Cross-validates where asked, fits on the whole training part, and leaves `model`: a bundle with the whole fitted pipeline.
 
@@ -131,6 +151,15 @@ class Train(Fields, frozen=True):
     partition: Annotated[
         Partition | UnsetType, Meta(description="One model for each value of a column, with a fallback.")
     ] = UNSET
+    card: Annotated[
+        Card, Meta(description="What the model card (`card.md` in the model) says beside what is known.")
+    ] = Card()
+    onnx: Annotated[
+        Boolean,
+        Meta(
+            description="Leave the model as ONNX too (`model.onnx`), where that can be and says the same within 1e-5; if not, `bundle.json` says why. Takes the extra `onnx` in the step's image."
+        ),
+    ] = False
     seed: Annotated[Integer, Meta(description="Sets every `random_state`. Same seed and data, same bytes.")] = 0
 
 
@@ -147,7 +176,18 @@ def _check(body: Train) -> list[tuple[str, str]]:
         problems.append(
             ("partition.minMetric", "is about the mean over the folds, so `cv` has to say how they are made")
         )
-    return problems
+    missing = [name for name in MANDATORY if body.card.strict is True and not _is_given(getattr(body.card, name))]
+    return problems + [(f"card.{_camel(name)}", "is missing, and the card is strict") for name in missing]
+
+
+def _is_given(text: str | UnsetType) -> bool:
+    return text is not UNSET and bool(text.strip())
+
+
+def _camel(name: str) -> str:
+    """A field as the resource has it."""
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 def _folds(cv: CrossValidation | int) -> list[tuple[str, str]]:
