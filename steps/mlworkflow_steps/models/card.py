@@ -38,7 +38,7 @@ def parse_card(fields: Fields) -> dict[str, str]:
 def card_of(facts: Manifest) -> str:
     """The whole document."""
     said = facts.card
-    parts = [f"# {_text(said.get('name') or f'{facts.estimator}: {facts.target}')}"]
+    parts = [f"# {_text(said.get('name') or f'{facts.estimator}: {_target(facts)}')}"]
     if "description" in said:
         parts.append(_text(said["description"]))
     for name, heading in FIELDS.items():
@@ -48,10 +48,14 @@ def card_of(facts: Manifest) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _target(facts: Manifest) -> str:
+    return facts.target if isinstance(facts.target, str) else ", ".join(facts.target)
+
+
 def _model(facts: Manifest) -> str:
     rows = [
         ("Task", facts.task),
-        ("Target", facts.target),
+        ("Target", _target(facts)),
         ("Classes", ", ".join(map(str, facts.classes))),
         ("Estimator", facts.estimator),
         ("As declared", _code(facts.spec)),

@@ -112,11 +112,6 @@ class Router:
         return self.parent.classes_
 
     @property
-    def statistics(self) -> pd.DataFrame | None:
-        """Those of the parent."""
-        return self.parent.statistics
-
-    @property
     def schema(self) -> Schema:
         """That of the parent, and the column by which rows are told apart, whose values may be new or missing."""
         schema = self.parent.schema
