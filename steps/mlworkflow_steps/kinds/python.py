@@ -16,7 +16,7 @@ from typing import Any
 from mlworkflow_steps.context import Context
 from mlworkflow_steps.errors import StepFailure
 from mlworkflow_steps.spec import Fields
-from mlworkflow_steps.usercode.arguments import arguments_for
+from mlworkflow_steps.usercode.arguments import arguments_for, frames_of
 from mlworkflow_steps.usercode.calling import load_function, run_script, told_by
 from mlworkflow_steps.usercode.results import leave
 
@@ -87,9 +87,10 @@ def _call(context: Context, spec: Python, folder: Path, file: Path) -> None:
     names = context.digests.keys() - {ENVIRONMENT, REPOSITORY}
     inputs = {name: context.inputs / name for name in sorted(names) if (context.inputs / name).exists()}
     arguments = arguments_for(function, inputs, context.params)
+    frames = frames_of(arguments)
     with told_by(folder):
         given = function(**arguments)
-    leave(context, spec.function, given, arguments)
+    leave(context, spec.function, given, frames)
 
 
 @contextlib.contextmanager

@@ -55,6 +55,12 @@ def arguments_for(
     return arguments
 
 
+def frames_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The data frames among the arguments, as they are before the function takes columns out of them (`y = table.pop("y")`); no data are copied."""
+    frames = {key: value for key, value in arguments.items() if type(value).__name__ == "DataFrame"}
+    return {key: value.copy(deep=False) for key, value in frames.items() if type(value).__module__.startswith("pandas")}
+
+
 def read_input(path: Path, wanted: Any, argument: str) -> Any:
     """An input as `wanted`. Raises StepFailure."""
     if wanted is inspect.Parameter.empty:

@@ -22,16 +22,16 @@ _OTHER_LIBRARIES = ("lightgbm", "xgboost")
 
 
 def write_model(
-    path: Path, estimator: Any, function: str, arguments: Mapping[str, Any], digests: Mapping[str, str]
+    path: Path, estimator: Any, function: str, frames: Mapping[str, pd.DataFrame], digests: Mapping[str, str]
 ) -> None:
-    """Leaves the bundle at `path`. What is said of its training comes from the data frame among the `arguments` that has its features.
+    """Leaves the bundle at `path`. What is said of its training comes from the one of `frames`, by argument, that has its features.
 
     Raises StepFailure where that is not known, or skops cannot store the estimator.
     """
     names = [str(name) for name in getattr(estimator, "feature_names_in_", ())]
     if not names:
         raise StepFailure("ModelInvalid", "it does not know its features: fit it to a data frame, not to an array")
-    argument, frame = _training_table(names, function, arguments)
+    argument, frame = _training_table(names, function, frames)
     if frame.attrs.get(FEATURES):
         raise StepFailure(
             "ModelInvalid",
@@ -65,10 +65,10 @@ def write_model(
     bundle.write(path, estimator, facts, frame[names])
 
 
-def _training_table(names: list[str], function: str, arguments: Mapping[str, Any]) -> tuple[str, pd.DataFrame]:
-    for argument, value in arguments.items():
-        if isinstance(value, pd.DataFrame) and set(names) < set(value.columns):
-            return argument, value
+def _training_table(names: list[str], function: str, frames: Mapping[str, pd.DataFrame]) -> tuple[str, pd.DataFrame]:
+    for argument, frame in frames.items():
+        if set(names) < set(frame.columns):
+            return argument, frame
     words = f"it was fitted to {', '.join(names[:20])}, and no argument of {function}() is a data frame with these columns and a target"
     raise StepFailure("ModelInvalid", f"{words}; a `train` step takes the table that another step leaves")
 

@@ -17,16 +17,16 @@ _ARTIFACTS = ("artifact", "file", "directory")
 _SCALARS = {bool: "boolean", int: "integer", float: "number"}
 
 
-def leave(context: Context, function: str, value: Any, arguments: Mapping[str, Any] = MappingProxyType({})) -> None:
+def leave(context: Context, function: str, value: Any, frames: Mapping[str, Any] = MappingProxyType({})) -> None:
     """Leaves what `function` returned: a dict by its keys, None not at all, anything else as the one output that the step declares.
 
-    A model's training table is looked for among the `arguments` that the function was given.
+    A model's training table is looked for among `frames`, the data frames that the function was given by the names of its arguments.
     """
     for name, part in _by_name(context, function, value).items():
         declared = context.declared.get(name, {}).get("type", "")
         if declared in _ARTIFACTS:
             if _is_estimator(part):
-                _model(context, name, part, function, arguments)
+                _model(context, name, part, function, frames)
             else:
                 _artifact(context, name, part)
         elif declared or (plain := _plain(part)) is None or type(plain) in (*_SCALARS, str, list, dict):
@@ -81,11 +81,11 @@ def _is_estimator(value: Any) -> bool:
     return any((each.__module__, each.__name__) == ("sklearn.base", "BaseEstimator") for each in type(value).__mro__)
 
 
-def _model(context: Context, name: str, estimator: Any, function: str, arguments: Mapping[str, Any]) -> None:
+def _model(context: Context, name: str, estimator: Any, function: str, frames: Mapping[str, Any]) -> None:
     from mlworkflow_steps.usercode.models import write_model
 
     try:
-        write_model(context.output(name), estimator, function, arguments, context.digests)
+        write_model(context.output(name), estimator, function, frames, context.digests)
     except StepFailure as failure:
         shutil.rmtree(context.output(name), ignore_errors=True)
         raise StepFailure(

@@ -20,7 +20,7 @@ from mlworkflow_steps import Model, load
 from mlworkflow_steps.context import Context
 from mlworkflow_steps.data.table import Table, read_table, write_table
 from mlworkflow_steps.errors import StepFailure
-from mlworkflow_steps.usercode.arguments import arguments_for
+from mlworkflow_steps.usercode.arguments import arguments_for, frames_of
 from mlworkflow_steps.usercode.results import leave
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
@@ -262,7 +262,7 @@ def test_the_best_of_several_models_is_passed_on_as_it_is(context: Callable[...,
 def test_a_fitted_estimator_becomes_a_bundle(context: Callable[..., Context], tmp_path: Path) -> None:
     frame = pd.DataFrame({"a": [1, 2, 3, 4] * 5, "b": [0.5, 1.5, 2.5, 3.0] * 5, "y": ["n", "n", "y", "y"] * 5})
     model = LogisticRegression().fit(frame[["a", "b"]], frame["y"])
-    leave(context(model="artifact"), "main", model, {"raw": frame, "n": 3})
+    leave(context(model="artifact"), "main", model, {"raw": frame})
     loaded = load(tmp_path / "out/model")
     assert (loaded.task, loaded.manifest.target, loaded.classes, loaded.manifest.features) == (
         "classification",
@@ -271,6 +271,14 @@ def test_a_fitted_estimator_becomes_a_bundle(context: Callable[..., Context], tm
         ["a", "b"],
     )
     assert loaded.predict(frame.head(4)).tolist() == ["n", "n", "y", "y"]
+
+
+def test_the_training_table_is_known_although_the_function_takes_its_target_out() -> None:
+    frame = FRAME.copy()
+    kept = frames_of({"table": frame, "rows": 3, "arrow": pa.table({"n": [1]})})
+    frame.pop("b")
+    frame["c"] = 1
+    assert {name: list(one) for name, one in kept.items()} == {"table": ["a", "b"]}
 
 
 @pytest.mark.parametrize(
@@ -283,7 +291,7 @@ def test_a_fitted_estimator_becomes_a_bundle(context: Callable[..., Context], tm
 def test_an_estimator_of_which_too_little_is_known(context: Callable[..., Context], frame: Any, said: str) -> None:
     model = LogisticRegression().fit(pd.DataFrame({"a": [1, 2], "b": [1, 2]}), [0, 1])
     with pytest.raises(StepFailure) as caught:
-        leave(context(model="artifact"), "main", {"model": model}, {"raw": frame})
+        leave(context(model="artifact"), "main", {"model": model}, {} if frame is None else {"raw": frame})
     assert caught.value.message.startswith(said)
 
 
