@@ -23,7 +23,7 @@ from mlworkflow.core.step import Step
 from mlworkflow.core.view import both_spellings
 
 _FOREIGN = re.compile(r"(?<!\$)\{\{[^}]*\}\}|\$\((?:params|tasks|steps)\.[^)]*\)|\$\{(?:params|steps)\.[^}]*\}")
-_CODE = (".python.source",)
+_CODE = (".python.source", ".prep.code.source")
 """Fields whose text is a language of its own."""
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _DIVISION = re.compile(r"/\s*[0-9]+(?![0-9.eEu])")
