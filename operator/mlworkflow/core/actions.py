@@ -82,7 +82,7 @@ class Probe:
 class Publish:
     """Commit a result that the engine itself worked out, of a task that has no attempt of its own.
 
-    `files` and `collections` become artifacts, `reuse` are artifacts that exist. `inputs` and `fingerprint` say what it was worked out from.
+    `files` and `collections` become artifacts, `reuse` are artifacts that exist. `inputs`, `params` and `fingerprint` say what it was worked out from.
     """
 
     step: Step
@@ -93,6 +93,7 @@ class Publish:
     collections: Mapping[str, bytes] = field(default_factory=dict)
     reuse: Mapping[str, ArtifactRef] = field(default_factory=dict)
     inputs: Mapping[str, ArtifactRef] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str = ""
 
 

@@ -24,22 +24,26 @@ def of_order(order: Order) -> str:
 
 
 def of_composed(view: View, node: Node) -> str:
-    """Of a task that is made of others: the step as it is written, and all that it takes from around it."""
-    names = view.names(node)
+    """Of a task that is made of others: the step as it is written, and all that it takes from around it. Of a trial that is what it runs and is given:
+    how many others there are, and what they may try, makes no difference to it.
+    """
+    names, whole = view.names(node), node.owner if node.trial is None else node.step
     params = names["params"]
-    used = [name for name in sorted(params) if any(_reads(step, name) for step in node.owner.within())]
+    used = [name for name in sorted(params) if any(_reads(step, name) for step in whole.within())]
     taken: dict[str, Any] = {}
-    for step in node.owner.within():
+    for step in {id(step): step for step in (node.owner, *whole.within())}.values():
         for source, output in (pair for each in step.inputs.values() for pair in each.sources):
             if artifact := _around(view, node, source).artifacts.get(output):
                 taken[f"{source}.{output}"] = artifact.digest
+    for step in whole.within():
         for _, expression in expressions_of(step):
             for use in expression.steps:
                 task = _around(view, node, use.step)
                 taken[use.step] = [task.phase, task.parameters if use.field != "phase" else None]
-    image = "" if node.owner.common.image is UNSET else node.owner.common.image
+    image = "" if whole.common.image is UNSET else whole.common.image
     place = [names.get(name) for name in ("item", "trial")]
-    return _short([node.owner.raw, image, {key: params[key] for key in used}, taken, place])
+    given = [] if node.trial is None else [view.field("params", node.owner.params, names)]
+    return _short([whole.raw, image, {key: params[key] for key in used}, taken, place, *given])
 
 
 def _around(view: View, node: Node, name: str) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -61,6 +62,21 @@ def with_records(run: Run, results: Mapping[tuple[str, int], Result]) -> Run:
     for name, task in run.tasks.items():
         found = results.get((name, task.attempt))
         tasks[name] = replace(task, fingerprint=found.fingerprint, metrics=found.metrics) if found else task
+    return replace(run, tasks=tasks)
+
+
+def with_points(plan: Plan, run: Run, recorded: Mapping[str, Mapping[str, Any]]) -> Run:
+    """A state that was read from a status, with the points of those trials of a grid that the status leaves to their records (task → parameters):
+    what each has tried cannot be told from the grid, which may have been another.
+    """
+    tasks = dict(run.tasks)
+    for name, params in recorded.items():
+        node = plan.nodes.get(name)
+        if node is not None and node.trial is not None and "grid" in node.owner.body.get("algorithm", {"grid": {}}):
+            task = tasks.get(name, PENDING)
+            names = [*node.owner.body["space"], *node.owner.body.get("fixed", {})]
+            if not task.params:
+                tasks[name] = replace(task, params={each: params[each] for each in names if each in params})
     return replace(run, tasks=tasks)
 
 

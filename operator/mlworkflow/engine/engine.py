@@ -71,7 +71,8 @@ class Engine:
     async def open(self, plan: Plan, run: Run) -> Live:
         """Take up a workflow: `run` is what its status says, the store's records say the rest."""
         results, kept = await records.load(self.store, plan.workflow.namespace, plan.workflow.uid)
-        run = rerun.with_records(run, results)
+        recorded = {record.task: record.params for record in kept.records.values()}
+        run = rerun.with_points(plan, rerun.with_records(run, results), recorded)
         live = self.live[plan.workflow.uid] = Live(
             plan, run, results, checkpoints=kept.checkpoints, chosen=kept.trials, priors=kept.priors
         )

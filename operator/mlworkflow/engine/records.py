@@ -87,6 +87,7 @@ async def publish(store: ArtifactStore, key: AttemptKey, workflow: str, action: 
         attempt=action.attempt,
         kind=action.step.kind.name,
         spec=dict(action.step.body),
+        params=dict(action.params),
         keep={name: output.keep for name, output in action.step.outputs.items() if not output.lasts},
         inputs={name: artifact.digest for name, artifact in action.inputs.items()},
         sources=_sources(action.step, action.inputs),

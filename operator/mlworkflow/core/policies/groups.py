@@ -40,8 +40,12 @@ def settle_group(turn: Turn, group: Node, at: str) -> None:
         turn.fail(group.task, Reason.ARTIFACT_MISSING, f"there is no {missing} to pass on", retriable=False)
     else:
         attempt, fingerprint = turn.task(group.task).attempt, of_composed(turn.view, group)
-        action = Publish(group.step, group.task, attempt, parameters, reuse=artifacts, fingerprint=fingerprint)
-        turn.actions.append(action)
+        params = {} if group.trial is None else turn.view.trial_params(group)
+        turn.actions.append(
+            Publish(
+                group.step, group.task, attempt, parameters, reuse=artifacts, params=params, fingerprint=fingerprint
+            )
+        )
 
 
 def first_failure(nodes: dict[str, Node], tasks: dict[str, Task]) -> str | None:
