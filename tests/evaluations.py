@@ -94,11 +94,13 @@ def clusters(rows: int = 300) -> Evaluation:
     return _evaluation("clustering", model, frame, ["x", "y"], group, {}, {"silhouette": {"min": 0.2}}, [])
 
 
-class _Loaded:
+class AsLoaded:
     """An estimator as a bundle has it."""
 
     def __init__(self, estimator: Any) -> None:
         self.estimator, self.predict = estimator, estimator.predict
+        if hasattr(estimator, "predict_proba"):
+            self.predict_proba, self.classes_ = estimator.predict_proba, estimator.classes_
 
     def features(self, frame: pd.DataFrame) -> pd.DataFrame:
         return frame
@@ -125,7 +127,7 @@ def _evaluation(
     )
     named = None if names is None else np.array(names, dtype=object)
     subjects = [
-        Subject(_Loaded(each) if task == "clustering" else each, task, test[features], true, named)
+        Subject(AsLoaded(each) if task == "clustering" else each, task, test[features], true, named)
         for each in (model, champion)
         if each is not None
     ]

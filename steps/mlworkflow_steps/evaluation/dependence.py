@@ -18,6 +18,7 @@ from mlworkflow_steps.evaluation.subject import Subject
 from mlworkflow_steps.models.scores import Array
 
 ROWS = 200
+MOST_FEATURES = 1_000
 _STEPS = 20
 _CATEGORIES = 12
 _SQUARE = 8
@@ -48,7 +49,9 @@ class Interaction:
 
 
 def dependences(subject: Subject, features: Sequence[str], seed: int) -> tuple[list[Dependence], int]:
-    """Of each feature that has two values at least; and on how many rows."""
+    """Of each feature that has two values at least; and on how many rows. Of wider tables nothing: there a column by itself says little, and copies take long."""
+    if subject.features.shape[1] > MOST_FEATURES:
+        return [], 0
     rows = _sample(subject, seed)
     found = [_dependence(subject, rows, feature) for feature in features]
     return [each for each in found if each is not None], len(rows)
@@ -56,6 +59,8 @@ def dependences(subject: Subject, features: Sequence[str], seed: int) -> tuple[l
 
 def interaction(subject: Subject, first: str, second: str, seed: int) -> Interaction | None:
     """Of the two features together, where the model says one thing (a quantity, or one of two classes)."""
+    if subject.features.shape[1] > MOST_FEATURES:
+        return None
     rows = _sample(subject, seed)
     places = [_grid(rows[name], _SQUARE, _SQUARE) for name in (first, second)]
     if min(len(grid) for grid in places) < 2:

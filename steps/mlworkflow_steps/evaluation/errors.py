@@ -118,7 +118,8 @@ def over_time(outcome: Outcome, task: Task, times: pd.Series) -> list[Period]:
 
 def time_column(frame: pd.DataFrame) -> str:
     """The first column that holds moments; "" where there is none."""
-    return next((str(name) for name, values in frame.items() if kind_of(values) == "time"), "")
+    candidates = [name for name, type_ in frame.dtypes.items() if not pd.api.types.is_numeric_dtype(type_)]
+    return next((str(name) for name in candidates if kind_of(frame[name]) == "time"), "")
 
 
 def _said(value: Any, outcome: Outcome) -> Any:

@@ -189,7 +189,7 @@ def _slices(outcome: Outcome, other: Outcome | None, frame: pd.DataFrame, task: 
 
 def _inside(subject: Subject, frame: pd.DataFrame, outcome: Outcome, plan: Plan) -> Inside:
     seed = plan.bootstrap.seed
-    important = importances(subject, SCORES[DEFAULTS[subject.task][0]], seed)
+    important = importances(subject, outcome, SCORES[DEFAULTS[subject.task][0]], seed)
     names = [each.feature for each in important.found if each.loss > 0] if important else []
     shown, rows = dependences(subject, names[:_DEPENDENCES], seed)
     time = plan.time or time_column(frame)

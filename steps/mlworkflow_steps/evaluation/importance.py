@@ -1,24 +1,34 @@
 """What a model uses: how much worse it gets when the values of one column are shuffled among the rows.
 
-Bounded on any table: at most 1,000 rows, 200 columns and 100,000 predictions, all drawn by the seed; the report says so.
+Bounded on any table: at most 1,000 rows, 200 columns, 100,000 predictions and 50 million values, all drawn by the seed; the report says so.
 """
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from mlworkflow_steps.data.sparse import matrix_of, sparse_names
 from mlworkflow_steps.evaluation.subject import Subject
-from mlworkflow_steps.models.scores import Array, Score
+from mlworkflow_steps.models.scores import Array, Outcome, Score
 
 MOST_ROWS = 1_000
 MOST_FEATURES = 200
 _MOST_PREDICTIONS = 100_000
+_MOST_VALUES = 50_000_000
 _MOST_REPEATS = 5
-_CELLS_AT_ONCE = 2_000_000
+_VALUES_AT_ONCE = 2_000_000
 _FEWEST_ROWS = 50
+
+Shuffle: TypeAlias = tuple[int, Array]
+"""A column by its place, and the order that its values get."""
+Ask: TypeAlias = Callable[[Sequence[Shuffle]], list[Outcome]]
+"""What the model says after each shuffle by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,31 +51,40 @@ class Importances:
     features: int
 
 
-def importances(subject: Subject, score: Score, seed: int) -> Importances | None:
-    """None where the score does not fit the sampled rows."""
+def importances(subject: Subject, outcome: Outcome, score: Score, seed: int) -> Importances | None:
+    """`outcome` is what the model says of all rows. None where the score does not fit the drawn ones, or where a model of sparse features takes no matrix."""
     random = np.random.RandomState(seed)
     total, width = subject.features.shape
     tried = min(width, MOST_FEATURES)
-    size = min(total, MOST_ROWS, max(_FEWEST_ROWS, _MOST_PREDICTIONS // max(tried, 1)))
-    chosen = np.sort(random.permutation(total)[:size])
-    rows, true = subject.features.iloc[chosen].reset_index(drop=True), subject.true[chosen]
-    only_labels = score.needs == "labels"
-    whole = subject.said(rows, true, only_labels=only_labels)
-    if not width or not score.fits(whole):
+    if not width:
         return None
-    places = range(width) if tried == width else _likely(subject, rows, tried)
+    is_sparse = len(sparse_names(subject.features)) == width
+    most = _MOST_PREDICTIONS if is_sparse else min(_MOST_PREDICTIONS, _MOST_VALUES // width)
+    size = min(total, MOST_ROWS, max(_FEWEST_ROWS, most // tried))
+    chosen = np.sort(random.permutation(total)[:size])
+    whole = outcome.at(chosen)
+    if not score.fits(whole):
+        return None
+    if is_sparse:
+        matrix = matrix_of(subject.features)[chosen].tocsc()
+        ask, strengths = _by_matrix(subject, matrix, whole), _strengths_of_matrix(matrix, subject.response_of(whole)[1])
+    else:
+        rows = subject.features.iloc[chosen]
+        ask = _by_frames(subject, rows, whole.true, only_labels=score.needs == "labels")
+        strengths = _strengths(rows, subject.response_of(whole)[1])
+    if ask is None:
+        return None
+    places = sorted(int(place) for place in np.argsort(-strengths, kind="stable")[:tried])
     repeats = max(1, min(_MOST_REPEATS, _MOST_PREDICTIONS // (size * tried)))
     value = score.compute(whole)
-    at_once = max(1, _CELLS_AT_ONCE // (size * width))
-    jobs = [(place, random.permutation(size)) for place in places for _ in range(repeats)]
+    shuffles = [(place, random.permutation(size)) for place in places for _ in range(repeats)]
+    at_once = max(1, _VALUES_AT_ONCE // (size * width))
     losses: dict[int, list[float]] = {place: [] for place in places}
-    for start in range(0, len(jobs), at_once):
-        batch = jobs[start : start + at_once]
-        said = subject.said(_stacked(rows, batch), np.concatenate([true] * len(batch)), only_labels=only_labels)
-        for index, (place, _) in enumerate(batch):
-            part = said.at(np.arange(index * size, (index + 1) * size))
-            losses[place].append(score.better_by(value, score.compute(part)) if score.fits(part) else 0.0)
-    found = [_importance(str(rows.columns[place]), values) for place, values in losses.items()]
+    for start in range(0, len(shuffles), at_once):
+        batch = shuffles[start : start + at_once]
+        for (place, _), said in zip(batch, ask(batch), strict=True):
+            losses[place].append(score.better_by(value, score.compute(said)) if score.fits(said) else 0.0)
+    found = [_importance(str(subject.features.columns[place]), values) for place, values in losses.items()]
     return Importances(score.name, sorted(found, key=lambda each: -each.loss), size, repeats, tried)
 
 
@@ -74,30 +93,72 @@ def _importance(feature: str, losses: list[float]) -> Importance:
     return Importance(feature, mean, float(max(abs(loss - mean) for loss in losses)))
 
 
-def _stacked(rows: pd.DataFrame, batch: list[tuple[int, Array]]) -> pd.DataFrame:
-    """The rows once for each shuffle, so that the model is asked once for all."""
-    parts = []
-    for place, order in batch:
-        part = rows.copy(deep=False)
-        part.isetitem(place, rows.iloc[:, place].take(order).array)
-        parts.append(part)
-    stacked = pd.concat(parts, ignore_index=True)
-    stacked.attrs = rows.attrs
-    return stacked
+def _by_frames(subject: Subject, rows: pd.DataFrame, true: Array, only_labels: bool) -> Ask:
+    """The rows once for each shuffle, in one frame, so that the model is asked once for all."""
+
+    def ask(batch: Sequence[Shuffle]) -> list[Outcome]:
+        parts = []
+        for place, order in batch:
+            part = rows.copy(deep=False)
+            part.isetitem(place, rows.iloc[:, place].take(order).array)
+            parts.append(part)
+        stacked = pd.concat(parts, ignore_index=True)
+        stacked.attrs = rows.attrs
+        said = subject.said(stacked, np.concatenate([true] * len(batch)), only_labels=only_labels)
+        return [said.at(np.arange(len(rows)) + index * len(rows)) for index in range(len(batch))]
+
+    return ask
 
 
-def _likely(subject: Subject, rows: pd.DataFrame, count: int) -> list[int]:
-    """The columns that go most with what the model says, texts first: of thousands the rest would change nothing."""
-    _, response = subject.response(rows)
-    response = response - response.mean(axis=0)
-    strengths = np.full(rows.shape[1], np.inf)
+def _by_matrix(subject: Subject, matrix: Any, whole: Outcome) -> Ask | None:
+    """Thousands of sparse columns make a slow frame: the estimator is asked with a matrix, if it says the same of that."""
+    estimator = getattr(subject.model, "estimator", None)
+    try:
+        if not np.array_equal(_said(estimator, matrix), whole.predicted):
+            return None
+    except (AttributeError, ValueError, TypeError):
+        return None
+
+    def ask(batch: Sequence[Shuffle]) -> list[Outcome]:
+        answers = []
+        for place, order in batch:
+            shuffled, column = matrix.copy(), slice(matrix.indptr[place], matrix.indptr[place + 1])
+            shuffled.indices[column] = np.argsort(order)[matrix.indices[column]]
+            shuffled.has_sorted_indices = False
+            answers.append(Outcome(whole.true, _said(estimator, shuffled), classes=whole.classes))
+        return answers
+
+    return ask
+
+
+def _said(estimator: Any, matrix: Any) -> Array:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a matrix has no names
+        return np.asarray(estimator.predict(matrix.tocsr()))
+
+
+def _strengths(rows: pd.DataFrame, response: Array) -> Array:
+    """How much each column goes with what the model says. Of thousands only the first count; texts are always among them."""
+    found = np.full(rows.shape[1], np.inf)
     for place, (_, column) in enumerate(rows.items()):
         if pd.api.types.is_numeric_dtype(column):
             values = np.nan_to_num(column.to_numpy(dtype=float))
-            values = values - values.mean()
-            lengths = np.sqrt((values**2).sum() * (response**2).sum(axis=0))
-            products = np.abs(values @ response)
-            strengths[place] = float(
-                np.max(np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0))
-            )
-    return sorted(int(place) for place in np.argsort(-strengths, kind="stable")[:count])
+            centred = values - values.mean()
+            found[place] = _correlations((centred @ response)[None, :], np.array([(centred**2).sum()]), response)[0]
+    return found
+
+
+def _strengths_of_matrix(matrix: Any, response: Array) -> Array:
+    centred = response - response.mean(axis=0)
+    squares = np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel()
+    return _correlations(
+        matrix.T @ centred, squares - matrix.shape[0] * np.asarray(matrix.mean(axis=0)).ravel() ** 2, response
+    )
+
+
+def _correlations(products: Array, squares: Array, response: Array) -> Array:
+    """The greatest correlation of each column with any part of the response."""
+    spread = ((response - response.mean(axis=0)) ** 2).sum(axis=0)
+    lengths = np.sqrt(np.clip(squares, 0, None)[:, None] * spread[None, :])
+    found: Array = np.divide(np.abs(products), lengths, out=np.zeros_like(products), where=lengths > 0).max(axis=1)
+    return found

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.sparse import issparse
 from sklearn.pipeline import Pipeline
 
+from mlworkflow_steps.data.sparse import take
 from mlworkflow_steps.data.table import Task
 from mlworkflow_steps.models.scores import Array, Outcome, outcome_of
 
@@ -42,7 +43,7 @@ class Subject:
     def clusters(self, seed: int) -> Outcome:
         """The clusters of at most 2,000 rows drawn by the seed, with what they were formed by: how far apart they are is measured between all pairs."""
         chosen = np.sort(np.random.RandomState(seed).permutation(len(self.features))[:MOST_CLUSTERED])
-        rows = self.features.iloc[chosen]
+        rows = take(self.features, chosen)
         true = self.true[chosen] if len(self.true) else self.true
         return Outcome(true, np.asarray(self.model.predict(rows)), features=self._space(rows))
 
@@ -57,17 +58,20 @@ class Subject:
         return numbers
 
     def response(self, features: pd.DataFrame) -> tuple[list[Any], Array]:
-        """What a curve of the model shows, by name, rows × names: the quantity, or the probability of each class; of two classes the second's.
+        """What a curve of the model shows of other rows: as `response_of`."""
+        return self.response_of(self.said(features, self.true[:0]))
+
+    def response_of(self, said: Outcome) -> tuple[list[Any], Array]:
+        """By name, rows × names: the quantity, or the probability of each class; of two classes the second's.
 
         Classes without probabilities are shares: 1 where the class is predicted.
         """
-        said = self.said(features, self.true[:0])
         if self.task == "regression":
             return ["prediction"], np.asarray(said.predicted, dtype=float)[:, None]
         if said.probabilities is not None and said.classes is not None:
             names, values = list(said.classes), said.probabilities
         elif said.classes is not None and said.predicted.ndim == 2:
-            names, values = list(said.classes), said.predicted
+            names, values = list(said.classes), said.predicted.astype(float)
         else:
             names = list(np.unique(self.true))
             values = np.column_stack([said.predicted == name for name in names]).astype(float)

@@ -17,6 +17,7 @@ from mlworkflow_steps.report.html import Markup, table, tag
 
 _HEADLINES = 4
 _MOST_ESTIMATES = 24
+_MOST_FEATURES = 200
 
 
 def evaluation_page(found: Evaluation, title: str, digests: Mapping[str, str]) -> str:
@@ -184,7 +185,8 @@ def _provenance(found: Evaluation, digests: Mapping[str, str]) -> Markup:
     rows.append(("Estimator", tag("code", json.dumps(about.spec, indent=1, sort_keys=True))))
     rows.append(("Parameters", tag("code", json.dumps(dict(about.params), sort_keys=True))))
     rows.append(("Seed", tag("code", about.seed)))
-    rows.append(("Features", tag("code", ", ".join(about.features))))
+    more = f" and {len(about.features) - _MOST_FEATURES:,} more" if len(about.features) > _MOST_FEATURES else ""
+    rows.append(("Features", tag("code", ", ".join(about.features[:_MOST_FEATURES]) + more)))
     rows.append(("Versions", tag("code", ", ".join(f"{name} {version}" for name, version in about.versions.items()))))
     note = "Enough to make the same model again. How long a single prediction takes is in the step's log and metrics (latency_ms): it differs every time, and this page does not."
     return section("How it came to be", note, table(["", ""], rows, numeric_from=2))

@@ -8,19 +8,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from evaluations import clusters, labels, quantity, two_classes
+from evaluations import AsLoaded, clusters, labels, quantity, two_classes
+from mlworkflow_steps.data.sparse import frame_of
 from mlworkflow_steps.data.table import Table
 from mlworkflow_steps.errors import SpecInvalid, StepFailure
+from mlworkflow_steps.evaluation.dependence import dependences
 from mlworkflow_steps.evaluation.errors import over_time
 from mlworkflow_steps.evaluation.facts import facts_of
 from mlworkflow_steps.evaluation.gate import Bound, Check, Measured, checks_of, rejection
+from mlworkflow_steps.evaluation.importance import MOST_FEATURES, importances
 from mlworkflow_steps.evaluation.latency import latencies
 from mlworkflow_steps.evaluation.slices import SliceBy, slices_of
+from mlworkflow_steps.evaluation.subject import Subject
 from mlworkflow_steps.evaluation.truth import truth_of
-from mlworkflow_steps.models.scores import Outcome
+from mlworkflow_steps.models.scores import SCORES, Outcome
 from mlworkflow_steps.report.evaluation_page import evaluation_page
 from mlworkflow_steps.spec import Fields
 from pages import no_network
+from scipy.sparse import csr_matrix
+from sklearn.linear_model import LogisticRegression
 
 
 @pytest.mark.parametrize("example", [quantity, two_classes, labels, clusters], ids=lambda example: example.__name__)
@@ -74,6 +80,26 @@ def test_several_labels_are_named_and_clusters_compared_with_what_is_known() -> 
     assert facts["metrics"]["silhouette"] > 0.5
     assert facts["metrics"]["adjusted_rand"] > 0.95
     assert sum(cluster["rows"] for cluster in facts["clusters"]) == facts["rows"]
+
+
+def test_sparse_features_are_shuffled_as_others_are_and_thousands_of_columns_are_bounded() -> None:
+    random = np.random.RandomState(0)
+    values = random.poisson(0.1, (200, 250)).astype(float)
+    true = np.where(values[:, 7] + values[:, 3] > 0, "b", "a")
+    model = LogisticRegression(C=10).fit(values, true)
+    names = [f"w{place}" for place in range(values.shape[1])]
+    dense, sparse = pd.DataFrame(values, columns=names), frame_of(csr_matrix(values), names)
+    found = []
+    for frame in (dense, sparse):
+        subject = Subject(AsLoaded(model), "classification", frame, true)
+        important = importances(subject, subject.outcome(), SCORES["accuracy"], 0)
+        assert important is not None
+        assert {each.feature for each in important.found[:2]} == {"w3", "w7"}
+        assert important.features == MOST_FEATURES == len(important.found)
+        found.append([each.feature for each in important.found if each.loss > 0.05])
+    assert found[0] == found[1]
+    wide = pd.DataFrame(np.zeros((2, 1001)), columns=[f"w{place}" for place in range(1001)])
+    assert dependences(Subject(AsLoaded(model), "classification", wide, true[:2]), ["w3"], 0) == ([], 0)
 
 
 def test_truth_in_the_form_of_the_task() -> None:
