@@ -57,9 +57,8 @@ class Finished:
 RunStep = Callable[..., Finished]
 
 
-def _run(
-    root: Path, kind: str, spec: Mapping[str, Any], inputs: Mapping[str, Path] | None = None, **environ: str
-) -> Finished:
+def _laid(root: Path, kind: str, spec: Mapping[str, Any], inputs: Mapping[str, Path] | None) -> dict[str, str]:
+    """The folders of a step, and the variables that say where they are."""
     for folder in ("in", "out", "run"):
         (root / folder).mkdir(parents=True)
     for name, source in (inputs or {}).items():
@@ -87,7 +86,13 @@ def _run(
         "MLWF_OUT": root / "out",
     }
     variables["MLWF_METRICS"] = root / "run" / "metrics.jsonl"
-    env = {**os.environ, **{name: str(path) for name, path in variables.items()}, "PYTHONPATH": str(STEPS), **environ}
+    return {name: str(path) for name, path in variables.items()}
+
+
+def _run(
+    root: Path, kind: str, spec: Mapping[str, Any], inputs: Mapping[str, Path] | None = None, **environ: str
+) -> Finished:
+    env = {**os.environ, **_laid(root, kind, spec, inputs), "PYTHONPATH": str(STEPS), **environ}
     done = subprocess.run(
         [sys.executable, "-m", "mlworkflow_steps", kind],
         env=env,
@@ -106,6 +111,31 @@ def run_step(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunStep]:
 
     def run(kind: str, spec: Mapping[str, Any], inputs: Mapping[str, Path] | None = None, **environ: str) -> Finished:
         return _run(tmp_path_factory.mktemp(kind) / "root", kind, spec, inputs, **environ)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_here(tmp_path_factory: pytest.TempPathFactory) -> RunStep:
+    """As `run_step`, in this process: for tests that are not about the process, whose imports take longer than its work."""
+    import contextlib
+    import importlib
+    import io
+
+    from mlworkflow_steps.context import Context
+    from mlworkflow_steps.errors import StepFailure
+    from threadpoolctl import threadpool_limits
+
+    def run(kind: str, spec: Mapping[str, Any], inputs: Mapping[str, Path] | None = None) -> Finished:
+        root, code, log = tmp_path_factory.mktemp(kind) / "root", 0, io.StringIO()
+        context = Context.from_environment(_laid(root, kind, spec, inputs))
+        with contextlib.redirect_stdout(log), threadpool_limits(1):
+            try:
+                importlib.import_module(f"mlworkflow_steps.kinds.{kind}").run(context)
+            except StepFailure as failure:
+                context.record_failure(failure)
+                code = 1
+        return Finished(root, code, log.getvalue())
 
     return run
 

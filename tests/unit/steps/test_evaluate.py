@@ -119,10 +119,10 @@ def test_binary_text_classes_and_a_user_made_csv(run_step: Any, tmp_path: Path) 
 
 
 @pytest.fixture(scope="module")
-def bikes(run_step: Any, bike_file: Path) -> Any:
+def bikes(run_here: Any, bike_file: Path) -> Any:
     """By split, `random` or `time`: the prepared table, and a model of so many trees."""
     prepared = {
-        name: run_step("prep", {"source": {"url": str(bike_file)}, "target": "demand", "split": split, "columns": {"exclude": ["days"]}})
+        name: run_here("prep", {"source": {"url": str(bike_file)}, "target": "demand", "split": split, "columns": {"exclude": ["days"]}})
         for name, split in (("random", {"test": 0.3}), ("time", {"test": 0.3, "time": True}))
     }  # fmt: skip
 
@@ -130,17 +130,17 @@ def bikes(run_step: Any, bike_file: Path) -> Any:
     def model(split: str, trees: int) -> Path:
         encode = {"columns": [{"use": "sklearn.preprocessing.OrdinalEncoder", "select": ["dayOfWeek"]}]}
         boost = {"use": "sklearn.ensemble.HistGradientBoostingRegressor", "params": {"max_iter": trees}}
-        trained = run_step("train", {"estimator": {"pipeline": [encode, boost]}}, {"train": prepared[split].output("train")})  # fmt: skip
+        trained = run_here("train", {"estimator": {"pipeline": [encode, boost]}}, {"train": prepared[split].output("train")})  # fmt: skip
         assert trained.code == 0, trained.log
         return Path(trained.output("model"))
 
     return lambda split, trees: {"model": model(split, trees), "test": prepared[split].output("test")}
 
 
-def test_bikes_are_harder_to_predict_by_time_than_at_random(run_step: Any, bikes: Any) -> None:
+def test_bikes_are_harder_to_predict_by_time_than_at_random(run_here: Any, bikes: Any) -> None:
     rmse = {}
     for split in ("random", "time"):
-        done = run_step("evaluate", {"slices": ["workingday"]}, bikes(split, 200))
+        done = run_here("evaluate", {"slices": ["workingday"]}, bikes(split, 200))
         assert done.code == 0, done.log
         scores = json.loads(done.output("scores").read_text())
         rmse[split] = done.params["rmse"]
@@ -150,11 +150,11 @@ def test_bikes_are_harder_to_predict_by_time_than_at_random(run_step: Any, bikes
     assert rmse["time"] > 1.2 * rmse["random"]
 
 
-def test_a_worse_model_is_rejected_beside_the_champion_and_the_slices_are_named(run_step: Any, bikes: Any) -> None:
+def test_a_worse_model_is_rejected_beside_the_champion_and_the_slices_are_named(run_here: Any, bikes: Any) -> None:
     gate = {"rmse": {"minDelta": 0, "slices": {"minDelta": 0}}, "mae": {"max": 1e6}}
     new, old = bikes("random", 20), bikes("random", 200)
     spec = {"gate": gate, "slices": ["workingday"]}
-    failed = run_step("evaluate", spec, new | {"champion": old["model"]})
+    failed = run_here("evaluate", spec, new | {"champion": old["model"]})
     assert (failed.code, failed.failure["reason"], failed.params["passed"]) == (1, "GateFailed", False), failed.log
     said = failed.failure["message"].split("; ")
     assert [words.partition(" rmse ")[0].partition(" (")[0] for words in said[1:]] == [
@@ -168,9 +168,9 @@ def test_a_worse_model_is_rejected_beside_the_champion_and_the_slices_are_named(
     assert scores["champion"]["metrics"]["rmse"] < scores["metrics"]["rmse"]
     assert scores["champion"]["intervals"]["rmse"][1] < 0
     assert "Beside the champion" in failed.output("report").read_text()
-    passed = run_step("evaluate", spec, old | {"champion": new["model"]})
+    passed = run_here("evaluate", spec, old | {"champion": new["model"]})
     assert passed.code == 0, passed.log
-    alone = run_step("evaluate", spec, new)
+    alone = run_here("evaluate", spec, new)
     assert alone.code == 0, alone.log
     assert "there is no champion" in alone.output("report").read_text()
 
