@@ -51,7 +51,9 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked for. `scores` None: all that fit; `time` "": the first column of moments, if there is one."""
+    """What is asked for. `time` "": the first column of moments, if there is one. Of `scores` those that the gate names must be there, and the others too
+    unless they are just all (`has_all_scores`). `checks` are verdicts that are known already.
+    """
 
     scores: Sequence[Score]
     gate: Mapping[str, Bound]
@@ -59,6 +61,7 @@ class Plan:
     time: str
     bootstrap: Bootstrap
     has_all_scores: bool = True
+    checks: Sequence[Check] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,7 @@ def evaluate(
         intervals=plan.bootstrap.intervals(values, outcome, values),
         baseline={} if dummy is None else computed([SCORES[name] for name in values], dummy),
         champion=champion,
-        checks=checks_of(plan.gate, whole, parts),
+        checks=[*plan.checks, *checks_of(plan.gate, whole, parts)],
         slices=slices,
         inside=Inside() if subject.task == "clustering" else _inside(subject, frame, outcome, plan),
         bootstrap=plan.bootstrap,

@@ -12,13 +12,13 @@ from mlworkflow_steps.data.table import Table, file_digest, read_table
 from mlworkflow_steps.errors import SpecInvalid, StepFailure, first_line
 from mlworkflow_steps.evaluation.evaluation import About, Evaluation, Plan, evaluate
 from mlworkflow_steps.evaluation.facts import facts_of
-from mlworkflow_steps.evaluation.gate import Bound, rejection
+from mlworkflow_steps.evaluation.gate import Bound, Check, rejection, served
 from mlworkflow_steps.evaluation.intervals import Bootstrap
 from mlworkflow_steps.evaluation.latency import latencies
 from mlworkflow_steps.evaluation.slices import SliceBy
 from mlworkflow_steps.evaluation.subject import Subject
 from mlworkflow_steps.evaluation.truth import truth_of
-from mlworkflow_steps.models import loading
+from mlworkflow_steps.models import loading, serving
 from mlworkflow_steps.models.manifest import versions
 from mlworkflow_steps.models.scores import scores_named, scores_of
 from mlworkflow_steps.report.evaluation_page import evaluation_page
@@ -37,6 +37,7 @@ class Evaluate:
     slices: list[SliceBy]
     time: str
     bootstrap: Bootstrap
+    can_serve: bool
 
     @classmethod
     def parse(cls, spec: Mapping[str, Any]) -> Evaluate:
@@ -54,6 +55,7 @@ class Evaluate:
                 seed=fields.integer("seed", 0, at_least=0, at_most=2**32 - 1),
                 confidence=0.95 if confidence is None else float(confidence),
             ),
+            can_serve=fields.boolean("canServe", default=False),
         )
         fields.done()
         if not 0.5 <= parsed.bootstrap.confidence < 1:
@@ -75,10 +77,16 @@ def run(context: Context) -> None:
     table = read_table(context.input(_TEST))
     if table.frame.empty:
         raise StepFailure("SourceInvalid", "the input 'test' has no rows: nothing can be measured on it")
-    subject, about = _subject(context, _MODEL, table, spec)
+    rehearsed = [served(serving.problem(context.input(_MODEL)))] if spec.can_serve else []
+    try:
+        subject, about = _subject(context, _MODEL, table, spec)
+    except StepFailure as failure:
+        if why := rejection(rehearsed):  # nothing can be measured of a model that cannot even be loaded
+            raise StepFailure("GateFailed", why) from failure
+        raise
     rival = _rival(context, table, spec, subject) if (context.inputs / _CHAMPION).exists() else None
     try:
-        found = evaluate(subject, about, table.frame, _plan(spec, subject, table), rival)
+        found = evaluate(subject, about, table.frame, _plan(spec, subject, table, rehearsed), rival)
         latency = latencies(subject.model.predict, subject.features)
     except (ValueError, TypeError) as error:
         raise StepFailure("PredictFailed", f"the model cannot predict this table: {first_line(error)}") from error
@@ -90,7 +98,7 @@ def run(context: Context) -> None:
         raise StepFailure("GateFailed", why)
 
 
-def _plan(spec: Evaluate, subject: Subject, table: Table) -> Plan:
+def _plan(spec: Evaluate, subject: Subject, table: Table, rehearsed: list[Check]) -> Plan:
     known = [score.name for score in scores_of(subject.task)]
     scores = scores_named(known if spec.metrics is None else spec.metrics, subject.task, "evaluate.metrics")
     gated = scores_named(list(spec.gate), subject.task, "evaluate.gate")
@@ -107,6 +115,7 @@ def _plan(spec: Evaluate, subject: Subject, table: Table) -> Plan:
         time=spec.time,
         bootstrap=spec.bootstrap,
         has_all_scores=spec.metrics is None,
+        checks=rehearsed,
     )
 
 

@@ -72,7 +72,7 @@ def _asked(check: Check) -> str:
         "min": f"at least {check.limit:g}",
         "max": f"at most {check.limit:g}",
         "minSamples": f"on {check.limit:,.0f} rows or more",
-        "canServe": "can be loaded and predicts",
+        "canServe": f"can be loaded and predicts{f' ({check.note})' if check.note else ''}",
     }[check.bound]
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import UNSET, Meta, UnsetType
 
 from mlworkflow.core.kinds._kind import Kind, built_in
-from mlworkflow.core.values import Fields, Integer, Number
+from mlworkflow.core.values import Boolean, Fields, Integer, Number
 
 _MIN_DELTA = (
     "By how much the metric must be better than the champion's, whichever way it goes; below zero: how much worse it may be. "
@@ -73,6 +73,13 @@ class Evaluate(Fields, frozen=True):
             description="Metric → bound. A rule that does not hold fails the step with reason `GateFailed` and a message that names every such rule; the report is kept."
         ),
     ] = {}
+    can_serve: Annotated[
+        Boolean,
+        Meta(
+            description="A rule of the gate: a fresh process of this step's image loads the model and predicts its golden rows, as at training. "
+            "With `image` another image is asked; so does a `rehearse` step by itself."
+        ),
+    ] = False
     slices: Annotated[
         list[str | SliceBy],
         Meta(
