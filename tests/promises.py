@@ -271,6 +271,26 @@ def _profile(ended: Ended, chosen: str, other: str) -> None:
     no_network(ended.text("look.report"))
 
 
+def text_as_ngrams(ended: Ended) -> None:
+    assert ended.outputs("look")["samples_per_words"] < 1500
+    _text(ended, taken="ngrams", other="sequences")
+
+
+def text_as_sequences(ended: Ended) -> None:
+    assert ended.outputs("look")["samples_per_words"] >= 1500
+    _text(ended, taken="sequences", other="ngrams")
+
+
+def _text(ended: Ended, taken: str, other: str) -> None:
+    """One branch ran, the other was skipped and did not fail, and the model that came out of it takes texts as they are."""
+    assert ended.status["phase"] == "Succeeded"
+    assert {name: ended.phases[name] for name in ("ngrams", "sequences")} == {taken: "Succeeded", other: "Skipped"}
+    assert ended.outputs("evaluate")["accuracy"] >= 0.95
+    model = mlworkflow_steps.load(ended.download(f"{taken}.model"))
+    texts = ["the film was not bad and long overall", "actors played some scenes story not good", "film good story", "bad actors was"]  # fmt: skip
+    assert list(model.predict(pd.DataFrame({"text": texts}))) == ["praise", "none", "praise", "none"]
+
+
 _CHECKED = ("data", "check", "prep", "check-split", "train", "check-next")
 
 

@@ -17,6 +17,7 @@ from mlworkflow_steps.data.leakage import leakage
 from mlworkflow_steps.data.overlap import overlap
 from mlworkflow_steps.data.schema import Schema
 from mlworkflow_steps.data.sources import Source, load
+from mlworkflow_steps.data.sparse import sparse_names
 from mlworkflow_steps.data.table import task_of
 from mlworkflow_steps.errors import SpecInvalid, StepFailure, first_line
 from mlworkflow_steps.report.validate_page import Findings, validate_page
@@ -101,8 +102,12 @@ def _tables(context: Context, spec: Validate) -> tuple[dict[str, pd.DataFrame], 
 
 
 def _read(context: Context, name: str) -> tuple[pd.DataFrame, str]:
+    """Without the words of texts, of which there are thousands: what is wrong with a text is to be seen before `features`."""
     loaded = load(Source("input", name, None, f"inputs.{name}"), context)
-    return _named(loaded.frame), loaded.target
+    words = sparse_names(loaded.frame)
+    if words:
+        print(f"inputs.{name}: {len(words)} sparse features are not looked at; give it the table before `features`")
+    return _named(loaded.frame.drop(columns=words) if words else loaded.frame), loaded.target
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:

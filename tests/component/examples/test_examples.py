@@ -92,6 +92,8 @@ def test_the_readme_lists_every_example() -> None:
         ("predict", ("-p", "month=renamed"), 1, promises.predict_renamed),
         ("search", (), 0, promises.search),
         ("warm-start", (), 0, promises.warm_start),
+        ("text", (), 0, promises.text_as_ngrams),
+        ("text", ("-p", "samples=6400", "-p", "words=4"), 0, promises.text_as_sequences),
         ("python", (), 0, promises.python),
         ("pruning", (), 0, promises.pruning),
     ],

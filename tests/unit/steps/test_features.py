@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mlworkflow_steps
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -388,6 +389,32 @@ def test_so_are_rows_that_are_not_like_those_of_training(
     with pytest.raises(StepFailure, match=words) as caught:
         Preprocessor.read(out / "preprocessor").transform(pd.DataFrame(rows))
     assert caught.value.reason == reason
+
+
+def test_a_model_of_features_takes_rows_as_they_are_and_no_column_beside_them(
+    run_step: Any, tmp_path: Path, rentals: pd.DataFrame
+) -> None:
+    """Weights and folds are kept beside the features for `train`, and a row to predict needs neither."""
+    file = tmp_path / "rentals.csv"
+    rentals.assign(weight=1.0 + rentals["station"], text="in " + rentals["season"]).to_csv(file, index=False)
+    spec = {
+        "source": {"path": str(file)}, "target": "y", "split": {"test": 0.3, "folds": 3}, "keep": ["weight"],
+        "features": [{"column": "text", "text": {}}, {"columns": ["temp"], "scale": "standard"}, {"column": "when", "datetime": ["hour", "dayofyear"]}],
+        "columns": {"exclude": ["season"]},
+    }  # fmt: skip
+    prepared = run_step("prep", spec)
+    inputs = {name: prepared.output(name) for name in ("train", "preprocessor")}
+    trained = run_step(
+        "train", {"estimator": "sklearn.linear_model.Ridge", "cv": {"fold": "fold"}, "sampleWeight": "weight"}, inputs
+    )
+    assert trained.code == 0, trained.log
+    assert len(trained.params["fold_rmse"]) == 3
+    model = mlworkflow_steps.load(trained.output("model"))
+    assert [name for name in model.manifest.features if name in ("weight", "fold")] == []
+    test = read_table(prepared.output("test")).frame
+    raw = rentals.set_index("y").loc[test["y"]].reset_index()
+    raw["text"] = "in " + raw["season"]
+    assert np.array_equal(model.predict(raw[["when", "temp", "station", "text"]]), model.predict(test))
 
 
 def test_the_code_that_the_documentation_shows_works(

@@ -440,3 +440,18 @@ def test_the_codes_are_those_that_the_operator_knows() -> None:
 def test_mistakes_are_named(spec: dict[str, Any], reason: str, words: str, in_process: Any) -> None:
     failure = in_process("validate", spec)
     assert (failure.reason, words in failure.message) == (reason, True), failure.message
+
+
+def test_the_words_of_texts_are_not_looked_at(run_step: Any, tmp_path: Path) -> None:
+    from mlworkflow_steps.data.sparse import frame_of
+    from mlworkflow_steps.data.table import Table, write_table
+    from scipy import sparse
+
+    words = frame_of(
+        sparse.random(60, 4000, density=0.01, format="csr", random_state=0), [f"w{n}" for n in range(4000)]
+    )
+    write_table(Table(words.assign(n=range(60), y=["a", "b"] * 30), "y", "classification"), tmp_path / "train")
+    done = run_step("validate", {}, {"table": tmp_path / "train"})
+    assert done.code == 0, done.log
+    assert "inputs.table: 4000 sparse features are not looked at" in done.log
+    assert list(json.loads(done.output("schema").read_text())["columns"]) == ["n", "y"]
