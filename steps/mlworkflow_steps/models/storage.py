@@ -1,7 +1,7 @@
 """A fitted object as a file, and back, without pickle: skops, in canonical form on the way out, through `trust` on the way in.
 
 Every file that a bundle is loaded from goes through here, so this is where nobody's code is run. Called by `bundle` and by whoever
-keeps a fitted preprocessor.
+keeps a fitted preprocessor. skops imports every estimator that there is, so it is imported when a file is at hand, not before a step begins.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import skops.io
-from skops.io.exceptions import UnsupportedTypeException
-
 from mlworkflow_steps.context import allowed_imports
 from mlworkflow_steps.errors import StepFailure, first_line
 from mlworkflow_steps.models.canonical import SCHEMA, canonical, nodes
@@ -24,6 +21,9 @@ from mlworkflow_steps.models.trust import refuse_calls, trusted_types
 
 def dumps(fitted: Any) -> bytes:
     """The same bytes for the same object. Raises StepFailure (ModelInvalid) where skops cannot store it."""
+    import skops.io
+    from skops.io.exceptions import UnsupportedTypeException
+
     try:
         return canonical(skops.io.dumps(fitted))
     except (UnsupportedTypeException, TypeError) as error:
@@ -36,6 +36,8 @@ def load(file: Path) -> Any:
     """The object. Raises StepFailure: ModelInvalid where the file is damaged, is no skops file or names a type that is not trusted, LibraryMissing
     where one of its types is in a library that is not installed here.
     """
+    import skops.io
+
     try:
         data = file.read_bytes()  # once: what has been looked at is what is loaded
         if not zipfile.is_zipfile(io.BytesIO(data)):
