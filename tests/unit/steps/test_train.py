@@ -170,7 +170,7 @@ def test_sets_are_sorted_whatever_the_order_of_their_hashes() -> None:
         ({"estimator": SIMPLE, "cv": 3, "scoring": ["rmse"]}, "MetricUnknown", "train.scoring: 'rmse' is no metric of a classification; known are: accuracy"),
         ({"estimator": SIMPLE, "cv": 1}, "SpecInvalid", "train.cv: must be a whole number of at least 2, not 1"),
         ({"estimator": SIMPLE, "cv": {"folds": 500}}, "SplitInvalid", "train.cv: 500 folds need as many rows of every class"),
-        ({"estimator": SIMPLE, "sed": 1}, "SpecInvalid", "train.sed: is no field; known here: cv, target, estimator, params, scoring, sampleWeight, classWeight, earlyStopping, partition, seed"),
+        ({"estimator": SIMPLE, "sed": 1}, "SpecInvalid", "train.sed: is no field; known here: cv, target, estimator, params, scoring, sampleWeight, classWeight, earlyStopping, partition, card, onnx, seed"),
     ],
 )  # fmt: skip
 def test_mistakes_are_named(spec: dict[str, Any], reason: str, words: str, in_process: Any, digits: Any) -> None:
