@@ -124,6 +124,7 @@ def _featured(train: pd.DataFrame, test: pd.DataFrame, spec: Prep, context: Cont
     preprocessor = stored.write(
         context.output("preprocessor"),
         features,
+        visible,
         declared=spec.declared,
         target=spec.target,
         sources={module: spec.code} if module else {},

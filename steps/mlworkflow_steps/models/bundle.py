@@ -4,7 +4,7 @@
     model.skops        the fitted estimator, a whole pipeline if it is one
     preprocessor/      what makes features of raw rows, where `prep` has fitted such (`preprocessor`)
     golden.parquet     rows and what was predicted for them at training (`golden`)
-    statistics.parquet what each raw column was like in the training table (`data.marginals`); not of features
+    statistics.parquet what each raw column was like in the training table (`data.marginals`), where that is raw; else in `preprocessor/`
     requirements.txt   the libraries that loading takes, pinned
     card.md            what a person has to know of it (`card`)
     model.onnx         the estimator as ONNX, where that was asked for and can be (`exchange`)
@@ -28,8 +28,8 @@ from mlworkflow_steps.data.table import FEATURES, Table, write_table
 from mlworkflow_steps.errors import StepFailure
 from mlworkflow_steps.models import card, exchange, golden, manifest, storage
 from mlworkflow_steps.models.manifest import Manifest
-from mlworkflow_steps.models.model import MODEL_FILE, STATISTICS, Model
-from mlworkflow_steps.models.preprocessor import FOLDER, Preprocessor
+from mlworkflow_steps.models.model import MODEL_FILE, Model
+from mlworkflow_steps.models.preprocessor import FOLDER, STATISTICS, Preprocessor
 
 REQUIREMENTS = "requirements.txt"
 
@@ -48,7 +48,8 @@ def write(
     *,
     onnx: bool = False,
 ) -> Model:
-    """Leaves the bundle at `path` and loads it again: the first of `rows`, raw or features as the estimator was fitted to, are its golden ones.
+    """Leaves the bundle at `path` and loads it again: the first of `rows`, raw or features as the estimator was fitted to, are its golden ones, or the
+    raw rows that the preprocessor keeps.
 
     Raises StepFailure (ModelInvalid) where skops cannot store the estimator, or where it then predicts anything else.
     """
@@ -68,7 +69,8 @@ def write(
         (path / name).write_bytes(data)
     if preprocessor is not None:
         shutil.copytree(preprocessor.path, path / FOLDER, copy_function=shutil.copyfile)
-    golden.write(path / golden.FILE, fitted, rows.head(golden.ROWS))
+    raw = preprocessor.sample if preprocessor is not None else None
+    golden.write(path / golden.FILE, fitted, rows.head(golden.ROWS) if raw is None else raw)
     if FEATURES not in rows.attrs:
         write_table(Table(marginals(rows)), path / STATISTICS)
     fix_modes(path)

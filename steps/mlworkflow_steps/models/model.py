@@ -19,10 +19,10 @@ from mlworkflow_steps.data.table import FEATURES, Task, read_table
 from mlworkflow_steps.errors import StepFailure
 from mlworkflow_steps.models import storage
 from mlworkflow_steps.models.manifest import Manifest
-from mlworkflow_steps.models.preprocessor import FOLDER, Preprocessor
+from mlworkflow_steps.models.preprocessor import FOLDER, STATISTICS, Preprocessor
 from mlworkflow_steps.models.scores import Array
 
-MODEL_FILE, STATISTICS = "model.skops", "statistics.parquet"
+MODEL_FILE = "model.skops"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,8 @@ class Model:
     @property
     def statistics(self) -> pd.DataFrame | None:
         """What each raw column was like at training (`data.marginals`); None where that is not known."""
-        file = self.path / STATISTICS
-        return read_table(file).frame if file.is_file() else None
+        places = (self.path / STATISTICS, self.path / FOLDER / STATISTICS)
+        return next((read_table(file).frame for file in places if file.is_file()), None)
 
     def predict(self, frame: pd.DataFrame) -> Array:
         """Raises StepFailure (ColumnNotFound, FeatureCodeMismatch), and what the estimator raises."""

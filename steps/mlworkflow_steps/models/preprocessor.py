@@ -2,6 +2,8 @@
 
     preprocessor.skops   the fitted transformer: raw DataFrame → DataFrame of features
     features.json        {format, features: as declared, inputs: [{name, type}], outputs: [names], target, digest}
+    sample.parquet       the first 20 raw rows of the training part
+    statistics.parquet   what each raw column was like there (`data.marginals`)
     code/*.py            what the user ships of their own, if anything
 
 `digest` is of everything else in `features.json` and of the bytes of `preprocessor.skops`, whose types name the code by its digest. Same
@@ -20,7 +22,8 @@ from typing import Any
 
 import pandas as pd
 
-from mlworkflow_steps.data.table import FEATURES
+from mlworkflow_steps.data.marginals import marginals
+from mlworkflow_steps.data.table import FEATURES, Table, read_table, write_table
 from mlworkflow_steps.errors import StepFailure, first_line
 from mlworkflow_steps.features import code
 from mlworkflow_steps.features.fitted import Features
@@ -28,7 +31,9 @@ from mlworkflow_steps.models import storage
 
 FORMAT = 1
 FOLDER = "preprocessor"
-_FACTS, _FITTED = "features.json", "preprocessor.skops"
+STATISTICS = "statistics.parquet"
+_FACTS, _FITTED, _SAMPLE = "features.json", "preprocessor.skops", "sample.parquet"
+_SAMPLED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,12 @@ class Preprocessor:
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise StepFailure("ModelInvalid", f"'{path.name}' is no preprocessor: {first_line(error)}") from error
 
+    @property
+    def sample(self) -> pd.DataFrame | None:
+        """The first raw rows that it was fitted to."""
+        file = self.path / _SAMPLE
+        return read_table(file).frame if file.is_file() else None
+
     def transform(self, rows: pd.DataFrame) -> pd.DataFrame:
         """The features of raw rows, marked as such. Raises StepFailure: ColumnNotFound, ColumnInvalid, PredictFailed where it cannot."""
         try:
@@ -71,9 +82,9 @@ class Preprocessor:
 
 
 def write(
-    path: Path, features: Features, *, declared: list[Any], target: str, sources: Mapping[str, str]
+    path: Path, features: Features, rows: pd.DataFrame, *, declared: list[Any], target: str, sources: Mapping[str, str]
 ) -> Preprocessor:
-    """Leaves the directory and reads it again. `sources`: module of the user's → text. Raises StepFailure (ModelInvalid) where skops cannot store it."""
+    """Leaves the directory and reads it again. `rows` are the raw ones that it was fitted to. `sources`: module of the user's → text. Raises StepFailure (ModelInvalid) where skops cannot store it."""
     fitted = storage.dumps(features)
     facts: dict[str, Any] = {
         "format": FORMAT,
@@ -87,6 +98,9 @@ def write(
     (path / _FITTED).write_bytes(fitted)
     text = json.dumps(facts | {"digest": _digest(facts, fitted)}, indent=1, sort_keys=True, allow_nan=False)
     (path / _FACTS).write_text(text + "\n", encoding="utf-8")
+    raw = rows[[each["name"] for each in features.inputs]]
+    write_table(Table(raw.head(_SAMPLED)), path / _SAMPLE)
+    write_table(Table(marginals(raw)), path / STATISTICS)
     for entry in path.rglob("*"):  # modes are part of the artifact's digest, and umasks differ
         entry.chmod(0o755 if entry.is_dir() else 0o644)
     return Preprocessor.read(path)

@@ -340,7 +340,7 @@ def test_the_same_bytes_in_any_process(run_step: Any, tmp_path: Path, rentals: p
     for name in ("train", "test", "profile", "preprocessor"):
         one, other = first.output(name), again.output(name)
         files = [one, *one.rglob("*")]
-        assert len(files) == {"preprocessor": 5}.get(name, 1)
+        assert len(files) == {"preprocessor": 7}.get(name, 1)
         for path in files:
             twin = other / path.relative_to(one)
             assert path.stat().st_mode == twin.stat().st_mode

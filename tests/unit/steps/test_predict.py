@@ -248,3 +248,34 @@ def test_a_process_that_dies_or_hangs_is_a_problem_too(model: Path, tmp_path: Pa
         [sys.executable, "-c", script, str(model)], env=environ, capture_output=True, text=True, check=False
     )
     assert done.stdout.startswith("the process that loads it died of SIGKILL"), done.stderr
+
+
+# ── features that travel with the model ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_model_on_features_takes_raw_rows_has_raw_golden_ones_and_tells_raw_skew(
+    run_step: Any, tmp_path: Path
+) -> None:
+    features = [{"columns": ["temp", "hour"], "scale": "standard"}, {"columns": ["site"], "encode": "oneHot"}]
+    spec = {
+        "source": {"path": str(stored(rides(600, 1), tmp_path))},
+        "target": "demand",
+        "features": features,
+        "columns": {"exclude": ["note", "ride"]},
+    }
+    prepared = run_step("prep", {**spec, "split": {"test": 0.2}})
+    assert prepared.code == 0, prepared.log
+    inputs = {"train": prepared.output("train"), "preprocessor": prepared.output("preprocessor")}
+    trained = run_step("train", {"estimator": "sklearn.linear_model.Ridge"}, inputs)
+    assert trained.code == 0, trained.log
+    golden = pd.read_parquet(trained.output("model") / "golden.parquet")
+    assert golden["site"].isin(["north", "south"]).all()
+    assert serving.problem(trained.output("model")) == ""
+    rows = rides(400, 2).drop(columns="demand")
+    moved = rows.assign(temp=rows["temp"] + 4)
+    done = run_step("predict", {"keep": ["ride"]}, {"model": trained.output("model"), "data": stored(moved, tmp_path)})
+    assert done.code == 0, done.log
+    assert json.loads((done.output("params") / "skewed").read_text()) == ["temp"]
+    found = pd.read_parquet(done.output("predictions"))["prediction"]
+    truth = moved["hour"] + 2 * moved["temp"] + 5 * (moved["site"] == "north")
+    assert (found - truth).abs().median() < 1
