@@ -94,7 +94,7 @@ def test_a_run_is_asked_for_again_cold_and_with_the_images_that_it_had() -> None
     ran = {name: {"image": "i:1", "imageDigest": D1} for name in ("tune/0", "g/1.in", "c")} | {
         "built": {"image": "", "imageDigest": D2}
     }
-    run = side("a", {}, steps=steps, rerun={"id": "x"}, cancel=True, ttl="0s", defaults={"image": "d"}).run
+    run = side("a", {}, steps=steps, rerun={"id": "x"}, cancel=True, ttl="0s", defaults={"image": "d"})
     made = resource(run, "w-again", ran, pin=True)
     spec = made["spec"]
     pinned = f"i:1@{D1}"

@@ -130,7 +130,7 @@ def problems_of(resource: dict[str, Any]) -> dict[str, str]:
         pytest.param(
             {"name": "b", "evaluate": {"gate": {"acc": {}}}},
             "spec.steps[1].evaluate.gate.acc",
-            "`min` or `max`",
+            "needs `min`, `max`,",
             id="a gate without bounds",
         ),
     ],
