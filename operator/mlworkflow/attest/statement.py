@@ -152,8 +152,8 @@ def _images(records: Records) -> list[dict[str, Any]]:
 
 def _code(records: Records) -> list[dict[str, Any]]:
     """What code and libraries the steps ran with, where they said it."""
-    codes = sorted({found.record.code for found in records.values() if found.record.code.startswith("sha256:")})
-    return [_descriptor("code", code) for code in codes]
+    codes = {found.record.code.partition(" ")[0] for found in records.values()}
+    return [_descriptor("code", code) for code in sorted(codes) if code.startswith("sha256:")]
 
 
 def _descriptor(name: str, digest: str) -> dict[str, Any]:

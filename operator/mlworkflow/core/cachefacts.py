@@ -26,7 +26,8 @@ LONGEST = 80
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What an order runs, as far as it is known: the digest of an image (on a laptop: of all that is installed), and of the code and libraries of a built-in kind.
+    """What an order runs, as far as it is known: the digest of an image (on a laptop: of all that is installed), and of the code and libraries of a built-in kind,
+    with the optional libraries that are there.
 
     `is_open` says that the code is not all of it: a step may import more from its image. `unknown` says why there is neither; a salt may vouch
     for it where `may_vouch`.
@@ -44,7 +45,7 @@ def facts_of(order: Order, identity: Identity) -> dict[str, Any] | str:
     salt = order.step.cache.salt
     image, code = identity.image, ""
     if order.step.kind.command and identity.code:
-        image, code = (image if identity.is_open else ""), identity.code
+        image, code = (image if identity.is_open else ""), _counting(identity.code, order.spec)
     if not (image or code or (salt and identity.may_vouch)):
         return identity.unknown
     if (field := _unpinned(order)) and not salt:
@@ -61,6 +62,13 @@ def facts_of(order: Order, identity: Identity) -> dict[str, Any] | str:
         "inputs": {name: f"{artifact.type} {artifact.digest}" for name, artifact in order.inputs.items()},
         "outputs": {name: [output.type, output.optional] for name, output in order.outputs.items()},
     }
+
+
+def _counting(code: str, spec: Mapping[str, Any]) -> str:
+    """What of the code counts for a step: all but the optional libraries whose word is not in its spec (``sha256:… lightgbm=lightgbm-4.6.0``)."""
+    digest, *others = code.split(" ")
+    text = msgspec.json.encode(spec).decode()
+    return " ".join([digest, *(other for other in others if other.partition("=")[0] in text)])
 
 
 def _unpinned(order: Order) -> str:

@@ -81,6 +81,18 @@ def test_of_a_built_in_kind_the_code_counts_wherever_it_comes_from() -> None:
     assert difference(on_a_laptop, open_to_others) == [f"image: nothing → {A}"]
 
 
+def test_an_optional_library_counts_for_the_steps_that_name_it() -> None:
+    def of(estimator: str, *libraries: str) -> Any:
+        body = {"estimator": estimator}
+        builder = a_workflow().step("before", outputs="o").kind("s", "train", body, inputs={"train": "before.o"})
+        return facts(builder, Identity(code=" ".join([A, *libraries])))
+
+    forest, boosted = "sklearn.ensemble.RandomForestClassifier", "lightgbm.LGBMClassifier"
+    assert of(forest, "lightgbm=lightgbm-4.6.0", "onnx=onnx-1.17") == of(forest)
+    assert of(boosted, "lightgbm=lightgbm-4.6.0", "onnx=onnx-1.17") == of(boosted, "lightgbm=lightgbm-4.6.0")
+    assert difference(of(boosted, "lightgbm=lightgbm-4.6.0"), of(boosted, "lightgbm=lightgbm-4.7.0"))
+
+
 def test_what_is_not_known_is_said() -> None:
     assert facts(a_step(), Identity(unknown="no registry answers")) == "no registry answers"
     assert isinstance(facts(a_step(cache={**CACHE, "salt": "1"}), Identity(unknown="no registry answers")), str)
