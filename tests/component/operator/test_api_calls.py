@@ -66,7 +66,7 @@ class Server:
         self.edit(status=status)
         return str(self.resource["metadata"]["resourceVersion"])
 
-    async def delete(self, path: str) -> dict[str, Any]:
+    async def delete(self, path: str, *, grace_period: int | None = None) -> dict[str, Any]:
         self.calls["delete"] += 1
         return {}
 
