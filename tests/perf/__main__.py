@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.perf import artifacts, local, simulated
+from tests.perf import artifacts, local, node, simulated
 from tests.perf.table import Line, report
 
 PARTS: dict[str, Callable[[], list[Line]]] = {
+    "node": node.main,
     "simulated": simulated.main,
     "local": local.lines,
     "artifacts": lambda: artifacts.main([]),

@@ -24,6 +24,7 @@ from tests.perf.pods import Json, Watched
 
 _COMMITTED = {"exitCode": 0}
 _AT_ONCE = 32
+_TRIES = 100
 
 
 class Agents:
@@ -52,9 +53,9 @@ class Agents:
             task.cancel()
         await self._session.close()
 
-    def _hear(self, kind: str, pod: Json) -> None:
+    def _hear(self, pod: Json, is_gone: bool) -> None:
         uid = pod["metadata"].get("uid", "")
-        if kind == "DELETED":
+        if is_gone:
             self._done.discard(uid)
         elif not self.is_silent and uid not in self._done and pod["status"].get("phase") == "Running":
             self._done.add(uid)
@@ -76,9 +77,13 @@ class Agents:
 
     async def _commit(self, pod: Json) -> None:
         headers = {"Authorization": f"Bearer {self._token(pod)}"}
-        async with self._session.post(self._url, json=_COMMITTED, headers=headers) as answer:
-            if answer.status != 200:
-                self.troubles.append(f"{pod['metadata']['name']}: {answer.status} {await answer.text()}")
+        for _ in range(_TRIES):  # the Pod may be running before the operator has heard that it was created
+            async with self._session.post(self._url, json=_COMMITTED, headers=headers) as answer:
+                if answer.status == 200:
+                    return
+                words = f"{pod['metadata']['name']}: {answer.status} {await answer.text()}"
+            await asyncio.sleep(0.05)
+        self.troubles.append(words)
 
     def _token(self, pod: Json) -> str:
         metadata, now = pod["metadata"], int(time.time())

@@ -12,41 +12,44 @@ from typing import Any
 
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.paths import PODS
+from mlworkflow.kube.reflector import Reflector
 
 Json = dict[str, Any]
 
 
 class Watched:
-    """The Pods of a namespace as one watch tells of them; whoever `hears` is called for every event."""
+    """The Pods of a namespace as the operator's own reflector tells of them; whoever `hears` is called for every change."""
 
     def __init__(self, client: KubeClient, namespace: str) -> None:
         self._client, self.namespace = client, namespace
         self.phases: dict[str, str] = {}
-        self.hears: list[Callable[[str, Json], None]] = []
+        self.hears: list[Callable[[Json, bool], None]] = []
         self._changed = asyncio.Event()
+        self._reflector: Reflector[Json] = Reflector(
+            client, PODS.path(namespace), project=lambda pod: pod, on_change=self._hear
+        )
 
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[Watched]:
         """For as long as this lasts."""
-        path = PODS.path(self.namespace)
-        version = (await self._client.list(path, {"limit": 1}))["metadata"]["resourceVersion"]
-        task = asyncio.create_task(self._watch(path, version))
+        task = asyncio.create_task(self._reflector.run())
         try:
+            await self._reflector.synced.wait()
             yield self
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _watch(self, path: str, version: str) -> None:
-        async for event in self._client.watch(path, {"resourceVersion": version}):
-            name = event.object["metadata"].get("name", "")
-            if event.type == "DELETED":
-                self.phases.pop(name, None)
-            elif event.type in ("ADDED", "MODIFIED"):
-                self.phases[name] = event.object.get("status", {}).get("phase", "")
-            for hear in self.hears:
-                hear(event.type, event.object)
-            self._changed.set()
+    def _hear(self, key: str, old: Json | None, new: Json | None) -> None:
+        pod = new or old
+        assert pod is not None
+        if new is None:
+            self.phases.pop(pod["metadata"]["name"], None)
+        else:
+            self.phases[pod["metadata"]["name"]] = pod.get("status", {}).get("phase", "")
+        for hear in self.hears:
+            hear(pod, new is None)
+        self._changed.set()
 
     async def until(self, is_so: Callable[[dict[str, str]], bool]) -> None:
         """Returns once `is_so` of the phases by name."""
@@ -67,7 +70,7 @@ class Ends:
         self._waits: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
         watched.hears.append(self._hear)
 
-    def _hear(self, kind: str, pod: Json) -> None:
+    def _hear(self, pod: Json, is_gone: bool) -> None:
         if pod.get("status", {}).get("phase") in ("Succeeded", "Failed"):
             self._waits[pod["metadata"]["name"]].set()
 

@@ -39,7 +39,7 @@ class Case:
     what: str
     widths: Sequence[int]
     budget: float | None
-    rounds: int = 5
+    rounds: int = 3
     workflows: int = 1
 
     @property

@@ -17,21 +17,17 @@ Json = dict[str, Any]
 _numbers = itertools.count(1)
 SIMULATED: Json = {**kwok.POD_SPEC, "annotations": {kwok.RUN_FOR: "24h"}}
 """The fields of a step that runs on a simulated node until somebody ends it."""
-_NOTHING: Json = {"image": "mlworkflow/steps:perf", "agent": True, "command": ["true"]}
+NOTHING: Json = {"image": "mlworkflow/steps:perf", "agent": True, "command": ["true"]}
+"""The container of a step that does nothing."""
 
 
-def step(name: str, **fields: Any) -> Json:
-    """One that does nothing."""
-    return {"name": name, "container": _NOTHING, **fields}
-
-
-def layers(widths: Sequence[int], common: Json) -> list[Json]:
+def layers(widths: Sequence[int], common: Json, container: Json = NOTHING) -> list[Json]:
     """So many steps at once, after all of the layer before; a layer of several is a fan-out."""
     steps: list[Json] = []
     for number, width in enumerate(widths):
         after = {"after": [steps[-1]["name"]]} if steps else {}
         fan = {"forEach": {"range": width}} if width > 1 else {}
-        steps.append(step(f"s{number}", **after, **fan, **common))
+        steps.append({"name": f"s{number}", "container": container, **after, **fan, **common})
     return steps
 
 

@@ -28,6 +28,8 @@ from mlworkflow.store.layout import AttemptKey
 LOG_BYTES = 4 << 20
 LAST_LINES, LAST_BYTES = 1000, 1 << 20
 """Of a longer log, what is kept of its end."""
+_NO_NODE = (500, 502)
+"""What the API server answers for a node that it cannot reach."""
 
 
 class PodDriver:
@@ -175,7 +177,9 @@ class PodDriver:
             )
             return logs.first(log, LOG_BYTES) + end
         except ApiError as error:
-            if 400 <= error.status < 500:  # the container never started, or the Pod is gone
+            # The container never started or the Pod is gone; or the node, which nobody else can ask, cannot be reached. The end of a step does not
+            # wait for its last words.
+            if 400 <= error.status < 500 or error.status in _NO_NODE:
                 return b""
             raise
 

@@ -282,6 +282,15 @@ async def test_a_crash_costs_one_look_and_one_log(tmp_path: Path) -> None:
         assert operator.engine.live == {}, "no event will come any more"
 
 
+async def test_a_crash_on_a_node_that_cannot_be_reached_has_no_log_and_is_an_end_all_the_same(tmp_path: Path) -> None:
+    api = given(a_chain(1))
+    api.on("get pods/log", *[refused(500, "InternalError")] * 20)
+    async with operating(api, tmp_path) as operator:
+        await operator.end(pod_of(api, "s0"), "Failed")
+        assert api.status()["phase"] == "Failed"
+        assert api.calls["get pods/log"] < 5, "the end did not wait for the node"
+
+
 async def test_a_long_log_is_kept_with_both_ends_and_says_what_is_missing(tmp_path: Path) -> None:
     api = given(a_chain(1))
     api.words = "the first words\n" + f"{'x' * 1023}\n" * 6000 + "the last words\n"

@@ -1,0 +1,128 @@
+"""Workflows on the real node beside bare Pods: the same image and the same Pod, in which the same nothing is run.
+
+Ours and theirs alternate, medians count. A step with an artifact makes one of 1 MB, and takes that of the step before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import subprocess
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlworkflow.kube.client import KubeClient
+from mlworkflow.kube.config import load_config
+from mlworkflow.kube.paths import MLWORKFLOWS, NAMESPACES, PODS
+from node import api
+
+from tests.perf import pods, workflows
+from tests.perf.table import Line, compared
+
+ROOT = Path(__file__).parents[2]
+SYSTEM, RELEASE = "mlworkflow-system", "mlworkflow"
+NAMESPACE = f"perf-{uuid.uuid4().hex[:8]}"
+MEGABYTE = "head -c 1000000 /dev/urandom > $MLWF_OUT/data"
+
+
+@dataclass(frozen=True)
+class Case:
+    """Layers of Pods, whether each leaves an artifact, and the budget."""
+
+    what: str
+    widths: Sequence[int]
+    budget: float | None
+    has_artifact: bool = False
+    rounds: int = 2
+
+
+CASES = (
+    Case("chain of 20", [1] * 20, 0.35),
+    Case("chain of 20, 1 MB a step", [1] * 20, None, has_artifact=True),
+    Case("fan-out of 50", [50], 1.1),
+)
+
+
+def steps_of(case: Case) -> list[workflows.Json]:
+    """The steps of a case."""
+    command = ["sh", "-c", MEGABYTE] if case.has_artifact else ["true"]
+    container = {"image": api.image("steps"), "agent": True, "command": command}
+    steps = workflows.layers(case.widths, {}, container)
+    if case.has_artifact:
+        for before, step in zip([None, *steps], steps, strict=False):
+            step["outputs"] = {"data": {}}
+            if before:
+                step["inputs"] = {"data": {"from": f"{before['name']}.data"}}
+    return steps
+
+
+async def compare(client: KubeClient, cases: Sequence[Case]) -> AsyncIterator[Line]:
+    """A line for each case."""
+    async with pods.Watched(client, NAMESPACE).watching() as watched:
+        pod = await _a_pod(client, watched)
+        for case in cases:
+            ours, bare = [], []
+            for number in range(case.rounds):
+                for turn in ("ours", "bare") if number % 2 else ("bare", "ours"):
+                    if turn == "bare":
+                        took = await pods.run_layers(client, watched, pod, case.widths)
+                    else:
+                        took = await workflows.run(client, NAMESPACE, [workflows.workflow(steps_of(case))])
+                        await workflows.delete_all(client, NAMESPACE)
+                        await watched.cleared()
+                    print(f"  {case.what:40} {turn:5} {took:8.3f} s", flush=True)
+                    (ours if turn == "ours" else bare).append(took)
+            yield compared(f"node: {case.what}", "s", statistics.median(ours), statistics.median(bare), case.budget)
+
+
+async def _a_pod(client: KubeClient, watched: pods.Watched) -> pods.Json:
+    """A Pod as the operator makes it, but for the agent, which would wait for a workflow that there is not."""
+    resource = workflows.workflow(steps_of(Case("", [1], None)))
+    await client.create(MLWORKFLOWS.path(NAMESPACE), resource)
+    await watched.until(lambda phases: "Succeeded" in phases.values())
+    (pod,) = (await client.list(PODS.path(NAMESPACE)))["items"]
+    await workflows.delete_all(client, NAMESPACE)
+    await watched.cleared()
+    pod["spec"]["containers"][0]["command"] = ["python", "-c", "pass"]
+    return pod  # type: ignore[no-any-return]
+
+
+@contextmanager
+def installed() -> Iterator[None]:
+    """The chart on the test node, with MinIO and images of this checkout."""
+    kubeconfig = str(api.ensure_up())
+    api.ensure_images()
+    helm = [str(api.binary("helm")), "--kubeconfig", kubeconfig, "--namespace", SYSTEM]
+    chart = str(ROOT / "charts/mlworkflow")
+    options = ["--create-namespace", "--set", "store.persistence.enabled=false", "--wait", "--timeout", "3m"]
+    subprocess.run([*helm, "upgrade", "--install", RELEASE, chart, *options], check=True, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        subprocess.run([*helm, "uninstall", RELEASE, "--wait"], check=True, stdout=subprocess.DEVNULL)
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[KubeClient]:
+    """A client, and the namespace that everything is in."""
+    with installed():
+        async with KubeClient(load_config(kubeconfig=api.KUBECONFIG), limit=64) as client:
+            await client.create(NAMESPACES.path(), {"metadata": {"name": NAMESPACE}})
+            try:
+                yield client
+            finally:
+                await client.delete(NAMESPACES.path(name=NAMESPACE))
+
+
+async def _lines(names: Sequence[str]) -> list[Line]:
+    chosen = [case for case in CASES if not names or any(name in case.what for name in names)]
+    async with connected() as client:
+        return [line async for line in compare(client, chosen)]
+
+
+def main(names: Sequence[str] = ()) -> list[Line]:
+    """Everything that is measured on the real node, or the cases whose names hold one of `names`."""
+    return asyncio.run(_lines(names))
