@@ -6,7 +6,6 @@ Ours and theirs alternate, medians count. A step with an artifact makes one of 1
 from __future__ import annotations
 
 import asyncio
-import statistics
 import subprocess
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -20,6 +19,7 @@ from mlworkflow.kube.paths import MLWORKFLOWS, NAMESPACES, PODS
 from node import api
 
 from tests.perf import pods, workflows
+from tests.perf.rounds import alternated
 from tests.perf.table import Line, compared
 
 ROOT = Path(__file__).parents[2]
@@ -64,18 +64,19 @@ async def compare(client: KubeClient, cases: Sequence[Case]) -> AsyncIterator[Li
     async with pods.Watched(client, NAMESPACE).watching() as watched:
         pod = await _a_pod(client, watched)
         for case in cases:
-            ours, bare = [], []
-            for number in range(case.rounds):
-                for turn in ("ours", "bare") if number % 2 else ("bare", "ours"):
-                    if turn == "bare":
-                        took = await pods.run_layers(client, watched, pod, case.widths)
-                    else:
-                        took = await workflows.run(client, NAMESPACE, [workflows.workflow(steps_of(case))])
-                        await workflows.delete_all(client, NAMESPACE)
-                        await watched.cleared()
-                    print(f"  {case.what:40} {turn:5} {took:8.3f} s", flush=True)
-                    (ours if turn == "ours" else bare).append(took)
-            yield compared(f"node: {case.what}", "s", statistics.median(ours), statistics.median(bare), case.budget)
+
+            async def ours(case: Case = case) -> float:
+                took = await workflows.run(client, NAMESPACE, [workflows.workflow(steps_of(case))])
+                await workflows.delete_all(client, NAMESPACE)
+                await watched.cleared()
+                return took
+
+            async def bare(case: Case = case) -> float:
+                return await pods.run_layers(client, watched, pod, case.widths)
+
+            yield compared(
+                f"node: {case.what}", "s", *await alternated(case.what, case.rounds, ours, bare), case.budget
+            )
 
 
 async def _a_pod(client: KubeClient, watched: pods.Watched) -> pods.Json:

@@ -6,7 +6,6 @@ Ours and theirs alternate, medians count. Both sorts of Pods are the same, run o
 from __future__ import annotations
 
 import asyncio
-import statistics
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mlworkflow.kube.client import KubeClient
@@ -23,6 +23,7 @@ from node import api
 
 from tests.perf import operator_process, pods, workflows
 from tests.perf.agents import Agents
+from tests.perf.rounds import alternated
 from tests.perf.table import Line, compared, measured
 
 ROOT = Path(__file__).parents[2]
@@ -101,18 +102,17 @@ async def compare(simulation: Simulation, cases: Sequence[Case]) -> AsyncIterato
     """A line for each case."""
     pod = await simulation.pod()
     for case in cases:
-        ours, bare = [], []
-        for number in range(case.rounds):
-            for turn in ("ours", "bare") if number % 2 else ("bare", "ours"):
-                before = simulation.operator.cpu()
-                took = await (simulation.ours(case) if turn == "ours" else simulation.bare(case, pod))
-                cpu = simulation.operator.cpu() - before
-                print(
-                    f"  {case.what:40} {turn:5} {took:8.3f} s  operator {1000 * cpu / case.count:6.2f} ms/step",
-                    flush=True,
-                )
-                (ours if turn == "ours" else bare).append(took)
-        yield compared(f"simulated: {case.what}", "s", statistics.median(ours), statistics.median(bare), case.budget)
+        before = simulation.operator.cpu()
+
+        def remark(case: Case = case) -> str:
+            nonlocal before
+            before, earlier = simulation.operator.cpu(), before
+            return f"  operator {1000 * (before - earlier) / case.count:6.2f} ms/step"
+
+        medians = await alternated(
+            case.what, case.rounds, partial(simulation.ours, case), partial(simulation.bare, case, pod), remark
+        )
+        yield compared(f"simulated: {case.what}", "s", *medians, case.budget)
 
 
 async def live_steps(simulation: Simulation, count: int) -> AsyncIterator[Line]:

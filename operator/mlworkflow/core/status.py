@@ -21,7 +21,7 @@ from mlworkflow.core.nodes import Node, Nodes
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import PENDING, Phase, Run, Task, Verdict, value_named
 from mlworkflow.core.status_fields import Condition, Ending, StatusFields, TaskStatus
-from mlworkflow.core.study import objectives_of
+from mlworkflow.core.study import deciding_metric
 from mlworkflow.core.values import Json
 
 LARGE = 8192
@@ -210,10 +210,8 @@ def _task(status: TaskStatus, node: Node) -> Task:
 
 
 def metric_of(node: Node) -> str | None:
-    """The name of the number that decides, of a trial; the first of several."""
-    if node.trial is None:
-        return None
-    return objectives_of(node.owner.body)[0].name
+    """The name of the number that decides, of a trial."""
+    return None if node.trial is None else deciding_metric(node.owner.body)
 
 
 def _is_large(value: Json) -> bool:

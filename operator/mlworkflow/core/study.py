@@ -52,6 +52,11 @@ def objectives_of(body: Mapping[str, Any]) -> list[Metric]:
     return msgspec.convert(body["metrics"] if "metrics" in body else [body["metric"]], list[Metric])
 
 
+def deciding_metric(body: Mapping[str, Any]) -> str:
+    """The name of the metric that decides: the first of several."""
+    return objectives_of(body)[0].name
+
+
 def grid_points(
     study: Tune, names: Mapping[str, Any], tried: Mapping[int, Mapping[str, Json]] = MappingProxyType({})
 ) -> list[dict[str, Json]]:
@@ -86,6 +91,7 @@ def _kept(
 ) -> dict[int, dict[str, Json]]:
     """What has been tried and is of the grid, as the grid writes it: 3.0 of a status is the 3 of the list."""
     kept: dict[int, dict[str, Json]] = {}
+    seen: set[bytes] = set()
     for number, params in sorted(tried.items()):
         active = [name for name in in_order(study.space) if is_active(study.space[name], params)]
         if number >= most or misfit(study, params) or any(name in params for name in study.space if name not in active):
@@ -94,8 +100,10 @@ def _kept(
             name: next(value for value in points_of(study.space[name]) if is_same(value, params[name]))
             for name in active
         }
-        if point not in kept.values() and is_allowed(study, point, names):
+        key = msgspec.json.encode(point, order="sorted")
+        if key not in seen and is_allowed(study, point, names):
             kept[number] = point
+            seen.add(key)
     return kept
 
 

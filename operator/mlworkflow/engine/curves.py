@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mlworkflow.core import paths
-from mlworkflow.core.nodes import Node, Nodes
+from mlworkflow.core.nodes import Nodes
 from mlworkflow.core.observation import AttemptId, Curve, Result, Values
-from mlworkflow.core.study import objectives_of
+from mlworkflow.core.study import deciding_metric
 from mlworkflow.gateway.runs import Batch, Point
 
 MOST = 10_000
@@ -55,7 +55,7 @@ class Curves:
         first = sent if batch.first is None else batch.first
         if first > sent:
             return False
-        metric = metric_of(self._nodes()[trial[0]])
+        metric = deciding_metric(self._nodes()[trial[0]].owner.body)
         new = [
             (place, point) for place, point in enumerate(batch.metrics[sent - first :], sent) if point.name == metric
         ]
@@ -104,11 +104,6 @@ class Curves:
         for attempt in attempts:
             self._sent.pop(attempt, None)
             self._overheard.pop(attempt, None)
-
-
-def metric_of(trial: Node) -> str:
-    """The metric whose values decide of a trial."""
-    return objectives_of(trial.owner.body)[0].name
 
 
 def _step(point: Point, before: int) -> int | None:

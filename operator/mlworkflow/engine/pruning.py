@@ -13,9 +13,9 @@ from mlworkflow.core.actions import Judge, Publish
 from mlworkflow.core.fingerprint import of_composed
 from mlworkflow.core.names import Reason
 from mlworkflow.core.observation import AttemptId, Result
+from mlworkflow.core.study import deciding_metric
 from mlworkflow.core.view import View
 from mlworkflow.engine import records
-from mlworkflow.engine.curves import metric_of
 from mlworkflow.engine.live import Live
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def _attempt(action: Judge, number: int) -> AttemptId:
 async def _prune(engine: Engine, live: Live, trial: AttemptId, place: int) -> None:
     """Write the record of a trial's attempt that ends with the value at `place`, unless it has one."""
     node, now = live.plan.nodes[trial[0]], engine.clock()
-    curve, metric = live.curves.of(trial).values[: place + 1], metric_of(node)
+    curve, metric = live.curves.of(trial).values[: place + 1], deciding_metric(node.owner.body)
     step, last = curve[-1]
     task = live.run.tasks[trial[0]]
     result = Result(
