@@ -8,22 +8,22 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
 
-from mlworkflow.cli import comparing, reproducing
-from mlworkflow.cli.errors import CliError
 from mlworkflow.cli.live import View
-from mlworkflow.cli.places import Place
-from mlworkflow.cli.records import standing
-from mlworkflow.cli.runs import Run, Runs
 from mlworkflow.core.names import MAX_NAME
+from mlworkflow.runs import comparing, reproducing
+from mlworkflow.runs.errors import RunsError
+from mlworkflow.runs.places import Place
+from mlworkflow.runs.records import standing
+from mlworkflow.runs.run import Run, Runs
 
 _SUFFIX = 12
 
 
 async def reproduced(runs: Runs, name: str, place: Place, view: View, *, pin: bool) -> reproducing.Verdict:
-    """Raises CliError where it cannot be run again."""
+    """Raises RunsError where it cannot be run again."""
     run = await runs.get(name)
     if not run.phase.is_finished:
-        raise CliError(
+        raise RunsError(
             f"{run.id} is {run.phase}: there is nothing to compare with yet", f"mlwf watch {run.id}{runs.flags}"
         )
     left = comparing.Side(run, await standing(runs, run))
@@ -63,5 +63,5 @@ async def _run_there(runs: Runs, wanted: Mapping[str, Any], view: View) -> Run:
                     await runs.change(latest, {"cancel": True})
                     why = f"{made.id}: {stuck[0]['name']}: {stuck[0]['reason']}: {stuck[0].get('message', '')}"
                     hint = "an image that is in no registry has no digest to be had by: mlwf reproduce --no-pin"
-                    raise CliError(why, hint)
+                    raise RunsError(why, hint)
     return latest

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 from mlworkflow.cli.formats import Format, document
-from mlworkflow.cli.places import Place, runs_at
+from mlworkflow.runs.places import Place, runs_at
 
 if TYPE_CHECKING:
     from mlworkflow.cli.live import View
-    from mlworkflow.cli.runs import Run, Runs
+    from mlworkflow.runs.run import Run, Runs
 
 T = TypeVar("T")
 INTERRUPTED = 130

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlworkflow.cli.answers import ask, show
-from mlworkflow.cli.errors import CliError
 from mlworkflow.cli.formats import Format
 from mlworkflow.cli.options import Name, Output, at_a_place
-from mlworkflow.cli.places import Place
+from mlworkflow.runs.errors import RunsError
+from mlworkflow.runs.places import Place
 
 if TYPE_CHECKING:
-    from mlworkflow.cli.runs import Run, Runs
+    from mlworkflow.runs.run import Run, Runs
 
 NoCache = Annotated[bool, typer.Option("--no-cache", help="Run every step, whatever has been done before.")]
 
@@ -35,30 +35,13 @@ def why_miss(
 
     run, task, record = ask(place, look)
     if run.is_composed(step):
-        raise CliError(
+        raise RunsError(
             f"'{step}' runs nothing itself", "name one of the tasks that it is made of: mlwf get NAME --tasks"
         )
     if record is None:
-        raise CliError(f"{run.id}: '{step}' has not committed a result", f"it is {task.get('phase') or 'Pending'}")
+        raise RunsError(f"{run.id}: '{step}' has not committed a result", f"it is {task.get('phase') or 'Pending'}")
     plain = {"step": step, "cachedFrom": record.get("cachedFrom", ""), "missed": record.get("missed", "")}
     show(output, plain, lambda: _words(step, plain))
-
-
-def without_cache(resource: Mapping[str, Any]) -> dict[str, Any]:
-    """A workflow in which no step takes an earlier result, whatever it says itself."""
-    spec = dict(resource["spec"])
-    defaults = {**(spec.get("defaults") or {}), "cache": {"enabled": False}}
-    return {**resource, "spec": {**_without(spec), "defaults": defaults}}
-
-
-def _without(value: Any) -> Any:
-    """`value` without the `cache` of any step in it."""
-    if isinstance(value, list):
-        return [_without(one) for one in value]
-    if not isinstance(value, Mapping):
-        return value
-    inner = ("steps", "onExit", "always", "succeeded", "failed", "tune", "step")
-    return {key: _without(one) if key in inner else one for key, one in value.items() if key != "cache"}
 
 
 def _words(step: str, found: Mapping[str, str]) -> str:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlworkflow.cli.answers import ask, show
-from mlworkflow.cli.errors import CliError, Usage
 from mlworkflow.cli.formats import Format
 from mlworkflow.cli.options import Output, at_a_place
-from mlworkflow.cli.places import Place
+from mlworkflow.runs.errors import RunsError, Usage
+from mlworkflow.runs.places import Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mlworkflow.cli.runs import Runs
+    from mlworkflow.runs.run import Runs
 
 app = typer.Typer(help="Named datasets: what `from: {dataset: NAME}` stands for.", no_args_is_help=True)
 Dataset = Annotated[str, typer.Argument(metavar="NAME", help="A dataset: lower case letters, digits and dashes.")]
@@ -37,13 +37,13 @@ def add(
     _check(name)
 
     async def keep(runs: Runs) -> Mapping[str, Any]:
-        from mlworkflow.cli.content import opened, shown
         from mlworkflow.core.values import ArtifactRef
+        from mlworkflow.runs.content import opened, shown
 
         if artifact is None:
             with opened(source) as (reference, content):
                 return await runs.add_dataset(name, reference, shown(source), content)
-        from mlworkflow.cli.artifacts import find
+        from mlworkflow.runs.artifacts import find
 
         run = await runs.get(source)
         found = await find(runs, run, artifact)
@@ -75,7 +75,7 @@ def show_(place: Place, name: Dataset, output: Output = Format.TABLE) -> None:
             return found
         known = ", ".join(str(one["name"]) for one in await runs.datasets())
         hint = f"there are: {known}" if known else f"add it: mlwf dataset add {name} PATH{runs.flags}"
-        raise CliError(f"there is no dataset '{name}'", hint)
+        raise RunsError(f"there is no dataset '{name}'", hint)
 
     found = ask(place, look)
     show(output, found, lambda: _table(found, "VERSION", "digest"))
@@ -91,8 +91,8 @@ def _check(name: str) -> None:
 def _table(found: Sequence[Mapping[str, Any]], title: str, field: str) -> str:
     import time
 
-    from mlworkflow.cli.render import size, table
     from mlworkflow.core.duration import human
+    from mlworkflow.runs.text import size, table
 
     now = time.time()
     rows = [

@@ -1,10 +1,4 @@
-"""What the command line says when it cannot do what was asked: one clear line, what to do next, and never a traceback.
-
-CliError                  exit code 1: it was tried, and did not work
-├── Usage                 exit code 2: the call itself cannot work
-├── NoSuchRun             there is no workflow of this name
-└── Refused               the cluster or the store said no, in its own words
-"""
+"""What the command line says when it cannot do what was asked, and how it exits: never a traceback."""
 
 from __future__ import annotations
 
@@ -13,36 +7,9 @@ import sys
 import traceback
 
 from mlworkflow.core.errors import SpecError, UsageError, UserError
+from mlworkflow.runs.errors import RunsError
 
 BUG = 70  # EX_SOFTWARE
-
-
-class CliError(UserError):
-    """`hint` says what to do next."""
-
-    exit_code = 1
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
-
-
-class Usage(CliError):
-    """The call cannot work as it was made."""
-
-    exit_code = 2
-
-
-class NoSuchRun(CliError):
-    """There is no run or workflow of this name."""
-
-
-class Removed(CliError):
-    """The store does not have it any more."""
-
-
-class Refused(CliError):
-    """Somebody else's refusal."""
 
 
 def report(error: Exception) -> int:
@@ -50,7 +17,7 @@ def report(error: Exception) -> int:
     if os.environ.get("MLWF_DEBUG"):
         traceback.print_exception(error)
     match error:
-        case CliError():
+        case RunsError():
             _say(str(error), error.hint)
             return error.exit_code
         case SpecError():

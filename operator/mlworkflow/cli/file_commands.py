@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlworkflow.cli.answers import do, exit_as, show, view
-from mlworkflow.cli.caching import NoCache, without_cache
+from mlworkflow.cli.caching import NoCache
 from mlworkflow.cli.formats import Format
 from mlworkflow.cli.options import File, Output, Params, Quiet, Wait, at_a_place
-from mlworkflow.cli.places import Place
+from mlworkflow.runs.places import Place
+from mlworkflow.runs.uncached import without_cache
 
 if TYPE_CHECKING:
-    from mlworkflow.cli.runs import Run
+    from mlworkflow.runs.run import Run
 
 
 def run(
@@ -50,8 +51,8 @@ def lint(
     output: Output = Format.TABLE,
 ) -> None:
     """Find what is wrong with workflows, all of it at once, without running anything."""
-    from mlworkflow.cli import code_files, documents
-    from mlworkflow.cli import lint as linter
+    from mlworkflow.runs import code_files, documents
+    from mlworkflow.runs import lint as linter
 
     findings: list[linter.Finding] = []
     sound = []
@@ -78,7 +79,7 @@ def submit(
 ) -> None:
     """Start a workflow in a cluster."""
     from mlworkflow.cli import live, render, sources
-    from mlworkflow.cli.cluster_runs import connected
+    from mlworkflow.runs.cluster import connected
 
     async def create(resource: dict[str, Any]) -> tuple[Run, str]:
         at = replace(place, namespace=place.namespace or sources.namespace_of(resource))

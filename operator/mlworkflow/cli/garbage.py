@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlworkflow.cli.answers import ask, show
-from mlworkflow.cli.errors import Usage
 from mlworkflow.cli.formats import Format
 from mlworkflow.cli.options import Output, at_a_place
-from mlworkflow.cli.places import Place
+from mlworkflow.runs.errors import Usage
+from mlworkflow.runs.places import Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mlworkflow.cli.runs import Runs
+    from mlworkflow.runs.run import Runs
 
 
 @at_a_place("everywhere")
@@ -43,7 +43,7 @@ def gc(
 
 
 def _page(report: Mapping[str, Any]) -> str:
-    from mlworkflow.cli.render import size, table
+    from mlworkflow.runs.text import size, table
 
     verb = "would be removed" if report["dryRun"] else "removed"
     kept = f"{report['keptObjects']} artifacts ({size(report['keptBytes'])}) stay"

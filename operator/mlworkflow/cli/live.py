@@ -11,10 +11,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
 from mlworkflow.cli.render import first_line, phase_of, progress_of, standing, told, took, words_of
-from mlworkflow.cli.rows import MOST, Row, remarks, rows
-from mlworkflow.cli.runs import Run, Runs
 from mlworkflow.core import paths
 from mlworkflow.core.state import Phase
+from mlworkflow.runs.rows import MOST, Row, remarks, rows
+from mlworkflow.runs.run import Run, Runs
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlworkflow.cli.comparing import Difference
-from mlworkflow.cli.render import table
 from mlworkflow.core.duration import human
+from mlworkflow.runs.comparing import Difference
+from mlworkflow.runs.text import table
 
 _Plain = Mapping[str, Any]
 COLUMNS = 6

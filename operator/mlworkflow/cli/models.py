@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mlworkflow.cli.answers import ask, show
-from mlworkflow.cli.errors import CliError, NoSuchRun, Usage
 from mlworkflow.cli.formats import Format
 from mlworkflow.cli.options import Output, at_a_place
-from mlworkflow.cli.places import Place
+from mlworkflow.runs.errors import NoSuchRun, RunsError, Usage
+from mlworkflow.runs.places import Place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mlworkflow.cli.comparing import Side
-    from mlworkflow.cli.runs import Runs
+    from mlworkflow.runs.comparing import Side
+    from mlworkflow.runs.run import Runs
 
 app = typer.Typer(help="Models by name: what `from: {model: NAME@champion}` stands for.", no_args_is_help=True)
 Model = Annotated[str, typer.Argument(metavar="NAME", help="A model: lower case letters, digits and dashes.")]
@@ -79,7 +79,7 @@ def promote(
         wish = {"alias": alias, "expect": expect, "message": message}
         if artifact is None:
             return await _move(runs, name, {**wish, "version": source.removeprefix("@")})
-        from mlworkflow.cli.artifacts import find
+        from mlworkflow.runs.artifacts import find
 
         run = await runs.get(source)
         found = await find(runs, run, artifact)
@@ -102,7 +102,8 @@ def rollback(
 @at_a_place("everywhere")
 def compare(place: Place, left: Reference, right: Reference, output: Output = Format.TABLE) -> None:
     """Show what differs between two versions: their metrics, and the runs that left them, as `mlwf diff` does."""
-    from mlworkflow.cli import comparing, model_tables
+    from mlworkflow.cli import model_tables
+    from mlworkflow.runs import comparing
 
     async def look(runs: Runs) -> tuple[list[Mapping[str, Any]], list[Side | None]]:
         versions = [await _version(runs, reference) for reference in (left, right)]
@@ -138,7 +139,7 @@ async def _known(runs: Runs, name: str) -> Mapping[str, Any]:
         return found
     known = ", ".join(str(model["name"]) for model in await runs.models())
     hint = f"there are: {known}" if known else f"make it: mlwf models promote {name} RUN STEP.OUTPUT{runs.flags}"
-    raise CliError(f"there is no model '{name}'", hint)
+    raise RunsError(f"there is no model '{name}'", hint)
 
 
 async def _version(runs: Runs, reference: str) -> Mapping[str, Any]:
@@ -153,12 +154,12 @@ async def _version(runs: Runs, reference: str) -> Mapping[str, Any]:
         if version["digest"] == wanted or version["number"] == number or str(version["number"]) == wanted:
             return dict(version)
     has = ", ".join([*model["aliases"], *(str(version["number"]) for version in model["versions"])])
-    raise CliError(f"the model '{name}' has no '{wanted}'", f"it has: {has}")
+    raise RunsError(f"the model '{name}' has no '{wanted}'", f"it has: {has}")
 
 
 async def _side(runs: Runs, version: Mapping[str, Any]) -> Side | None:
-    from mlworkflow.cli.comparing import Side
-    from mlworkflow.cli.records import standing
+    from mlworkflow.runs.comparing import Side
+    from mlworkflow.runs.records import standing
 
     if not version["made"]:
         return None

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from mlworkflow.cli.formats import Format
-from mlworkflow.cli.places import Place
+from mlworkflow.runs.places import Place
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A run: `digits`, or locally the second of it, `digits.2`.")]
 File = Annotated[str, typer.Argument(metavar="FILE", help="A YAML file; `-` is standard input.")]

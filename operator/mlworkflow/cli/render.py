@@ -6,25 +6,18 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from mlworkflow.cli.artifacts import Artifact
-from mlworkflow.cli.rows import Row, remarks, rows
-from mlworkflow.cli.runs import Run
 from mlworkflow.core.duration import human
 from mlworkflow.core.state import Phase
 from mlworkflow.core.status import moment, stamp
+from mlworkflow.runs.artifacts import Artifact
+from mlworkflow.runs.rows import Row, remarks, rows
+from mlworkflow.runs.run import Run
+from mlworkflow.runs.text import number, size, table
 from mlworkflow.store.layout import Line
 
 _WIDTH = 100
 _LOOKED_AT = ("report", "scores", "metrics", "model", "trials")
 _ENDING = {"report": ".html", "scores": ".json"}
-
-
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell, three spaces apart; the last may be of any width."""
-    lines = [headings, *rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
-    padded = ("   ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
-    return "\n".join(line.rstrip() for line in padded)
 
 
 def summary(run: Run) -> dict[str, Any]:
@@ -199,22 +192,6 @@ def since(then: float, now: float) -> str:
         if seconds >= length:
             return f"{seconds / length:.0f}{unit}"
     return f"{seconds:.0f}s"
-
-
-def size(count: int) -> str:
-    """Bytes as a person reads them: ``812 B``, ``47.1 KiB``."""
-    if count < 1024:
-        return f"{count} B"
-    value = float(count)
-    for unit in ("KiB", "MiB", "GiB"):
-        value /= 1024
-        if value < 1024:
-            return f"{value:.1f} {unit}"
-    return f"{value / 1024:.1f} TiB"
-
-
-def number(value: float) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def first_line(text: str) -> str:

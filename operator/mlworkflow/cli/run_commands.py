@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mlworkflow.cli import errors
 from mlworkflow.cli.answers import ask, exit_as, show, view
 from mlworkflow.cli.formats import Format
 from mlworkflow.cli.options import Name, Output, Quiet, at_a_place
-from mlworkflow.cli.places import Place
+from mlworkflow.runs import errors, text
+from mlworkflow.runs.places import Place
 
 if TYPE_CHECKING:
-    from mlworkflow.cli.runs import Run, Runs
+    from mlworkflow.runs.run import Run, Runs
 
 
 @at_a_place()
@@ -58,7 +58,7 @@ def get(
 ) -> None:
     """Show a run and its steps, and what it waits for; also one that is gone and is kept."""
     from mlworkflow.cli import render
-    from mlworkflow.cli.completing import completed
+    from mlworkflow.runs.completing import completed
 
     async def look(runs: Runs) -> tuple[Run, str]:
         found = await runs.get(name)
@@ -90,7 +90,7 @@ def logs(
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until it has ended.")] = False,
 ) -> None:
     """Print what steps have printed, while they run and afterwards."""
-    from mlworkflow.cli import logs as reader
+    from mlworkflow.runs import logs as reader
 
     if attempt is not None and step is None:
         raise errors.Usage("--attempt is of one step: mlwf logs NAME STEP --attempt N")
@@ -114,7 +114,7 @@ def artifacts(
 ) -> None:
     """List what a run left."""
     from mlworkflow.cli import render
-    from mlworkflow.cli.artifacts import artifacts_of
+    from mlworkflow.runs.artifacts import artifacts_of
 
     async def collect(runs: Runs) -> Any:
         return await artifacts_of(runs, await runs.get(name), trials=trials)
@@ -140,9 +140,8 @@ def download(
     output: Output = Format.TABLE,
 ) -> None:
     """Fetch an artifact, verified by its digest; a directory is unpacked, and a collection becomes a directory of its members."""
-    from mlworkflow.cli import render
-    from mlworkflow.cli.artifacts import find, why_removed
-    from mlworkflow.cli.download import download as fetch
+    from mlworkflow.runs.artifacts import find, why_removed
+    from mlworkflow.runs.download import download as fetch
 
     signed: list[bytes] = []
 
@@ -150,7 +149,7 @@ def download(
         found = await runs.get(name)
         wanted = await find(runs, found, artifact, attempt)
         if signature:
-            from mlworkflow.cli.verifying import signature_of
+            from mlworkflow.runs.verifying import signature_of
 
             signed.append(await signature_of(runs, found, wanted))
         try:
@@ -166,7 +165,7 @@ def download(
     if path is not None:
         plain = {**wanted.plain(), "path": str(path)}
         mark = f", left by attempt {wanted.attempt}, which failed" if wanted.is_failed else ""
-        show(output, plain, lambda: f"{path} ({wanted.type}, {render.size(wanted.size)}, verified{mark})")
+        show(output, plain, lambda: f"{path} ({wanted.type}, {text.size(wanted.size)}, verified{mark})")
 
 
 @at_a_place("everywhere")

@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mlworkflow.cli.code_files import with_code
-from mlworkflow.cli.documents import workflows
-from mlworkflow.cli.errors import CliError, Usage
-from mlworkflow.cli.lint import lint
-from mlworkflow.cli.params import overridden, retyped
+from mlworkflow.runs.code_files import with_code
+from mlworkflow.runs.documents import workflows
+from mlworkflow.runs.errors import RunsError, Usage
+from mlworkflow.runs.lint import lint
+from mlworkflow.runs.params import overridden, retyped
 
 
 def prepared(source: str, params: Sequence[str]) -> list[dict[str, Any]]:
     """The workflows of a file with the parameters of the command line; what lint says of them is on standard error.
 
-    Raises CliError where one of them cannot run.
+    Raises RunsError where one of them cannot run.
     """
     found, errors = [], 0
     for document in map(with_code, workflows(source)):
@@ -28,12 +28,12 @@ def prepared(source: str, params: Sequence[str]) -> list[dict[str, Any]]:
         errors += sum(finding.severity == "error" for finding in findings)
         found.append(resource)
     if errors:
-        raise CliError(f"nothing was started: {errors} problem{'s' if errors > 1 else ''} in {source}")
+        raise RunsError(f"nothing was started: {errors} problem{'s' if errors > 1 else ''} in {source}")
     return found
 
 
 def prepared_one(source: str, params: Sequence[str]) -> dict[str, Any]:
-    """The one workflow of a file. Raises CliError."""
+    """The one workflow of a file. Raises RunsError."""
     found = prepared(source, params)
     if len(found) > 1:
         raise Usage(f"{source} holds {len(found)} workflows, and one is wanted", "put each into a file of its own")
@@ -41,7 +41,7 @@ def prepared_one(source: str, params: Sequence[str]) -> dict[str, Any]:
 
 
 def prepared_for_here(source: str, params: Sequence[str]) -> dict[str, Any]:
-    """The one workflow of a file, for a local run. Raises CliError."""
+    """The one workflow of a file, for a local run. Raises RunsError."""
     resource = prepared_one(source, params)
     metadata = dict(resource["metadata"])
     metadata.setdefault("name", str(metadata.pop("generateName", "")).rstrip("-."))

@@ -13,11 +13,11 @@ import typer
 from mlworkflow.cli.answers import ask, do, exit_as, show, view
 from mlworkflow.cli.formats import Format
 from mlworkflow.cli.options import Name, Output, Quiet, Wait, at_a_place
-from mlworkflow.cli.places import Place
+from mlworkflow.runs.places import Place
 
 if TYPE_CHECKING:
-    from mlworkflow.cli.runs import Run, Runs
     from mlworkflow.core.kinds.approve import Question
+    from mlworkflow.runs.run import Run, Runs
 
 
 @at_a_place("everywhere", "operator_namespace")
@@ -52,7 +52,7 @@ def approve(
     output: Output = Format.TABLE,
 ) -> None:
     """Answer a step that waits for approval, with a yes or, with --reject, a no."""
-    from mlworkflow.cli import approvals
+    from mlworkflow.runs import approvals
 
     async def look(runs: Runs) -> tuple[Run, approvals.Waiting, str]:
         found = await runs.get(name)
@@ -121,8 +121,9 @@ async def _wanted(
     """The run, the patch that asks for what is wanted, and whether it is for this process to carry it out."""
     import secrets
 
-    from mlworkflow.cli import reruns, sources
-    from mlworkflow.cli.params import retyped
+    from mlworkflow.cli import sources
+    from mlworkflow.runs import reruns
+    from mlworkflow.runs.params import retyped
 
     found = await runs.get(name)
     for line in retyped(found.resource, params):

@@ -11,12 +11,12 @@ import typer
 from mlworkflow.cli.answers import ask, show, view
 from mlworkflow.cli.formats import Format
 from mlworkflow.cli.options import Name, Output, Quiet, at_a_place
-from mlworkflow.cli.places import Place
+from mlworkflow.runs.places import Place
 
 if TYPE_CHECKING:
-    from mlworkflow.cli.comparing import Side
-    from mlworkflow.cli.lineage.graph import Graph
-    from mlworkflow.cli.runs import Runs
+    from mlworkflow.runs.comparing import Side
+    from mlworkflow.runs.lineage.graph import Graph
+    from mlworkflow.runs.run import Runs
 
 
 class GraphFormat(StrEnum):
@@ -40,8 +40,8 @@ def lineage(
     """Show what an artifact was made from, step by step, and what was made with it."""
 
     async def look(runs: Runs) -> Graph:
-        from mlworkflow.cli.lineage.book import Book
-        from mlworkflow.cli.lineage.graph import lineage as trace
+        from mlworkflow.runs.lineage.book import Book
+        from mlworkflow.runs.lineage.graph import lineage as trace
 
         run_name, slash, wanted = artifact.partition("/")
         run = await runs.get(run_name) if slash else None
@@ -53,17 +53,17 @@ def lineage(
 
     graph = ask(place, look)
     if svg:
-        from mlworkflow.cli.lineage.svg import svg as drawn
+        from mlworkflow.runs.lineage.svg import svg as drawn
 
         svg.write_text(drawn(graph))
     if output is GraphFormat.DOT:
-        from mlworkflow.cli.lineage.dot import dot
+        from mlworkflow.runs.lineage.dot import dot
 
         print(dot(graph))
         return
 
     def tree() -> str:
-        from mlworkflow.cli.lineage.tree import text
+        from mlworkflow.runs.lineage.tree import text
 
         return text(graph)
 
@@ -78,10 +78,10 @@ def diff(
     output: Output = Format.TABLE,
 ) -> None:
     """Show what differs between two runs: parameters, spec, data, images, code, outputs, metrics."""
-    from mlworkflow.cli import comparing
+    from mlworkflow.runs import comparing
 
     async def look(runs: Runs) -> tuple[Side, Side]:
-        from mlworkflow.cli.records import standing
+        from mlworkflow.runs.records import standing
 
         one, other = await runs.get(left), await runs.get(right)
         return comparing.Side(one, await standing(runs, one)), comparing.Side(other, await standing(runs, other))

@@ -10,11 +10,11 @@ import typer
 from mlworkflow.cli.answers import ask, show
 from mlworkflow.cli.formats import Format
 from mlworkflow.cli.options import Name, Output, at_a_place
-from mlworkflow.cli.places import Place
+from mlworkflow.runs.places import Place
 
 if TYPE_CHECKING:
-    from mlworkflow.cli.runs import Runs
-    from mlworkflow.cli.verifying import Findings
+    from mlworkflow.runs.run import Runs
+    from mlworkflow.runs.verifying import Findings
 
 
 @at_a_place("everywhere")
@@ -29,7 +29,7 @@ def verify(
     output: Output = Format.TABLE,
 ) -> None:
     """Check the signature of a run, its records and its artifacts against each other; exit 1 unless all fits."""
-    from mlworkflow.cli import verifying
+    from mlworkflow.runs import verifying
 
     async def check(runs: Runs) -> Findings:
         pem = key.read_text() if key else await runs.public_keys()

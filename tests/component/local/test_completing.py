@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mlworkflow.cli.completing import completed
-from mlworkflow.cli.local_runs import LocalRuns
 from mlworkflow.core import status
 from mlworkflow.local.home import Home
 from mlworkflow.local.runner import LocalRunner
+from mlworkflow.runs.completing import completed
+from mlworkflow.runs.local import LocalRuns
 
 from tests.builders import a_workflow
 

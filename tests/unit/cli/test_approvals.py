@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from mlworkflow.cli import approvals
-from mlworkflow.cli.approvals import Ask, Waiting
-from mlworkflow.cli.errors import CliError, Usage
-from mlworkflow.cli.runs import Run
 from mlworkflow.core.kinds.approve import Question
+from mlworkflow.runs import approvals
+from mlworkflow.runs.approvals import Ask, Waiting
+from mlworkflow.runs.errors import RunsError, Usage
+from mlworkflow.runs.run import Run
 
 QUESTIONS = {
     "share": Question(type="number", description="of the traffic"),
@@ -101,5 +101,5 @@ def test_which_tasks_wait(task: str, waits: bool) -> None:
 
     assert [one.task for one in approvals.waiting(run("Running"))] == ([task] if waits else [])
     assert approvals.waiting(run("Succeeded")) == []
-    with pytest.raises(CliError):
+    with pytest.raises(RunsError):
         approvals.find(run("Succeeded"), task)

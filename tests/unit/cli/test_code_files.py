@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from mlworkflow.cli.code_files import with_code
-from mlworkflow.cli.documents import BadFile, workflows
-from mlworkflow.cli.lint import lint
 from mlworkflow.core.signature import LONGEST
+from mlworkflow.runs.code_files import with_code
+from mlworkflow.runs.documents import BadFile, workflows
+from mlworkflow.runs.lint import lint
 
 CODE = "def main(rows: int):\n    print(f'${{{rows}}} {{rows}}')\n    return {'total': rows}\n"
 STEP: dict[str, Any] = {"name": "one", "params": {"rows": 3}, "python": {"file": "code/one.py"}}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlworkflow.cli.comparing import Difference, Side, compare, plain, text
-from mlworkflow.cli.reproducing import resource
-from mlworkflow.cli.runs import Run
+from mlworkflow.runs.comparing import Difference, Side, compare, plain, text
+from mlworkflow.runs.reproducing import resource
+from mlworkflow.runs.run import Run
 
 D1, D2 = ("sha256:" + letter * 64 for letter in "ab")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlworkflow.cli.documents import BadFile, Document, read, workflows
-from mlworkflow.cli.errors import Usage
+from mlworkflow.runs.documents import BadFile, Document, read, workflows
+from mlworkflow.runs.errors import Usage
 
 
 def document(tmp_path: Path, text: str) -> Document:

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from mlworkflow.cli.artifacts import Artifact
-from mlworkflow.cli.download import download
-from mlworkflow.cli.errors import CliError
 from mlworkflow.core.collection import Member, encode
 from mlworkflow.core.values import ArtifactRef
+from mlworkflow.runs.artifacts import Artifact
+from mlworkflow.runs.download import download
+from mlworkflow.runs.errors import RunsError
 from mlworkflow_steps.agent import archive
 
 
@@ -71,19 +71,19 @@ async def test_a_member_that_is_not_what_it_says_leaves_nothing_behind(blobs: Bl
     bad = blobs.put(b"right")
     outer = blobs.collection(*(blobs.put(b"%d" % n) for n in range(30)), blobs.collection(bad))
     blobs.data[bad.digest] = b"wrong"
-    with pytest.raises(CliError, match=r"fold\.models/0030/0000 did not arrive as it was stored"):
+    with pytest.raises(RunsError, match=r"fold\.models/0030/0000 did not arrive as it was stored"):
         await download(models(outer), blobs.read, str(tmp_path / "got"))
     assert names(tmp_path) == []
 
 
 async def test_what_is_no_collection(blobs: Blobs, tmp_path: Path) -> None:
-    with pytest.raises(CliError, match=r"fold\.models is no collection"):
+    with pytest.raises(RunsError, match=r"fold\.models is no collection"):
         await download(models(blobs.put(b"{}", "collection")), blobs.read, str(tmp_path / "got"))
 
 
 async def test_a_collection_replaces_nothing(blobs: Blobs, tmp_path: Path) -> None:
     (tmp_path / "got").touch()
-    with pytest.raises(CliError, match="exists already"):
+    with pytest.raises(RunsError, match="exists already"):
         await download(models(blobs.collection()), blobs.read, str(tmp_path / "got"))
 
 

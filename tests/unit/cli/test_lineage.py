@@ -7,12 +7,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from mlworkflow.cli.errors import CliError
-from mlworkflow.cli.lineage.book import Act, Book
-from mlworkflow.cli.lineage.dot import dot
-from mlworkflow.cli.lineage.graph import Graph, lineage
-from mlworkflow.cli.lineage.svg import svg
-from mlworkflow.cli.lineage.tree import text
+from mlworkflow.runs.errors import RunsError
+from mlworkflow.runs.lineage.book import Act, Book
+from mlworkflow.runs.lineage.dot import dot
+from mlworkflow.runs.lineage.graph import Graph, lineage
+from mlworkflow.runs.lineage.svg import svg
+from mlworkflow.runs.lineage.tree import text
 
 
 def digest(name: str) -> str:
@@ -109,10 +109,10 @@ def test_a_digest_may_be_cut_short_where_that_is_one() -> None:
     graph = lineage(book, digest("log"))
     assert "made by w.1 log (container)" in text(graph)
     for wrong, said in (("xyz", "is no digest"), ("sha256:ffff", "no record knows"), ("ab", "is no digest")):
-        with pytest.raises(CliError, match=said):
+        with pytest.raises(RunsError, match=said):
             book.find(wrong)
     twins = Book.of([act("a", 1, None, {"x": "twin-1", "y": "twin-2"})])
-    with pytest.raises(CliError, match="begins 2 digests"):
+    with pytest.raises(RunsError, match="begins 2 digests"):
         twins.find(digest("twin-")[:14])
 
 
@@ -121,9 +121,9 @@ def test_an_output_by_its_name_is_that_of_the_last_success() -> None:
     failed = act("train", 9, {"train": "a"}, {"model": "p0"}, attempt=2, exitCode=1)
     book = Book.of([*CHAIN, again, failed])
     assert book.output("u1", "w.1", "train", "model") == (digest("z"), again)
-    with pytest.raises(CliError, match="train left no 'nope'"):
+    with pytest.raises(RunsError, match="train left no 'nope'"):
         book.output("u1", "w.1", "train", "nope")
-    with pytest.raises(CliError, match="no result of 'nope' is kept"):
+    with pytest.raises(RunsError, match="no result of 'nope' is kept"):
         book.output("u1", "w.1", "nope", "model")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mlworkflow.cli.documents import read
-from mlworkflow.cli.lint import lint
+from mlworkflow.runs.documents import read
+from mlworkflow.runs.lint import lint
 
 HEAD = "apiVersion: mlworkflow.io/v1alpha1\nkind: MLWorkflow\nmetadata: {name: w}\n"
 STEP = "    - name: one\n      container: {command: [run]}\n      outputs: {data: {}, acc: {type: number}}\n"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from mlworkflow.cli.errors import Usage
-from mlworkflow.cli.params import overridden, parse_assignments, parse_value, retyped
+from mlworkflow.runs.errors import Usage
+from mlworkflow.runs.params import overridden, parse_assignments, parse_value, retyped
 
 RESOURCE = {"spec": {"params": {"depth": 3, "tag": "1.0"}, "steps": []}}
 

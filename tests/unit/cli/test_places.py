@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mlworkflow.cli.errors import Usage
-from mlworkflow.cli.places import Place
+from mlworkflow.runs.errors import Usage
+from mlworkflow.runs.places import Place
 
 
 @pytest.fixture

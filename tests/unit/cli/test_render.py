@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 from mlworkflow.cli import render
-from mlworkflow.cli.artifacts import Artifact
-from mlworkflow.cli.errors import CliError
 from mlworkflow.cli.formats import Format, document
 from mlworkflow.cli.live import Live, Plain, _fitting
-from mlworkflow.cli.rows import EXIT, rows
-from mlworkflow.cli.runs import Run
 from mlworkflow.core.status import moment
+from mlworkflow.runs.artifacts import Artifact
+from mlworkflow.runs.errors import RunsError
+from mlworkflow.runs.rows import EXIT, rows
+from mlworkflow.runs.run import Run
+from mlworkflow.runs.text import size
 
 
 class Terminal(io.StringIO):
@@ -241,7 +242,7 @@ def test_artifacts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "text"),
+    ("count", "shown"),
     [
         (0, "0 B"),
         (1023, "1023 B"),
@@ -251,8 +252,8 @@ def test_artifacts() -> None:
         (1 << 60, "1048576.0 TiB"),
     ],
 )
-def test_sizes(count: int, text: str) -> None:
-    assert render.size(count) == text
+def test_sizes(count: int, shown: str) -> None:
+    assert size(count) == shown
 
 
 def test_formats() -> None:
@@ -308,5 +309,5 @@ def test_tasks_by_name() -> None:
     assert [name for name, _ in shown.tasks()] == ["prep", "tune/0", "tune/1", "tune/2", "tune"]
     assert shown.task("tune/0")["value"] == 0.93
     for name in ("nope", "tune/9", "tune/x", "prep/0", ""):
-        with pytest.raises(CliError):
+        with pytest.raises(RunsError):
             shown.task(name)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from mlworkflow.cli.errors import CliError, Usage
-from mlworkflow.cli.reruns import request
-from mlworkflow.cli.runs import Run
 from mlworkflow.core.errors import SpecError
+from mlworkflow.runs.errors import RunsError, Usage
+from mlworkflow.runs.reruns import request
+from mlworkflow.runs.run import Run
 
 STEPS = [{"name": "one", "container": {"command": ["run"]}}]
 DECISIONS = {"ship": {"approved": True, "by": "ann"}}
@@ -49,7 +49,7 @@ def test_the_patch(found: Run, asked: dict[str, Any], patch: dict[str, Any] | No
 @pytest.mark.parametrize(
     ("asked", "error", "told"),
     [
-        ({"steps": ["two"]}, CliError, "--step two: w.1 has no such step"),
+        ({"steps": ["two"]}, RunsError, "--step two: w.1 has no such step"),
         ({"params": ["y=1"]}, Usage, "spec.params has no 'y'"),
         ({"params": ["x=null"]}, Usage, "a null in the spec"),
         ({"edited": {"metadata": {"name": "v"}, "spec": {"steps": STEPS}}}, Usage, "the file is of the workflow 'v'"),

@@ -7,7 +7,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from mlworkflow.cli.unpack import BadArchive, unpack
+from mlworkflow.runs.unpack import BadArchive, unpack
 from mlworkflow_steps.agent.archive import pack
 
 Entry = tuple[str, bytes, str, int]  # name, type, link or content, mode

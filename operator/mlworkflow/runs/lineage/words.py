@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mlworkflow.cli.lineage.book import Act
-from mlworkflow.cli.lineage.graph import Graph, output_of
-from mlworkflow.cli.render import size
+from mlworkflow.runs.lineage.book import Act
+from mlworkflow.runs.lineage.graph import Graph, output_of
+from mlworkflow.runs.text import size
 
 LONGEST = 100
 _SHORT = len("sha256:") + 12

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import yaml
 
-from mlworkflow.cli.documents import Document, nodes
 from mlworkflow.core import graph, validate
 from mlworkflow.core.errors import ExpressionError, Problem, SpecError
 from mlworkflow.core.expressions import PLACES, Expression, evaluate, outside_strings
@@ -21,6 +20,7 @@ from mlworkflow.core.model import EXITS, Workflow
 from mlworkflow.core.state import Phase
 from mlworkflow.core.step import Step
 from mlworkflow.core.view import both_spellings
+from mlworkflow.runs.documents import Document, nodes
 
 _FOREIGN = re.compile(r"(?<!\$)\{\{[^}]*\}\}|\$\((?:params|tasks|steps)\.[^)]*\)|\$\{(?:params|steps)\.[^}]*\}")
 _CODE = (".python.source", ".prep.code.source")

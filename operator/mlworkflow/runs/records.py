@@ -8,12 +8,12 @@ from typing import Any
 
 from mlworkflow.attest.evidence import of_bytes
 from mlworkflow.attest.statement import Evidence, counted
-from mlworkflow.cli.runs import Run, Runs
 from mlworkflow.core.observation import AttemptId
+from mlworkflow.runs.run import Run, Runs
 
 
 async def standing(runs: Runs, run: Run) -> dict[str, Mapping[str, Any]]:
-    """task → record as it is in the store. Raises CliError."""
+    """task → record as it is in the store. Raises RunsError."""
     evidence: dict[AttemptId, Evidence] = {}
     raw: dict[AttemptId, Mapping[str, Any]] = {}
     for attempt in await runs.attempts(run):

@@ -19,10 +19,10 @@ from typing import BinaryIO, TypeAlias
 
 from msgspec import DecodeError
 
-from mlworkflow.cli.artifacts import Artifact
-from mlworkflow.cli.errors import CliError
-from mlworkflow.cli.unpack import BadArchive, unpack
 from mlworkflow.core import collection
+from mlworkflow.runs.artifacts import Artifact
+from mlworkflow.runs.errors import RunsError
+from mlworkflow.runs.unpack import BadArchive, unpack
 
 STDOUT = "-"
 PARALLEL = 8
@@ -61,7 +61,7 @@ async def _make(artifact: Artifact, read: Read, target: Path) -> None:
         try:
             unpack(part, target)
         except BadArchive as error:
-            raise CliError(f"{artifact.task}.{artifact.name} is not unpacked: {error}") from None
+            raise RunsError(f"{artifact.task}.{artifact.name} is not unpacked: {error}") from None
         part.unlink()
     else:
         part.chmod(0o666 & ~_umask())
@@ -92,7 +92,7 @@ async def _laid_out(artifact: Artifact, read: Read, target: Path) -> AsyncIterat
     try:
         members = collection.decode(manifest.getvalue())
     except (DecodeError, UnicodeError, RecursionError) as error:
-        raise CliError(f"{artifact.task}.{artifact.name} is no collection: {error}") from None
+        raise RunsError(f"{artifact.task}.{artifact.name} is no collection: {error}") from None
     _begin(target, members)
     for member, path in zip(members, collection.paths(members), strict=True):
         if (found := member.artifact) is None or path is None:
@@ -110,9 +110,9 @@ def _target(artifact: Artifact, destination: str | None) -> Path:
     if destination is not None and target.is_dir():
         target /= artifact.name
     if target.is_dir() or (artifact.type != "file" and os.path.lexists(target)):
-        raise CliError(f"{target} exists already", "name another place: mlwf download NAME STEP.ARTIFACT DEST")
+        raise RunsError(f"{target} exists already", "name another place: mlwf download NAME STEP.ARTIFACT DEST")
     if not target.parent.is_dir():
-        raise CliError(f"{target.parent} is no directory")
+        raise RunsError(f"{target.parent} is no directory")
     return target
 
 
@@ -122,7 +122,7 @@ def _begin(target: Path, members: Sequence[collection.Member]) -> None:
 
 
 async def _copy(artifact: Artifact, read: Read, file: BinaryIO) -> None:
-    """Raises CliError where the bytes are not the artifact's."""
+    """Raises RunsError where the bytes are not the artifact's."""
     digest, size = hashlib.sha256(), 0
     async for piece in read(artifact.digest):
         digest.update(piece)
@@ -131,7 +131,7 @@ async def _copy(artifact: Artifact, read: Read, file: BinaryIO) -> None:
     file.flush()
     found = f"sha256:{digest.hexdigest()}"
     if found != artifact.digest:
-        raise CliError(
+        raise RunsError(
             f"{artifact.task}.{artifact.name} did not arrive as it was stored: {size} bytes with {found}, "
             f"not {artifact.size} bytes with {artifact.digest}",
             "nothing was kept; try again: if it stays so, the store has lost or changed it",

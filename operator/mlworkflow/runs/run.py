@@ -1,6 +1,6 @@
 """A run, wherever it is, and what can be done with runs: the one interface of local and cluster runs.
 
-Every method may raise CliError, and nothing else that a user could cause.
+Every method may raise RunsError, and nothing else that a user could cause.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, BinaryIO, Protocol, TypeAlias
 
-from mlworkflow.cli.errors import CliError
-from mlworkflow.cli.lineage.book import Act
 from mlworkflow.core import paths
 from mlworkflow.core.observation import AttemptId
 from mlworkflow.core.state import Phase
 from mlworkflow.core.values import ArtifactRef
+from mlworkflow.runs.errors import RunsError
+from mlworkflow.runs.lineage.book import Act
 from mlworkflow.store.layout import Line
 
 Resource: TypeAlias = Mapping[str, Any]
@@ -93,13 +93,13 @@ class Run:
             yield task["name"], task
 
     def task(self, name: str) -> Mapping[str, Any]:
-        """The status of a step (``train``) or of a task below one (``tune/3``). Raises CliError that names those there are."""
+        """The status of a step (``train``) or of a task below one (``tune/3``). Raises RunsError that names those there are."""
         steps = {step["name"]: step for step in self.steps}
         if name in self.known:
             return self.known[name]
         segments = paths.segments(name)
         if not segments or segments[0].step not in steps:
-            raise CliError(f"{self.id} has no step '{name}'", f"it has: {', '.join(steps) or 'none yet'}")
+            raise RunsError(f"{self.id} has no step '{name}'", f"it has: {', '.join(steps) or 'none yet'}")
         above = paths.parent(name) or segments[0].step
         inner = [task["name"] for task in self.below(above)]
         hint = (
@@ -107,7 +107,7 @@ class Run:
             if inner
             else f"'{above}' has none so far"
         )
-        raise CliError(f"{self.id} has no task '{name}'", hint)
+        raise RunsError(f"{self.id} has no task '{name}'", hint)
 
     def is_composed(self, name: str) -> bool:
         """Whether a task runs nothing itself, because it is made of others."""
@@ -209,10 +209,12 @@ class Runs(Protocol):
 
 
 def must_exist(run: Run) -> None:
-    """Raises CliError for a run that is gone."""
+    """Raises RunsError for a run that is gone."""
     if run.is_archived:
-        raise CliError(f"{run.id} is gone: it can only be looked at", "run it anew: mlwf submit FILE, or mlwf run FILE")
+        raise RunsError(
+            f"{run.id} is gone: it can only be looked at", "run it anew: mlwf submit FILE, or mlwf run FILE"
+        )
 
 
-class NoLog(CliError):
+class NoLog(RunsError):
     """Nothing to read (any more) where an attempt runs."""

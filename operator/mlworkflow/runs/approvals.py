@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from mlworkflow.cli.errors import CliError, Usage
-from mlworkflow.cli.params import parse_assignments, text_of
-from mlworkflow.cli.runs import Run
 from mlworkflow.core import paths
 from mlworkflow.core.kinds.approve import Approve, Question, accepts
 from mlworkflow.core.model import EXITS
 from mlworkflow.core.spec_fields import Approval
 from mlworkflow.core.state import Phase
+from mlworkflow.runs.errors import RunsError, Usage
+from mlworkflow.runs.params import parse_assignments, text_of
+from mlworkflow.runs.run import Run
 
 Ask = Callable[[str, Question], str | None]
 """Asks a person for an input; None where nobody can be asked."""
@@ -48,15 +48,15 @@ def waiting(run: Run) -> list[Waiting]:
 
 
 def find(run: Run, task: str) -> Waiting:
-    """The one of them that is called this. Raises CliError that names those that wait."""
+    """The one of them that is called this. Raises RunsError that names those that wait."""
     those = {each.task: each for each in waiting(run)}
     if task in those:
         return those[task]
     if run.phase.is_finished:
-        raise CliError(f"{run.id} is over: {run.phase}", "mlwf retry runs steps again")
+        raise RunsError(f"{run.id} is over: {run.phase}", "mlwf retry runs steps again")
     run.task(task)  # whether there is one
     kind = "waits for no approval now" if _question(run, task) is not None else "is no step that waits for approval"
-    raise CliError(f"{run.id}: '{task}' {kind}", f"those that wait: {', '.join(those) or 'none'}")
+    raise RunsError(f"{run.id}: '{task}' {kind}", f"those that wait: {', '.join(those) or 'none'}")
 
 
 def answer(

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlworkflow.cli.approvals import waiting
-from mlworkflow.cli.runs import Run
 from mlworkflow.core import paths
 from mlworkflow.core.model import EXITS
 from mlworkflow.core.state import Phase
+from mlworkflow.runs.approvals import waiting
+from mlworkflow.runs.run import Run
 
 MOST = 10
 """Failed tasks of a step that are shown."""

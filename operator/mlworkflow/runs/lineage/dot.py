@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from mlworkflow.cli.lineage import words
-from mlworkflow.cli.lineage.graph import Graph
+from mlworkflow.runs.lineage import words
+from mlworkflow.runs.lineage.graph import Graph
 
 
 def dot(graph: Graph) -> str:

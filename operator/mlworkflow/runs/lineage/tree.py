@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from mlworkflow.cli.lineage import words
-from mlworkflow.cli.lineage.graph import CACHED, MADE, PART, USED, Graph
+from mlworkflow.runs.lineage import words
+from mlworkflow.runs.lineage.graph import CACHED, MADE, PART, USED, Graph
 
 MOST = 20
 """Branches of a kind that are shown of one node."""

@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from mlworkflow.cli.runs import Run, Runs
 from mlworkflow.core import paths
 from mlworkflow.core.names import Reason
 from mlworkflow.core.state import Phase
 from mlworkflow.core.status import stamp
+from mlworkflow.runs.run import Run, Runs
 
 READERS = 8
 """Records that are read at once."""
 
 
 async def completed(runs: Runs, run: Run) -> Run:
-    """The run, and in its status every task that has a record. Raises CliError."""
+    """The run, and in its status every task that has a record. Raises RunsError."""
     last: dict[str, int] = {}
     for task, attempt in await runs.attempts(run):
         if task not in run.known:

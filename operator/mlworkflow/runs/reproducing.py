@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
-from mlworkflow.cli import pins
-from mlworkflow.cli.caching import without_cache
-from mlworkflow.cli.comparing import Difference, Side, compare
-from mlworkflow.cli.errors import Refused, Removed
-from mlworkflow.cli.runs import Run, Runs
 from mlworkflow.core.discretion import without_webhooks
+from mlworkflow.runs import pins
+from mlworkflow.runs.comparing import Difference, Side, compare
+from mlworkflow.runs.errors import Refused, Removed
+from mlworkflow.runs.run import Run, Runs
+from mlworkflow.runs.uncached import without_cache
 
 CANNOT_PULL = frozenset({"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"})
 _CONTROL = ("rerun", "cancel", "suspend", "ttl")
@@ -80,7 +80,7 @@ def resource(left: Side, name: str, said: Mapping[str, Mapping[str, Any]], *, pi
 
 
 async def verdict(runs: Runs, left: Side, right: Side) -> Verdict:
-    """Raises CliError."""
+    """Raises RunsError."""
     found = list(_came_out(left, right))
     ran = [one for one in compare(left, right) if one.kind in _WHAT_RAN and not _follows(one, found)]
     compared = sum(len(_outputs(record)) for record in left.records.values())

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, BinaryIO
 
-from mlworkflow.cli.errors import CliError, NoSuchRun, Refused, Removed, Usage
-from mlworkflow.cli.lineage.book import Act
-from mlworkflow.cli.runs import NoLog, Resource, Run, must_exist
 from mlworkflow.core import status
 from mlworkflow.core.observation import AttemptId
 from mlworkflow.core.state import Phase
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.local.home import NAMESPACE, Home, LocalRun
+from mlworkflow.runs.errors import NoSuchRun, Refused, Removed, RunsError, Usage
+from mlworkflow.runs.lineage.book import Act
+from mlworkflow.runs.run import NoLog, Resource, Run, must_exist
 from mlworkflow.store import archive
 from mlworkflow.store.errors import InvalidKey, NotFound, StoreError
 from mlworkflow.store.layout import AttemptKey, Line, cas_key, provenance_key, record_key, signature_key
@@ -66,7 +66,7 @@ class LocalRuns:
             try:
                 resource = archive.read(self._home.store, NAMESPACE, last.uid)
             except msgspec.DecodeError as error:
-                raise CliError(f"what is kept of {last.run} cannot be read: {error}") from None
+                raise RunsError(f"what is kept of {last.run} cannot be read: {error}") from None
         if resource is None:
             return None
         del resource["id"]
@@ -140,7 +140,7 @@ class LocalRuns:
         try:
             return published(self._home.signing_key)
         except FileNotFoundError:
-            raise CliError(
+            raise RunsError(
                 f"there is no key in {self._home.root}: nothing was signed there yet", "name a public key with --key"
             ) from None
 
@@ -170,7 +170,7 @@ class LocalRuns:
         must_exist(run)
         found = self._find(run.id)
         if not self._home.is_under_way(found):
-            raise CliError(f"{run.id} is not running", f"take it up again: mlwf retry {run.id}{self.flags}")
+            raise RunsError(f"{run.id} is not running", f"take it up again: mlwf retry {run.id}{self.flags}")
         requests = self._home.requests(found)
         path, deadline = requests.add(spec), time.monotonic() + self._patience
         while path.exists():
@@ -178,14 +178,14 @@ class LocalRuns:
             if not is_heard or time.monotonic() > deadline:
                 requests.done(path)
                 why = "does not answer" if is_heard else "ended before it heard of it"
-                raise CliError(f"nothing was changed: the process that runs {run.id} {why}")
+                raise RunsError(f"nothing was changed: the process that runs {run.id} {why}")
             await asyncio.sleep(_ASK_AGAIN)
 
     async def is_idle(self, run: Run) -> bool:
         must_exist(run)
         is_idle = not self._home.is_under_way(self._find(run.id))
         if run.phase.is_finished and not is_idle:
-            raise CliError(f"{run.id} has not quite ended yet", "try again in a moment")
+            raise RunsError(f"{run.id} has not quite ended yet", "try again in a moment")
         return is_idle
 
     async def whoami(self) -> str:
@@ -198,7 +198,7 @@ class LocalRuns:
         must_exist(run)
         found = self._find(run.id)
         if self._home.is_under_way(found):
-            raise CliError(f"{run.id} is still running", f"stop it first: mlwf stop {run.id}{self.flags}")
+            raise RunsError(f"{run.id} is still running", f"stop it first: mlwf stop {run.id}{self.flags}")
         with _translated():
             self._home.delete(replace(found, resource={**run.resource, "status": _last(found.resource["status"])}))
 
@@ -217,7 +217,7 @@ class LocalRuns:
             with _translated():
                 report = await asyncio.to_thread(collect_home, self._home, retention, dry_run=dry_run)
         except Busy:
-            raise CliError(f"another mlwf gc is at work in {self._home.root}", "wait for its end") from None
+            raise RunsError(f"another mlwf gc is at work in {self._home.root}", "wait for its end") from None
         return dict(msgspec.to_builtins(report))
 
     async def datasets(self, name: str | None = None) -> Sequence[Mapping[str, Any]]:

@@ -10,10 +10,10 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, BinaryIO
 
-from mlworkflow.cli.errors import CliError
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.errors import ApiError, Forbidden, NotFound
 from mlworkflow.kube.paths import Resource
+from mlworkflow.runs.errors import RunsError
 
 AUDIENCE = "mlworkflow"
 HEADER = "X-Mlworkflow-Token"
@@ -75,7 +75,7 @@ class Reader:
         try:
             made = await self._client.create(SERVICE_ACCOUNTS.path(self._namespace, "default", "token"), request)
         except Forbidden:
-            raise CliError(
+            raise RunsError(
                 f"you may not {verb} artifacts of the namespace {self._namespace}",
                 f"needed: create on serviceaccounts/token in {self._namespace} (docs/cli.md)",
             ) from None
@@ -99,7 +99,7 @@ class Reader:
                 break
         if len({namespace for namespace, *_ in found}) > 1:
             where = ", ".join(sorted(namespace for namespace, *_ in found))
-            raise CliError(f"there is more than one operator: in {where}", "say which: --operator-namespace NAME")
+            raise RunsError(f"there is more than one operator: in {where}", "say which: --operator-namespace NAME")
         if found:
             namespace, name, port = found[0]
             return _path(namespace, name, port)

@@ -10,8 +10,8 @@ from collections import defaultdict
 from html import escape
 from typing import TypeAlias
 
-from mlworkflow.cli.lineage import words
-from mlworkflow.cli.lineage.graph import Graph
+from mlworkflow.runs.lineage import words
+from mlworkflow.runs.lineage.graph import Graph
 
 SWEEPS = 8
 _CHARACTER, _LINE, _PAD = 6.2, 14, 8

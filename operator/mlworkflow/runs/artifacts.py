@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mlworkflow.cli.errors import CliError, Usage
-from mlworkflow.cli.runs import LOGS, Run, Runs
 from mlworkflow.core import paths
 from mlworkflow.core.state import Phase
+from mlworkflow.runs.errors import RunsError, Usage
+from mlworkflow.runs.run import LOGS, Run, Runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ async def artifacts_of(runs: Runs, run: Run, *, trials: bool = False) -> list[Ar
 
 async def find(runs: Runs, run: Run, name: str, attempt: int | None = None) -> Artifact:
     """The artifact ``<step>.<artifact>`` or ``<step>/<n>.<artifact>``; ``<step>.logs`` is the log. The result of the step where there is one, else what
-    its last attempt left that left any; with `attempt` what a failed one did. Raises CliError.
+    its last attempt left that left any; with `attempt` what a failed one did. Raises RunsError.
     """
     task, _, wanted = name.rpartition(".")  # a task of a group has dots itself
     if not task or not wanted:
@@ -63,7 +63,7 @@ async def find(runs: Runs, run: Run, name: str, attempt: int | None = None) -> A
     if attempt is not None:
         phase = f"attempt {attempt}"
     has = ", ".join(artifact.name for artifact in left)
-    raise CliError(f"{run.id}: step '{task}' ({phase}) left no artifact '{wanted}'", f"it left: {has}" if has else "")
+    raise RunsError(f"{run.id}: step '{task}' ({phase}) left no artifact '{wanted}'", f"it left: {has}" if has else "")
 
 
 async def why_removed(runs: Runs, run: Run, artifact: Artifact) -> str:

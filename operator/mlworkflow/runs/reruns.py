@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlworkflow.cli.errors import CliError, Usage
-from mlworkflow.cli.params import overridden
-from mlworkflow.cli.runs import Resource, Run
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import Phase
 from mlworkflow.local.patches import difference, merged
+from mlworkflow.runs.errors import RunsError, Usage
+from mlworkflow.runs.params import overridden
+from mlworkflow.runs.run import Resource, Run
 
 _ANSWERS = ("approvals", "suspend")
 """What people have said of the run since, which no file knows."""
@@ -21,13 +21,13 @@ def request(
 ) -> dict[str, Any] | None:
     """The patch; None if nothing would run again. `edited` is a resource with the spec to go on with.
 
-    Raises CliError for a step that is not there, SpecError for a spec that is not sound.
+    Raises RunsError for a step that is not there, SpecError for a spec that is not sound.
     """
     spec: Mapping[str, Any] = run.resource["spec"]
     wanted = _wanted(run, spec, edited, params)
     plan = Plan.of({**run.resource, "spec": wanted})
     if unknown := [name for name in steps if name not in plan.workflow.steps]:
-        raise CliError(f"--step {unknown[0]}: {run.id} has no such step", f"it has: {', '.join(plan.workflow.steps)}")
+        raise RunsError(f"--step {unknown[0]}: {run.id} has no such step", f"it has: {', '.join(plan.workflow.steps)}")
     patch = difference(spec, wanted)
     if merged(spec, patch) != wanted:
         raise Usage("a null in the spec cannot be changed in place", "submit it as a workflow of its own")

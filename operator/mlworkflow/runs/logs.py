@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from mlworkflow.cli.errors import CliError
-from mlworkflow.cli.runs import NoLog, Run, Runs
 from mlworkflow.core import paths
 from mlworkflow.core.state import Phase
+from mlworkflow.runs.errors import RunsError
+from mlworkflow.runs.run import NoLog, Run, Runs
 
 
 async def log_of(runs: Runs, run: Run, task: str, attempt: int | None, follow: bool) -> AsyncIterator[bytes]:
-    """The output of one attempt (None: the last); with `follow` until it ends. Raises CliError where there is none."""
+    """The output of one attempt (None: the last); with `follow` until it ends. Raises RunsError where there is none."""
     if follow:
         run = await _started(runs, run, task)
     status = run.task(task)
@@ -19,7 +19,7 @@ async def log_of(runs: Runs, run: Run, task: str, attempt: int | None, follow: b
     number = attempts - 1 if attempt is None else attempt
     if not 0 <= number < attempts:
         had = f"attempts 0 to {attempts - 1}" if attempts else "not been started yet"
-        raise CliError(f"{run.id}: {task} has {had}")
+        raise RunsError(f"{run.id}: {task} has {had}")
     if status["phase"] == Phase.RUNNING and number == attempts - 1:
         try:
             async for piece in runs.live_log(run, task, number, follow):
@@ -68,7 +68,7 @@ async def _news(runs: Runs, run: Run) -> Run:
 def _is_started(run: Run, task: str) -> bool:
     try:
         return bool(run.task(task).get("attempts"))
-    except CliError:
+    except RunsError:
         if paths.parent(task) is not None or not run.steps:
             return False  # an item or a trial yet to come, or no status yet
         raise
@@ -77,7 +77,7 @@ def _is_started(run: Run, task: str) -> bool:
 async def _kept(runs: Runs, run: Run, task: str, attempt: int) -> AsyncIterator[bytes]:
     if run.is_composed(task):
         first = run.below(task)[0]["name"] if run.below(task) else f"{task}/0"
-        raise CliError(
+        raise RunsError(
             f"{task} is made of other tasks, which have logs", f"try: mlwf logs {run.id} {first}{runs.flags}"
         )
     record = await runs.record(run, task, attempt)

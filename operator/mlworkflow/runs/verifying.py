@@ -14,11 +14,11 @@ from mlworkflow.attest import keys, model
 from mlworkflow.attest.check import disagreements
 from mlworkflow.attest.evidence import of_bytes
 from mlworkflow.attest.statement import Evidence, artifacts, counted, record_name
-from mlworkflow.cli.artifacts import Artifact
-from mlworkflow.cli.errors import CliError, Refused, Removed
-from mlworkflow.cli.runs import Run, Runs
 from mlworkflow.core.observation import AttemptId
 from mlworkflow.core.values import ArtifactRef
+from mlworkflow.runs.artifacts import Artifact
+from mlworkflow.runs.errors import Refused, Removed, RunsError
+from mlworkflow.runs.run import Run, Runs
 
 PARALLEL = 8
 T = TypeVar("T")
@@ -46,14 +46,14 @@ class Findings:
 
 
 async def verify(runs: Runs, run: Run, pem: str, *, content: bool) -> Findings:
-    """Raises CliError where nothing can be said: the run has not ended, or has no statement."""
+    """Raises RunsError where nothing can be said: the run has not ended, or has no statement."""
     if not run.phase.is_finished:
-        raise CliError(
+        raise RunsError(
             f"{run.id} is {run.phase}: a run is signed when it has ended", f"mlwf watch {run.id}{runs.flags}"
         )
     envelope = await runs.statement(run)
     if envelope is None:
-        raise CliError(f"{run.id} has no signed statement", _why_not(runs, run))
+        raise RunsError(f"{run.id} has no signed statement", _why_not(runs, run))
     trusted = keys.public_keys(pem)
     try:
         payload = keys.opened(envelope, trusted)
@@ -108,13 +108,13 @@ async def _spoilt_signatures(
 
 
 async def signature_of(runs: Runs, run: Run, artifact: Artifact) -> bytes:
-    """The signature of a model. Raises CliError where there is none."""
+    """The signature of a model. Raises RunsError where there is none."""
     last = int(run.task(artifact.task).get("attempts") or 0) - 1
     attempt = last if artifact.attempt is None else artifact.attempt
     signature = await runs.signature(run, artifact.task, attempt, artifact.name)
     if signature is None:
         hint = "what `train` leaves is signed when its run has ended, unless there are links in it"
-        raise CliError(f"{run.id}: there is no signature of {artifact.task}.{artifact.name}", hint)
+        raise RunsError(f"{run.id}: there is no signature of {artifact.task}.{artifact.name}", hint)
     return signature
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from mlworkflow.cli.errors import CliError
 from mlworkflow.core.values import ArtifactRef
+from mlworkflow.runs.errors import RunsError
 
 CHUNK = 1 << 20
 TIMEOUT = 60.0
@@ -21,7 +21,7 @@ TIMEOUT = 60.0
 
 @contextlib.contextmanager
 def opened(source: str) -> Iterator[tuple[ArtifactRef, BinaryIO]]:
-    """The artifact that a path or an ``http(s)://`` address makes, and its bytes. Raises CliError."""
+    """The artifact that a path or an ``http(s)://`` address makes, and its bytes. Raises RunsError."""
     with tempfile.TemporaryFile() as scratch:
         if source.startswith(("http://", "https://")):
             _fetch(source, scratch)
@@ -33,7 +33,7 @@ def opened(source: str) -> Iterator[tuple[ArtifactRef, BinaryIO]]:
             with path.open("rb") as file:
                 yield _reference(file, "file"), file
         else:
-            raise CliError(f"{source}: there is no such file or directory", "or name an address: https://…")
+            raise RunsError(f"{source}: there is no such file or directory", "or name an address: https://…")
 
 
 def shown(source: str) -> str:
@@ -59,7 +59,7 @@ def _pack(path: Path, target: BinaryIO) -> None:
     command = [sys.executable, "-m", "mlworkflow_steps.agent", "pack", str(path)]
     ended = subprocess.run(command, stdout=target, stderr=subprocess.PIPE, check=False)
     if ended.returncode:
-        raise CliError(f"{path}: {ended.stderr.decode(errors='replace').strip().removeprefix('mlworkflow: ')}")
+        raise RunsError(f"{path}: {ended.stderr.decode(errors='replace').strip().removeprefix('mlworkflow: ')}")
 
 
 def _fetch(address: str, target: BinaryIO) -> None:
@@ -74,6 +74,6 @@ def _fetch(address: str, target: BinaryIO) -> None:
                 size += len(piece)
             told = response.headers.get("Content-Length")
     except (OSError, ValueError) as error:
-        raise CliError(f"{shown(address)}: {error}") from None
+        raise RunsError(f"{shown(address)}: {error}") from None
     if told is not None and told.isdecimal() and int(told) != size:
-        raise CliError(f"{shown(address)}: {size} bytes came of {told}", "nothing was kept; try again")
+        raise RunsError(f"{shown(address)}: {size} bytes came of {told}", "nothing was kept; try again")

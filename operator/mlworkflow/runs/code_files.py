@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mlworkflow.cli.documents import STDIN, BadFile, Document
 from mlworkflow.core.signature import LONGEST
+from mlworkflow.runs.documents import STDIN, BadFile, Document
 
 _ELSEWHERE = ("source", "configMap", "git")
 Read = Callable[[str, str], str]

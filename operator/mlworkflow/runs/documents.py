@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
-from mlworkflow.cli.errors import CliError, Usage
 from mlworkflow.core import names
+from mlworkflow.runs.errors import RunsError, Usage
 
 STDIN = "-"
 _TAG = "tag:yaml.org,2002:"
@@ -41,7 +41,7 @@ _Loader.add_implicit_resolver(f"{_TAG}int", _INT, list("-+0123456789"))
 _Loader.add_implicit_resolver(f"{_TAG}float", _FLOAT, list("-+.0123456789"))
 
 
-class BadFile(CliError):
+class BadFile(RunsError):
     """A file that cannot be read as YAML."""
 
 

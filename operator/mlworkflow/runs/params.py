@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from mlworkflow.cli.errors import Usage
+from mlworkflow.runs.errors import Usage
 
 
 def parse_value(text: str) -> Any:

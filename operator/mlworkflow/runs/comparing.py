@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mlworkflow.cli.render import table
-from mlworkflow.cli.runs import Run
 from mlworkflow.core.expressions import as_text
+from mlworkflow.runs.run import Run
+from mlworkflow.runs.text import table
 
 LONGEST = 60
 _CONTROL = ("params", "steps", "rerun", "cancel", "suspend", "approvals")

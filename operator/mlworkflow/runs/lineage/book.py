@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlworkflow.cli.errors import CliError
 from mlworkflow.core import paths
+from mlworkflow.runs.errors import RunsError
 
 LEAST = 4
 """Hex digits of a digest that is cut short."""
@@ -147,33 +147,33 @@ class Book:
         return None
 
     def find(self, text: str) -> str:
-        """The digest that is meant: whole, or its beginning. Raises CliError."""
+        """The digest that is meant: whole, or its beginning. Raises RunsError."""
         if not _DIGEST.fullmatch(text):
-            raise CliError(
+            raise RunsError(
                 f"'{text}' is no digest",
                 f"write sha256:…, at least {LEAST} digits of it, or RUN/STEP.OUTPUT as in digits/train.model",
             )
         start = f"sha256:{text.removeprefix('sha256:')}"
         found = sorted(digest for digest in {*self._makers, *self._users, *self._logs()} if digest.startswith(start))
         if not found:
-            raise CliError(
+            raise RunsError(
                 f"no record knows {start}", "is it of another namespace, or is its run purged? mlwf list --archived"
             )
         if len(found) > 1:
             more = f" and {len(found) - MOST} more" if len(found) > MOST else ""
-            raise CliError(f"{start} begins {len(found)} digests", f"they are {', '.join(found[:MOST])}{more}")
+            raise RunsError(f"{start} begins {len(found)} digests", f"they are {', '.join(found[:MOST])}{more}")
         return found[0]
 
     def output(self, uid: str, run: str, task: str, name: str) -> tuple[str, Act]:
-        """The digest of an output by its name in a run, and who left it. Raises CliError."""
+        """The digest of an output by its name in a run, and who left it. Raises RunsError."""
         acts = [act for act in self.acts.values() if (act.uid, act.task) == (uid, task)]
         if not acts:
             known = sorted({act.task for act in self.acts.values() if act.uid == uid})
-            raise CliError(f"{run}: no result of '{task}' is kept", f"there are: {', '.join(known[:20]) or 'none'}")
+            raise RunsError(f"{run}: no result of '{task}' is kept", f"there are: {', '.join(known[:20]) or 'none'}")
         act = max(acts, key=lambda act: (act.is_success, act.attempt))
         left = {**act.outputs, **({"logs": act.record["logs"]} if act.record.get("logs") else {})}
         if name not in left:
-            raise CliError(f"{run}: {task} left no '{name}'", f"it left: {', '.join(left) or 'nothing'}")
+            raise RunsError(f"{run}: {task} left no '{name}'", f"it left: {', '.join(left) or 'nothing'}")
         return str(left[name]["digest"]), act
 
     def logs_of(self, digest: str) -> list[Act]:

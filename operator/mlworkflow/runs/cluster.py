@@ -10,11 +10,6 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from mlworkflow.cli.errors import CliError, NoSuchRun, Refused, Removed, Usage
-from mlworkflow.cli.lineage.book import Act
-from mlworkflow.cli.places import Place
-from mlworkflow.cli.reader import Reader, is_out_of_reach
-from mlworkflow.cli.runs import NoLog, Resource, Run, must_exist
 from mlworkflow.core import names
 from mlworkflow.core.observation import AttemptId
 from mlworkflow.core.pods import MAIN
@@ -34,6 +29,11 @@ from mlworkflow.kube.errors import (
     Unavailable,
 )
 from mlworkflow.kube.paths import MLWORKFLOWS, PODS
+from mlworkflow.runs.errors import NoSuchRun, Refused, Removed, RunsError, Usage
+from mlworkflow.runs.lineage.book import Act
+from mlworkflow.runs.places import Place
+from mlworkflow.runs.reader import Reader, is_out_of_reach
+from mlworkflow.runs.run import NoLog, Resource, Run, must_exist
 from mlworkflow.store.layout import Line
 
 _PATIENCE = Backoff(base=0.2, cap=2.0, attempts=3)
@@ -43,7 +43,7 @@ _REVIEWS = paths.Resource("authentication.k8s.io", "v1", "selfsubjectreviews")
 
 @asynccontextmanager
 async def connected(place: Place, flags: str) -> AsyncIterator[ClusterRuns]:
-    """The workflows of the cluster that a place names. Raises CliError."""
+    """The workflows of the cluster that a place names. Raises RunsError."""
     try:
         config = load_config(kubeconfig=place.kubeconfig, context=place.context)
     except ConfigError as error:
@@ -65,7 +65,7 @@ class ClusterRuns:
         self._reader = Reader(client, self.namespace, operator_namespace)
 
     async def submit(self, resource: Resource) -> Run:
-        """Create a workflow. Raises CliError."""
+        """Create a workflow. Raises RunsError."""
         metadata = resource.get("metadata") or {}
         asked = metadata.get("namespace")
         if asked and self._given and asked != self._given:
@@ -77,7 +77,7 @@ class ClusterRuns:
                 return _run(await self._client.create(MLWORKFLOWS.path(namespace), body))
             except AlreadyExists:
                 name = metadata.get("name")
-                raise CliError(
+                raise RunsError(
                     f"there is a workflow '{name}' in the namespace {namespace} already",
                     f"delete it first (mlwf delete {name}{self.flags}), or use metadata.generateName instead of a name",
                 ) from None
@@ -107,7 +107,7 @@ class ClusterRuns:
         missing = f"there is no workflow '{name}' in the namespace {self.namespace}"
         try:
             ended = [line.uid for line in await self._lines(name) if line.run == name]
-        except CliError as error:
+        except RunsError as error:
             raise NoSuchRun(missing, f"whether it is gone and what is kept of it cannot be asked: {error}") from None
         document = await self._bytes(f"runs/{ended[-1] if ended else name}/workflow")
         if document is None:
@@ -303,7 +303,7 @@ class ClusterRuns:
             try:
                 return dict(await self._reader.json("garbage"))
             except NotFound:
-                raise CliError("this operator collects no garbage", "its chart says gc.enabled: false") from None
+                raise RunsError("this operator collects no garbage", "its chart says gc.enabled: false") from None
 
     async def datasets(self, name: str | None = None) -> Sequence[Mapping[str, Any]]:
         with _translated(self._client.config.server):
@@ -378,7 +378,7 @@ def _writing(server: str) -> Iterator[None]:
             ) from None
 
 
-def _refusal(error: ApiError, server: str) -> CliError:
+def _refusal(error: ApiError, server: str) -> RunsError:
     """The server's own words, and what to do."""
     match error:
         case Unauthorized():

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlworkflow.cli.errors import NoSuchRun, Usage
+from mlworkflow.runs.errors import NoSuchRun, Usage
 
 if TYPE_CHECKING:
-    from mlworkflow.cli.runs import Runs
+    from mlworkflow.runs.run import Runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,12 @@ def has_cluster(environ: Mapping[str, str]) -> bool:
 async def runs_at(place: Place, environ: Mapping[str, str] = os.environ) -> AsyncIterator[Runs]:
     """The runs of a place, for one command."""
     if place.is_local(environ):
-        from mlworkflow.cli.local_runs import LocalRuns
         from mlworkflow.local.home import Home
+        from mlworkflow.runs.local import LocalRuns
 
         yield LocalRuns(Home(place.find_home(environ)), place.flags(environ))
         return
-    from mlworkflow.cli.cluster_runs import connected
+    from mlworkflow.runs.cluster import connected
 
     async with connected(place, place.flags(environ)) as runs:
         try:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlworkflow.cli.lineage.book import Act, Book
+from mlworkflow.runs.lineage.book import Act, Book
 
 MADE, USED, PART, CACHED = "made", "used", "part", "cached"
 
