@@ -89,7 +89,7 @@ async def run(settings: Settings) -> None:
             client,
             settings.pods,
             settings.namespaces,
-            lambda uid: reconciler.wake(uid),
+            lambda uid, attempt: engine.heard(uid, attempt),
             lambda uid: reconciler.home(uid),
             clock,
             lambda key, pod: last_words.hear(key, pod),

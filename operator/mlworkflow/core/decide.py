@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mlworkflow.core.actions import Action
+from mlworkflow.core.memory import Memory
 from mlworkflow.core.observation import Observations
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.policies.advance import advance_steps
@@ -22,7 +23,7 @@ from mlworkflow.core.policies.results import accept_results, adopt_attempts
 from mlworkflow.core.policies.starting import has_begun
 from mlworkflow.core.policies.telling import tell_waits
 from mlworkflow.core.policies.timeouts import limit_attempts, limit_exit, limit_pending, limit_steps, limit_workflow
-from mlworkflow.core.state import PENDING, Run
+from mlworkflow.core.state import Run, Task
 from mlworkflow.core.turn import Turn
 
 POLICIES: tuple[Callable[[Turn], None], ...] = (
@@ -59,39 +60,47 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The new state, what to do about it, and when to look again if nothing happens (seconds since the epoch)."""
+    """The new state, what to do about it, and when to look again if nothing happens (seconds since the epoch); of the tasks that `changed`, what they were."""
 
     run: Run
     actions: tuple[Action, ...]
     wake_at: float | None
     usage: Usage = Usage()
+    changed: Mapping[str, Task] = field(default_factory=dict)
 
 
-def decide(plan: Plan, run: Run, seen: Observations, now: float) -> Decision:
-    """The next state and the actions that lead there. A finished run stays as it is; only what it left running is stopped."""
-    known = {name: task for name, task in run.tasks.items() if plan.nodes.get(name)}  # an edit may have removed steps
-    turn = Turn(plan, run, seen, now, known)
+def decide(plan: Plan, run: Run, seen: Observations, now: float, memory: Memory | None = None) -> Decision:
+    """The next state and the actions that lead there. A finished run stays as it is; only what it left running is stopped.
+
+    With the `memory` of the turn before, which has been told of everything that is new in what is `seen`, only what that concerns is looked at.
+    """
+    memory = Memory() if memory is None else memory
     if run.phase.is_finished:
+        memory.clear()
+        turn = Turn(plan, run, seen, now, memory)
         stop_leftovers(turn)
         return Decision(run, tuple(turn.actions), None)
+    turn = Turn(plan, run, seen, now, memory)
     for policy in POLICIES:
         policy(turn)
     after = conclude(turn)
-    if turn.blocked and _ended(run, turn):
+    if turn.blocked and _has_any_ended(turn):
         turn.wake(now)  # what ended in this turn may be what others wait for
-    return Decision(after, tuple(turn.actions), min(turn.wakes, default=None), _usage(turn, after))
+    if (due := memory.end(after)) is not None:
+        turn.wake(due)
+    return Decision(after, tuple(turn.actions), min(turn.wakes, default=None), _usage(turn, after), turn.changed)
 
 
 def _usage(turn: Turn, after: Run) -> Usage:
     if after.phase.is_finished:
         return Usage()
     held = {name: count for name, count in turn.held.items() if count}
-    if has_begun(turn):
+    if turn.workflow.locks and has_begun(turn):
         for lock in turn.workflow.locks:
             held[lock.name] = held.get(lock.name, 0) + 1
     return Usage(turn.pods, turn.wanted, held, frozenset(turn.locks))
 
 
-def _ended(run: Run, turn: Turn) -> bool:
+def _has_any_ended(turn: Turn) -> bool:
     """Whether a task ended in this turn."""
-    return any(task.is_finished and not run.tasks.get(name, PENDING).is_finished for name, task in turn.tasks.items())
+    return any(turn.task(name).is_finished and not before.is_finished for name, before in turn.changed.items())

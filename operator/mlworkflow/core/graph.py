@@ -41,12 +41,16 @@ class Need(IntEnum):
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Steps that see each other. `order` is topological, stable in the order of the YAML; `needs[name]` says what `name` waits for; `inner` are
-    the scopes of the groups among them.
+    the scopes of the groups among them. `places` and `followers` are both the other way round: where in the order each is, and who waits for it.
+    `averse` are those to which it is not enough that what they come after has succeeded.
     """
 
     order: tuple[str, ...] = ()
     needs: Mapping[str, Mapping[str, Need]] = field(default_factory=dict)
     inner: Mapping[str, Scope] = field(default_factory=dict)
+    places: Mapping[str, int] = field(default_factory=dict)
+    followers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    averse: frozenset[str] = frozenset()
 
     def parents(self, name: str) -> tuple[str, ...]:
         return tuple(self.needs[name])
@@ -176,7 +180,18 @@ def _scope(steps: Steps, around: Steps, *, at_exit: bool = False) -> Scope:
     for root in steps:
         _visit(root, needs, done, order)
     inner = {name: _scope(group.steps, visible) for name, step in steps.items() if (group := step.trial or step).steps}
-    return Scope(tuple(order), needs, inner)
+    followers: dict[str, list[str]] = {}
+    for name in order:
+        for parent in needs[name]:
+            followers.setdefault(parent, []).append(name)
+    return Scope(
+        tuple(order),
+        needs,
+        inner,
+        {name: place for place, name in enumerate(order)},
+        {name: tuple(waiting) for name, waiting in followers.items()},
+        frozenset(name for name, step in steps.items() if "Succeeded" not in step.run_after),
+    )
 
 
 def _tells_absence(step: Step) -> bool:

@@ -13,14 +13,15 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from mlworkflow.core import paths
-from mlworkflow.core.actions import Action, Stop
+from mlworkflow.core.actions import Action, Choose, Judge, Start, Stop
 from mlworkflow.core.duration import seconds
 from mlworkflow.core.errors import ExpressionError
-from mlworkflow.core.graph import Graph
+from mlworkflow.core.graph import Graph, Scope
+from mlworkflow.core.memory import Memory, Place
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.names import Reason, pod_name
 from mlworkflow.core.nodes import Node, Nodes
-from mlworkflow.core.observation import Attempt, Observations, Result
+from mlworkflow.core.observation import Attempt, AttemptId, Observations, Result
 from mlworkflow.core.origins import blamed
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.retrying import is_retried
@@ -33,34 +34,51 @@ PRUNED_GRACE = 1
 """Seconds that a container which no agent has started has to end when its trial is pruned: a shell as process 1 would use up all of its grace."""
 
 
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A task that did not start or does not end, what it waits for, and how many it speaks for."""
+
+    task: str
+    what: str
+    count: int
+
+
 @dataclass(slots=True)
 class Turn:
     """Facts (`plan`, `run`, `seen`, `now`) and results (`tasks`, `actions`, `wakes`, `verdict`).
 
-    `blocked` says why tasks that are ready did not start: the task, and what it waits for. `starts` counts the Pods of this turn.
+    `changed` has what the tasks were that have changed, `blocked` why tasks that are ready did not start. `starts` counts the Pods of this turn. Of a turn
+    before, `memory` knows what there is to look at; policies look at nothing else.
     """
 
     plan: Plan
     run: Run
     seen: Observations
     now: float
-    tasks: dict[str, Task] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
+    tasks: dict[str, Task] = field(init=False)
+    changed: dict[str, Task] = field(default_factory=dict)
     actions: list[Action] = field(default_factory=list)
     wakes: list[float] = field(default_factory=list)
     verdict: Verdict | None = None
-    blocked: dict[str, str] = field(default_factory=dict)
+    blocked: list[Blocked] = field(default_factory=list)
     wanted: int = 0
     locks: set[str] = field(default_factory=set)
     starts: int = 0
     view: View = field(init=False)
-    _pods: int | None = None
-    _held: dict[str, int] | None = None
-    _done: frozenset[str] | None = None
-    _open: dict[str, Node] | None = None
+    _news: tuple[list[str], list[AttemptId]] | None = None
 
     def __post_init__(self) -> None:
+        self._news = self.memory.begin(self.plan, self.run, self.now)
+        tasks = self.run.tasks
+        # an edit may have removed steps
+        self.tasks = (
+            dict(tasks)
+            if self._news is not None
+            else {name: task for name, task in tasks.items() if self.nodes.get(name)}
+        )
         self.verdict = self.run.verdict
-        self.view = View(self.workflow, self.nodes, self.tasks, self.verdict)
+        self.view = View(self.workflow, self.nodes, self.tasks, self.verdict, self.memory.items)
 
     @property
     def workflow(self) -> Workflow:
@@ -80,64 +98,135 @@ class Turn:
     def node(self, name: str) -> Node:
         return self.nodes[name]
 
+    def attempts(self) -> list[tuple[AttemptId, Attempt]]:
+        """The attempts that are seen, of which there is news."""
+        seen = self.seen.attempts
+        return list(seen.items()) if self._news is None else [(key, seen[key]) for key in self._news[1] if key in seen]
+
+    def results(self) -> list[tuple[AttemptId, Result]]:
+        """The results of which there is news, in their order."""
+        found = self.seen.results
+        return (
+            sorted(found.items())
+            if self._news is None
+            else [(key, found[key]) for key in self._news[1] if key in found]
+        )
+
+    def touched_attempts(self) -> Iterator[tuple[AttemptId, Attempt]]:
+        """The attempts that are seen, of the tasks of which there is news, or that have changed in this turn."""
+        if self._news is None:
+            yield from self.seen.attempts.items()
+            return
+        tasks = dict.fromkeys([*self._news[0], *self.changed])
+        known = ((name, number) for name in tasks for number in range(self.task(name).attempt + 1))
+        for key in dict.fromkeys([*known, *self._news[1]]):
+            if attempt := self.seen.attempts.get(key):
+                yield key, attempt
+
     def open_tasks(self) -> list[tuple[Node, Task]]:
-        """The tasks that have not ended, of those that the state knows."""
-        if self._open is None:
-            self._open = {name: self.node(name) for name, task in self.tasks.items() if not task.is_finished}
-        return [(node, self.tasks[name]) for name, node in self._open.items()]
+        """The tasks that have not ended, of those that the state knows and of which there is news, or that have changed in this turn."""
+        names = self.tasks if self._news is None else dict.fromkeys([*self._news[0], *self.changed])
+        found = [(name, self.tasks[name]) for name in names if name in self.tasks]
+        return [(self.node(name), task) for name, task in found if not task.is_finished]
 
     def running(self) -> list[tuple[Node, Task]]:
-        """The tasks that have an attempt under way."""
+        """Those of them that have an attempt under way."""
         return [(node, task) for node, task in self.open_tasks() if task.phase is Phase.RUNNING and node.is_unit]
 
     @property
     def pods(self) -> int:
         """How many attempts are under way."""
-        if self._pods is None:
-            self._pods = len(self.running())
-        return self._pods
+        return self.memory.pods
 
     @property
     def held(self) -> Mapping[str, int]:
         """How often each lock is held by the tasks: while they run, and neither before nor between two attempts."""
-        if self._held is None:
-            self._held = {}
-            for node, task in self.open_tasks():
-                self._count_locks(self._held, node, task, 1)
-        return self._held
-
-    @staticmethod
-    def _count_locks(held: dict[str, int], node: Node, task: Task, change: int) -> None:
-        if task.phase is Phase.RUNNING:
-            names = [lock.name for lock in node.locks]
-            if node.is_unit and node.step.is_cached and task.fingerprint:
-                names.append(work(task.fingerprint))
-            for name in names:
-                held[name] = held.get(name, 0) + change
+        return self.memory.held
 
     def _set(self, name: str, task: Task) -> None:
         """The one way in which a task changes; what is counted or listed of them changes with it."""
-        node = self.node(name)
-        if self._pods is not None and node.is_unit:
-            self._pods += (task.phase is Phase.RUNNING) - (self.task(name).phase is Phase.RUNNING)
-        if self._held is not None:
-            self._count_locks(self._held, node, self.task(name), -1)
-            self._count_locks(self._held, node, task, 1)
-        if self._open is not None:
-            if task.is_finished:
-                self._open.pop(name, None)
-            else:
-                self._open[name] = node
+        before = self.task(name)
+        self.changed.setdefault(name, before)
         self.tasks[name] = task
+        self.memory.note_change(self.node(name), before, task)
+
+    # ── where tasks are looked at from ─────────────────────────────────────────────────────────────────────────────
+
+    def scope(self, scope: Scope, at: str) -> Place:
+        """The steps of a scope."""
+        return self.memory.scope(scope, at, self.tasks)
+
+    def has_ended(self, scope: Scope, at: str = paths.ROOT) -> bool:
+        """Whether all steps of a scope have."""
+        return not self.scope(scope, at).open
+
+    def ask(self, action: Action) -> None:
+        """What the next turn looks after, whatever is heard of it."""
+        self.actions.append(action)
+        if isinstance(action, Choose | Judge):
+            self.memory.note_task(action.task)
+        else:
+            asked = action.order if isinstance(action, Start) else action
+            self.memory.note((asked.task, asked.attempt))
+
+    def look_again(self, node: Node) -> None:
+        """Have a task looked at in the next turn, whether there is news or not."""
+        place, position = self.memory.place_of(node)
+        if place is not None:
+            place.call_again(position)
+        elif node.above:
+            self.memory.call_later(node.above.task)
+
+    def wait(self, node: Node) -> None:
+        """A task could have started, and did not: have it looked at again once there is room, or in the next turn."""
+        place, position = self.memory.place_of(node)
+        if not node.is_unit or self.has_room():
+            self.look_again(node)
+        elif place is not None:
+            place.wait(position)
+        else:
+            self.look_again(node)
+            if self.is_crowded:
+                self._crowd(node, 1)
+
+    def leave(self, place: Place, node_at: Callable[[int], Node], *, may_start: bool = True) -> None:
+        """All of a place have been looked at; `may_start`: those that wait there wait for nothing else than room."""
+        if place.waiting and may_start and self.is_crowded:
+            self._crowd(node_at(place.first_waiting), place.waiting)
+        if place.leave():
+            self.memory.call_later(place.home)
+
+    def _crowd(self, node: Node, count: int) -> None:
+        self.wanted += count
+        self.block(node, "room: as many Pods run as may run at once", count)
+
+    def block(self, node: Node, what: str, count: int = 1) -> None:
+        """A task, and with it `count` - 1 more, did not start or does not end, because of something outside its own steps."""
+        self.blocked.append(Blocked(node.task, what, count))
+
+    # ── room ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
-    def done(self) -> frozenset[str]:
-        """The fingerprints of the tasks that have succeeded when this is first asked."""
-        if self._done is None:
-            self._done = frozenset(
-                task.fingerprint for task in self.tasks.values() if task.phase is Phase.SUCCEEDED and task.fingerprint
-            )
-        return self._done
+    def is_halted(self) -> bool:
+        """Whether nothing starts at all."""
+        return (self.workflow.suspend and self.verdict is None) or bool(self.seen.waiting)
+
+    @property
+    def _is_full(self) -> bool:
+        limit = self.workflow.parallelism
+        return limit is not None and self.pods >= limit
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether it is the Pods of other workflows that leave no room for one more of this."""
+        room = self.seen.room.pods
+        return not self.is_halted and not self._is_full and room is not None and self.starts >= room
+
+    def has_room(self) -> bool:
+        """Whether one more Pod may run: of this workflow, and of all of them."""
+        return not (self.is_halted or self._is_full or self.is_crowded)
+
+    # ── notes ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def note_items(self, name: str, items: str) -> None:
         """The items that a step with `forEach` began with."""
@@ -154,9 +243,12 @@ class Turn:
         """The parameters of a trial."""
         self._set(name, replace(self.task(name), params=params))
 
-    def wake(self, at: float) -> None:
-        """Ask for a turn at `at`, whatever happens before."""
-        self.wakes.append(at)
+    def wake(self, at: float, task: str = "") -> None:
+        """Ask for a turn at `at`, whatever happens before; for that of a task once, for any other in every turn until then."""
+        if task:
+            self.memory.wake(task, at)
+        else:
+            self.wakes.append(at)
 
     def _handle(self, node: Node, attempt: int) -> str:
         """What an attempt is called as long as no driver says otherwise."""
@@ -183,7 +275,7 @@ class Turn:
             ),
         )
         if (limit := node.step.timeout) is not None:
-            self.wake(began + limit)
+            self.wake(began + limit, name)
 
     def adopt(self, name: str, attempt: Attempt) -> None:
         """→ Running, by an attempt that was started by somebody who knew more."""
@@ -308,13 +400,13 @@ class Turn:
             name,
             replace(task, phase=Phase.PENDING, reason=str(reason), message=message[-MESSAGE:], not_before=again),
         )
-        self.wake(again)
+        self.wake(again, name)
 
     def stop(self, name: str, *, soon: bool = False) -> None:
         """End the attempt that a task has under way; `soon` where what it would save in its time to end is of no use."""
         task, node = self.task(name), self.node(name)
         if task.phase is Phase.RUNNING and node.is_unit:
-            self.actions.append(Stop(name, task.attempt, task.handle, shortened(node) if soon else None))
+            self.ask(Stop(name, task.attempt, task.handle, shortened(node) if soon else None))
 
     def stop_task(self, name: str, phase: Phase, reason: Reason, message: str) -> None:
         """End a task from outside; one that is made of others takes them with it."""
@@ -340,11 +432,6 @@ def shortened(node: Node) -> int | None:
     is_own = node.step.common.termination_grace_period_seconds is not UNSET
     has_agent = bool(node.step.kind.command or node.step.body.get("agent"))
     return None if is_own or has_agent else PRUNED_GRACE
-
-
-def work(fingerprint: str) -> str:
-    """The lock that whoever does this work holds, where its result would be taken by others: no name that a workflow can give a lock."""
-    return f"={fingerprint}"
 
 
 CarryOn = Callable[[Turn, Node], None]

@@ -66,7 +66,7 @@ class View:
     nodes: Nodes
     tasks: Mapping[str, Task]
     verdict: Verdict | None = None
-    _items: dict[str, list[Any]] = field(default_factory=dict)
+    _items: dict[str, list[Any]] = field(default_factory=dict)  # do not change while their step runs
     _studies: dict[str, Tune] = field(default_factory=dict)
     _grids: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 

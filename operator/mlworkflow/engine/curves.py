@@ -19,10 +19,11 @@ MOST = 10_000
 
 
 class Curves:
-    """Of one workflow, whose `nodes` an edit may change; `shown` is by the trial's attempt."""
+    """Of one workflow, whose `nodes` an edit may change; `shown` is by the trial's attempt, and `tell` hears of each that changes."""
 
-    def __init__(self, nodes: Callable[[], Nodes]) -> None:
+    def __init__(self, nodes: Callable[[], Nodes], tell: Callable[[AttemptId], None] = lambda trial: None) -> None:
         self._nodes = nodes
+        self._tell = tell
         self._sent: dict[AttemptId, int] = {}  # points of any name, by the attempt that sent them
         self._overheard: dict[AttemptId, int] = {}  # numbers in its log
         self._posted: set[AttemptId] = set()  # trials that say their values themselves
@@ -32,7 +33,7 @@ class Curves:
         """Take what records say."""
         for attempt, result in results.items():
             if result.curve and (trial := self.trial_of(attempt)) and len(result.curve) > len(self.of(trial).values):
-                self.shown[trial] = Curve(result.curve, len(result.curve))
+                self._show(trial, Curve(result.curve, len(result.curve)))
 
     def of(self, trial: AttemptId) -> Curve:
         return self.shown.get(trial, _NONE)
@@ -88,16 +89,20 @@ class Curves:
                 steps.add(step)
                 if place < heard:
                     judged = len(values)
-        self.shown[trial] = Curve(tuple(values), judged)
+        self._show(trial, Curve(tuple(values), judged))
 
     def judged(self, trial: AttemptId, up_to: int) -> None:
         """It has been decided by the first `up_to` values of a trial whether it goes on."""
         curve = self.of(trial)
-        self.shown[trial] = Curve(curve.values, max(curve.judged, up_to))
+        self._show(trial, Curve(curve.values, max(curve.judged, up_to)))
 
     def replace(self, trial: AttemptId, values: Values) -> None:
         """A trial has ended, with these values in its record: what came after the one that ended it, in the same breath, is left out."""
-        self.shown[trial] = Curve(values, len(values))
+        self._show(trial, Curve(values, len(values)))
+
+    def _show(self, trial: AttemptId, curve: Curve) -> None:
+        self.shown[trial] = curve
+        self._tell(trial)
 
     def forget(self, attempts: Iterable[AttemptId]) -> None:
         """Drop the counts of attempts that send nothing any more."""

@@ -15,7 +15,7 @@ from msgspec import UNSET, structs
 
 from mlworkflow.core import rerun
 from mlworkflow.core.actions import Action, Choose, Judge, LookUp, Order, Probe, Promote, Publish, Start, Stop
-from mlworkflow.core.decide import decide
+from mlworkflow.core.decide import Decision, decide
 from mlworkflow.core.observation import AttemptId, Probed, Result, Seen
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import PENDING, Run
@@ -35,6 +35,8 @@ OVER = 10_000
 """Workflows that were closed, of which that is remembered: their last Pods are gone long before so many others are over."""
 CREATE_AGAIN = 3.0
 """Seconds until what could not be created is tried again."""
+LOOK_AT_ALL = 600.0
+"""Seconds after which a turn looks at everything, whether there is news or not."""
 TURNS = 20
 """Turns in a row before others get theirs: far more than a workflow ever needs."""
 
@@ -89,6 +91,12 @@ class Engine:
                 asking.cancel()
             self._wake_all(self.sharing.leave(live))
 
+    def heard(self, uid: str, attempt: AttemptId) -> None:
+        """The driver has seen something new of an attempt."""
+        if live := self.live.get(uid):
+            live.memory.note(attempt)
+        self.wake(uid)
+
     def _wake_all(self, uids: list[str]) -> None:
         for uid in uids:
             self.wake(uid)
@@ -96,11 +104,19 @@ class Engine:
     async def advance(self, live: Live) -> float | None:
         """Turns until nothing changes; when to look again, in seconds since the epoch."""
         async with live.turning:
-            wake_at = None
-            for _ in range(TURNS):
-                wake_at, again = await self._turn(live)
-                if not again:
-                    break
+            if self.clock() - live.looked_at >= LOOK_AT_ALL:
+                live.memory.clear()
+                live.looked_at = self.clock()
+            try:
+                wake_at = None
+                for _ in range(TURNS):
+                    wake_at, again = await self._turn(live)
+                    if not again:
+                        break
+            except BaseException:
+                live.memory.clear()  # what was not done is decided on again
+                raise
+            wake_at = min(wake_at or math.inf, live.looked_at + LOOK_AT_ALL)
             if live.creating:
                 wake_at = min(wake_at or math.inf, self.clock() + CREATE_AGAIN)
             if (due := live.waits.due()) < math.inf:
@@ -129,15 +145,16 @@ class Engine:
         uid = live.workflow.uid
         await self._create(live, list(live.creating))
         room, now = self.sharing.room(live), self.clock()
-        seen = live.observations(dict(self.driver.attempts(uid)), self.waiting, room, now)
-        decision = decide(live.plan, live.run, seen, now)
-        self._log_changes(live, decision.run)
+        seen = live.observations(self.driver.attempts(uid), self.waiting, room, now)
+        decision = decide(live.plan, live.run, seen, now, live.memory)
+        self._log_changes(live, decision)
         before, live.run = live.run, decision.run
-        if live.run is not before:
+        if decision.changed or live.run.phase is not before.phase:
             self.tell(live.plan, before, live.run)
         self._wake_all(self.sharing.settle(live, decision.usage, self.clock()))
-        for attempt in [attempt for attempt in live.orders if live.run.tasks.get(attempt[0], PENDING).is_finished]:
-            live.forget(attempt)
+        for task in decision.changed:
+            if live.run.tasks[task].is_finished:
+                live.forget_task(task)
         started = [action.order for action in decision.actions if isinstance(action, Start)]
         for order in started:
             attempt = (order.task, order.attempt)
@@ -193,7 +210,7 @@ class Engine:
         """Commit an earlier result as that of an attempt, which is not created."""
         now = self.clock()
         result = structs.replace(result, started_at=now, finished_at=now)
-        live.results[attempt] = await self.commit(live, attempt, result)
+        live.take(attempt, await self.commit(live, attempt, result))
         live.curves.load({attempt: result})
         live.creating.pop(attempt, None)
 
@@ -227,7 +244,7 @@ class Engine:
     async def _probe(self, live: Live, attempt: AttemptId, handle: str) -> bool:
         namespace, uid = live.workflow.namespace, live.workflow.uid
         if record := await records.read(self.store, live.key(attempt)):
-            live.results[attempt] = record
+            live.take(attempt, record)
             return True
         found = await self.driver.find(namespace, uid, attempt, handle)
         seen = self.driver.attempts(uid).get(attempt)
@@ -235,7 +252,7 @@ class Engine:
             log = found.log
             logs = await records.put(self.store, namespace, log) if log else None
             result = records.spoken_for(seen, log, logs, self.clock())
-            live.results[attempt] = await self.commit(live, attempt, result)
+            live.take(attempt, await self.commit(live, attempt, result))
         else:
             live.probed[attempt] = Probed(found.exists, records.tail(found.log))
         return True
@@ -247,6 +264,8 @@ class Engine:
         for task, one in chosen.items():
             await records.keep_trial(self.store, live.key((task, 0)), one)
             live.chosen[task] = one
+            live.memory.note_task(task)
+            live.memory.note_task(action.task)
 
     async def _aside(
         self, live: Live, task: str, under_way: dict[str, asyncio.Task[None]], asking: Awaitable[None]
@@ -262,6 +281,7 @@ class Engine:
             await asyncio.sleep(CREATE_AGAIN)
         finally:
             del under_way[task]
+            live.memory.note_task(task)
             self.wake(live.workflow.uid)
 
     def _called(self, namespace: str, name: str) -> list[str]:
@@ -325,7 +345,7 @@ class Engine:
         written = await records.publish(
             self.store, live.key((action.task, action.attempt)), live.workflow.name, action, result
         )
-        live.results[action.task, action.attempt] = written
+        live.take((action.task, action.attempt), written)
 
     async def commit(self, live: Live, attempt: AttemptId, result: Result) -> Result:
         """Write the record of an attempt, once; what the store holds afterwards."""
@@ -334,19 +354,13 @@ class Engine:
         missed = live.missed.get(attempt, "")
         return await records.commit(self.store, live.key(attempt), order, result, image_digest=image, missed=missed)
 
-    def _log_changes(self, live: Live, run: Run) -> None:
+    def _log_changes(self, live: Live, decision: Decision) -> None:
         """One line per decision."""
-        for name, task in run.tasks.items():
-            before = live.run.tasks.get(name, PENDING)
+        run, workflow = decision.run, live.workflow
+        for name, before in decision.changed.items():
+            task = run.tasks[name]
             if task.phase is not before.phase or task.attempt != before.attempt:
-                _log.info("%s/%s %s: %s -> %s attempt=%d reason=%s", live.workflow.namespace, live.workflow.name, name, before.phase, task.phase,
+                _log.info("%s/%s %s: %s -> %s attempt=%d reason=%s", workflow.namespace, workflow.name, name, before.phase, task.phase,
                           task.attempt, task.reason or "-")  # fmt: skip
         if run.phase is not live.run.phase:
-            _log.info(
-                "%s/%s: %s -> %s %s",
-                live.workflow.namespace,
-                live.workflow.name,
-                live.run.phase,
-                run.phase,
-                run.message,
-            )
+            _log.info("%s/%s: %s -> %s %s", workflow.namespace, workflow.name, live.run.phase, run.phase, run.message)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import ChainMap
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mlworkflow.core import orders
 from mlworkflow.core.actions import Order
 from mlworkflow.core.decide import Usage
+from mlworkflow.core.memory import Memory
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Recalled, Result, Room, Seen
 from mlworkflow.core.plan import Plan
@@ -28,7 +32,8 @@ class Live:
     `chosen` holds the parameters of trials that the store has, `priors` what searches were told of others, `choosing` the tune steps for which more are chosen at the moment, `unchosen` why that cannot be done. `usage` is what it
     took of what is shared after the last turn, `waiting_since` since when it waits for which locks. `probed` and `refused` are told to `decide`
     once. `is_settled` is false until the first turn after a start of the operator:
-    before it, the state may not know of attempts that exist.
+    before it, the state may not know of attempts that exist. `memory` is what the next turn knows of the last, which looked at everything when it was `looked_at`: whatever changes here that `decide` is told of
+    is noted there.
     """
 
     plan: Plan
@@ -43,6 +48,8 @@ class Live:
     trouble: str = ""
     checkpoints: dict[str, ArtifactRef] = field(default_factory=dict)
     waits: Waits = field(default_factory=Waits)
+    memory: Memory = field(default_factory=Memory)
+    looked_at: float = -math.inf
     is_settled: bool = False
     chosen: dict[str, Chosen] = field(default_factory=dict)
     priors: dict[str, Prior] = field(default_factory=dict)
@@ -58,12 +65,17 @@ class Live:
     turning: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
-        self.curves = Curves(lambda: self.plan.nodes)
+        self.curves = Curves(lambda: self.plan.nodes, self.memory.note)
         self.curves.load(self.results)
 
     @property
     def workflow(self) -> Workflow:
         return self.plan.workflow
+
+    def take(self, attempt: AttemptId, result: Result) -> None:
+        """An attempt has committed."""
+        self.results[attempt] = result
+        self.memory.note(attempt)
 
     def key(self, attempt: AttemptId) -> AttemptKey:
         return AttemptKey(self.workflow.namespace, self.workflow.uid, *attempt)
@@ -76,20 +88,26 @@ class Live:
             self.orders[attempt] = orders.order(view, self.plan.nodes[task], number)
         return self.orders[attempt]
 
-    def observations(self, attempts: dict[AttemptId, Attempt], waiting: str, room: Room, now: float) -> Observations:
+    def observations(self, attempts: Mapping[AttemptId, Attempt], waiting: str, room: Room, now: float) -> Observations:
         """What `decide` is told; what is told once is forgotten here."""
-        for attempt in self.creating:
-            seen = Attempt(
+        created = {
+            attempt: Attempt(
                 *attempt, handle="", seen=Seen.WAITING, created_at=self.created_at[attempt], message=self.trouble
             )
-            attempts.setdefault(attempt, seen)
+            for attempt in self.creating
+            if attempt not in attempts
+        }
         probed, self.probed = self.probed, {}
         refused, self.refused = self.refused, {}
+        for attempt in (*created, *probed, *refused):
+            self.memory.note(attempt)
         chosen = {task: found.params for task, found in self.chosen.items()}
         stuck = f"waiting to create Pods: {self.trouble}" if self.creating and self.trouble else ""
-        waits = self.waits.shown(now)
+        waits, said = self.waits.shown(now), self.waits.shown_before
+        for attempt in said.keys() | waits.keys() if waits is not said else ():
+            self.memory.note(attempt)
         return Observations(
-            attempts,
+            ChainMap(created, attempts) if created else attempts,  # type: ignore[arg-type]
             self.results,
             probed,
             refused,
@@ -112,6 +130,11 @@ class Live:
             task = run.tasks.get(attempt[0], PENDING)
             if attempt[1] < task.since:
                 self.forget(attempt)
+
+    def forget_task(self, task: str) -> None:
+        """As `forget`, of all attempts of a task that has ended."""
+        for attempt in [(task, number) for number in range(self.run.tasks[task].attempt + 1)]:
+            self.forget(attempt)
 
     def forget(self, attempt: AttemptId) -> None:
         """Drop what is needed only while an attempt is under way."""

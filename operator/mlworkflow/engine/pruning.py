@@ -57,11 +57,11 @@ async def _prune(engine: Engine, live: Live, trial: AttemptId, place: int) -> No
         finished_at=now,
     )
     if node.is_unit:
-        live.results[trial] = await engine.commit(live, trial, result)
+        live.take(trial, await engine.commit(live, trial, result))
     else:
         view = View(live.workflow, live.plan.nodes, live.run.tasks, live.run.verdict)
         action = Publish(node.step, *trial, {}, fingerprint=of_composed(view, node))
-        live.results[trial] = await records.publish(engine.store, live.key(trial), live.workflow.name, action, result)
+        live.take(trial, await records.publish(engine.store, live.key(trial), live.workflow.name, action, result))
     live.curves.replace(trial, live.results[trial].curve)
     _log.info("%s/%s %s: %s", live.workflow.namespace, live.workflow.name, trial[0], result.message)
 

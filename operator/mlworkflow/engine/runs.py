@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from mlworkflow.core.errors import ExpressionError
+from mlworkflow.core.memory import work
 from mlworkflow.core.names import Reason
 from mlworkflow.core.observation import AttemptId, Seen
 from mlworkflow.core.state import PENDING, Phase, value_named
 from mlworkflow.core.study import objectives_of
-from mlworkflow.core.turn import work
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.engine import pruning, records
 from mlworkflow.engine.choosing import ChoiceFailed
@@ -102,7 +102,7 @@ class EngineRuns:
         if record.is_success and order.step.is_cached:  # before anybody who waits for it may look
             is_awaited = self._engine.sharing.is_awaited(live, work(record.fingerprint))
             await self._engine.cache.keep(key, order, record, is_awaited=is_awaited)
-        live.results[attempt] = record
+        live.take(attempt, record)
         self._engine.wake(key.uid)
 
     def _by_our_clock(self, result: Result) -> Result:
@@ -184,7 +184,7 @@ class EngineRuns:
     def waiting(self, key: AttemptKey, waiting: Waiting | None) -> None:
         live = self._current(key)
         if live.waits.note((key.task, key.attempt), waiting, self._engine.clock()):
-            self._engine.wake(key.uid)
+            self._engine.heard(key.uid, (key.task, key.attempt))
 
     def _current(self, key: AttemptKey) -> Live:
         """The workflow of an attempt that is its task's current one and has not committed."""

@@ -43,6 +43,7 @@ class Waits:
     def __init__(self) -> None:
         self._waits: dict[AttemptId, _Wait] = {}
         self._shown: dict[AttemptId, str] = {}
+        self.shown_before: Mapping[AttemptId, str] = self._shown
         self._changed = -math.inf
 
     def note(self, attempt: AttemptId, waiting: Waiting | None, now: float) -> bool:
@@ -64,7 +65,8 @@ class Waits:
         self._waits.pop(attempt, None)
 
     def shown(self, now: float) -> Mapping[AttemptId, str]:
-        """What is said of each attempt that waits."""
+        """What is said of each attempt that waits; `shown_before` is what was said the last time, the same object where nothing has changed."""
+        self.shown_before = self._shown
         for attempt in [attempt for attempt, wait in self._waits.items() if now - wait.heard > LIVES]:
             self.forget(attempt)
         if self._waits or self._shown:

@@ -33,7 +33,7 @@ _NO_NODE = (500, 502)
 
 
 class PodDriver:
-    """Implements the engine's `Driver`. `on_change(uid)` is called when something happened to a workflow's Pods, `on_leaving(key, handle)` when the
+    """Implements the engine's `Driver`. `on_change(uid, attempt)` is called when something happened to a workflow's Pod, `on_leaving(key, handle)` when the
     end is asked for of one whose container runs; `clock` is the engine's.
 
     `home(uid)` is the namespace of a workflow, None while it is not known. A Pod is no attempt of a workflow of another namespace, whatever its
@@ -46,7 +46,7 @@ class PodDriver:
         client: KubeClient,
         settings: PodSettings,
         namespaces: Sequence[str],
-        on_change: Callable[[str], None],
+        on_change: Callable[[str, AttemptId], None],
         home: Callable[[str], str | None],
         clock: Callable[[], float] = time.time,
         on_leaving: Callable[[AttemptKey, str], None] = lambda key, handle: None,
@@ -61,6 +61,7 @@ class PodDriver:
         self._on_change = on_change
         self._clock = clock
         self._attempts: dict[tuple[str, str], dict[AttemptId, PodView]] = {}
+        self._seen: dict[tuple[str, str], dict[AttemptId, Attempt]] = {}  # the same, as the engine sees it
         self._images = images or Images(settings.pull_policy)
         selector = {"labelSelector": f"{names.LABEL_MANAGED_BY}={names.FIELD_MANAGER}"}
         self._reflectors = {
@@ -92,7 +93,7 @@ class PodDriver:
         return max(reflector.age() for reflector in self._reflectors.values())
 
     def attempts(self, uid: str) -> Mapping[AttemptId, Attempt]:
-        return {key: view.attempt for key, view in self._mine(uid).items()}
+        return self._seen.get((self._home(uid) or "", uid), {})
 
     def container_end(self, uid: str, attempt: AttemptId) -> ContainerEnd | None:
         view = self._mine(uid).get(attempt)
@@ -216,20 +217,21 @@ class PodDriver:
     def _changed(self, key: str, old: PodView | None, new: PodView | None) -> None:
         if old and (new is None or new.uid != old.uid):
             at = (old.namespace, old.workflow)
-            mine = self._attempts.get(at, {})
-            mine.pop((old.attempt.task, old.attempt.number), None)
-            if not mine:
-                self._attempts.pop(at, None)
+            for known in (self._attempts, self._seen):
+                mine = known.get(at, {})
+                mine.pop((old.attempt.task, old.attempt.number), None)
+                if not mine:
+                    known.pop(at, None)
         if new:
             self._images.report(new.image, new.image_digest)
-            mine = self._attempts.setdefault((new.namespace, new.workflow), {})
-            mine[(new.attempt.task, new.attempt.number)] = new
+            at, own = (new.namespace, new.workflow), (new.attempt.task, new.attempt.number)
+            self._attempts.setdefault(at, {})[own] = new
+            self._seen.setdefault(at, {})[own] = new.attempt
             was_leaving = old is not None and old.uid == new.uid and old.attempt.leaving
             if _is_cut_short(new) and not was_leaving:
-                attempt = AttemptKey(new.namespace, new.workflow, new.attempt.task, new.attempt.number)
-                self._on_leaving(attempt, new.name)
-        for view in {view.workflow for view in (old, new) if view}:
-            self._on_change(view)
+                self._on_leaving(AttemptKey(*at, *own), new.name)
+        for uid, attempt in {(view.workflow, (view.attempt.task, view.attempt.number)) for view in (old, new) if view}:
+            self._on_change(uid, attempt)
 
 
 def _is_cut_short(view: PodView) -> bool:

@@ -40,7 +40,7 @@ class _Process:
 
 
 class ProcessDriver:
-    """Implements the engine's `Driver`. `gateway` is the URL of the gateway on loopback; `on_change(uid)` says that a process ended; `clock` is the engine's.
+    """Implements the engine's `Driver`. `gateway` is the URL of the gateway on loopback; `on_change(uid, attempt)` says that a process began or ended; `clock` is the engine's.
     `patience` are the seconds that an agent waits for a store or a gateway that is away.
     """
 
@@ -51,7 +51,7 @@ class ProcessDriver:
         self,
         home: Home,
         tokens: LocalTokens,
-        on_change: Callable[[str], None],
+        on_change: Callable[[str, AttemptId], None],
         clock: Callable[[], float] = time.time,
         patience: float = 60.0,
     ) -> None:
@@ -96,14 +96,14 @@ class ProcessDriver:
         running = Attempt(*key, handle=str(process.pid), seen=Seen.RUNNING, created_at=now, running_since=now)
         mine[key] = _Process(process, running, folder, order.step.grace)
         mine[key].waiter = asyncio.create_task(self._wait(order.uid, key))
-        self._on_change(order.uid)  # it runs, and so does its time
+        self._on_change(order.uid, key)  # it runs, and so does its time
 
     async def _wait(self, uid: str, key: AttemptId) -> None:
         mine = self._processes[uid][key]
         code = await mine.process.wait()
         mine.attempt = replace(mine.attempt, seen=Seen.ENDED, exit_code=code if code >= 0 else 128 - code)
         shutil.rmtree(mine.folder / "in", ignore_errors=True)  # copies of what the store has
-        self._on_change(uid)
+        self._on_change(uid, key)
 
     async def stop(self, namespace: str, uid: str, attempt: AttemptId, handle: str, grace: int | None = None) -> None:
         mine = self._processes.get(uid, {}).get(attempt)

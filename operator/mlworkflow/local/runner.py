@@ -133,7 +133,9 @@ class LocalRunner:
         else:
             self._home.save(self.run)
         tokens = LocalTokens()
-        driver = self._driver = ProcessDriver(self._home, tokens, self._awake, self._clock, self._patience)
+        driver = self._driver = ProcessDriver(
+            self._home, tokens, lambda uid, attempt: engine.heard(uid, attempt), self._clock, self._patience
+        )
         lineage = LineageSender(self._lineage, self._clock) if self._lineage else None
         engine = Engine(self._home.store, driver, self._awake, self._clock, called=self._home.called)
         if lineage:

@@ -223,7 +223,7 @@ class Operator:
             client,
             settings,
             ["default"],
-            lambda uid: self.reconciler.wake(uid),
+            lambda uid, attempt: self.engine.heard(uid, attempt),
             lambda uid: self.reconciler.home(uid),
             clock,
             lambda key, pod: self.last_words.hear(key, pod),

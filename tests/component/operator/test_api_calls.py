@@ -85,7 +85,11 @@ class Operator:
         store = DirectoryStore(folder, BlobSigner(b"0" * 32))
         settings = PodSettings(gateway="http://gateway", steps_image="steps", agent_image="agent")
         driver = PodDriver(
-            server, settings, [], lambda uid: self.reconciler.wake(uid), lambda uid: self.reconciler.home(uid)
+            server,
+            settings,
+            [],
+            lambda uid, attempt: self.engine.heard(uid, attempt),
+            lambda uid: self.reconciler.home(uid),
         )  # type: ignore[arg-type]
         self.engine = Engine(store, driver, lambda uid: self.reconciler.wake(uid), time.time)
         self.reconciler = Reconciler(server, self.engine, self.due.append, self.told.add, time.time, pause=0.0)  # type: ignore[arg-type]

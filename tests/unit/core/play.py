@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 
 from mlworkflow.core import rerun, status
 from mlworkflow.core.actions import Action, Choose, Judge, LookUp, Order, Probe, Promote, Publish, Start, Stop
-from mlworkflow.core.decide import Decision, decide
+from mlworkflow.core.decide import Decision
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.observation import Attempt, AttemptId, Curve, Observations, Probed, Result, Room, Seen
 from mlworkflow.core.spec_fields import Rerun
 from mlworkflow.core.state import PENDING, Phase, Run, Task
 
 from tests.builders import WorkflowBuilder, artifact
+from tests.unit.core.remembering import Remembering
 
 T = TypeVar("T", Start, Stop, Probe, Publish, LookUp, Promote, Choose, Judge)
 
@@ -37,6 +38,7 @@ class Play:
         self.room = Room()
         self.stale: tuple[str, ...] = ()
         self.decision = Decision(self.run, (), None)
+        self._remembering = Remembering()
 
     # ── what happens ───────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -56,7 +58,7 @@ class Play:
             judging=self.judging,
         )
         self.probed, self.refused = {}, {}
-        self.decision = decide(self.plan, self.run, seen, self.now)
+        self.decision = self._remembering.decide(self.plan, self.run, seen, self.now)
         self.run = self.decision.run
         for order in self.orders:
             self.attempts[(order.task, order.attempt)] = Attempt(

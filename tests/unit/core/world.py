@@ -31,6 +31,8 @@ from mlworkflow.core.state import PENDING, Phase, Run
 from mlworkflow.core.values import ArtifactRef
 from msgspec import UNSET, json
 
+from tests.unit.core.remembering import Remembering
+
 TURNS = 2000
 LOSSES = 3
 """What the infrastructure may cost a task in all, a crash of the operator counted as one: `decide` gives up after more."""
@@ -152,6 +154,7 @@ class World:
         self.crashes = 0
         # the operator
         self.run = Run()
+        self.remembering = Remembering()
         self.written: list[Run] = [Run()]
         self.cache: dict[AttemptId, Attempt] = {}
         self.creating: dict[AttemptId, Order] = {}
@@ -276,6 +279,7 @@ class World:
         self.cache = {key: pod.shown() for key, pod in self.pods.items()}
         self.creating, self.probed, self.refused = {}, {}, {}
         self.wake_at, self.is_settled, self.is_dirty = None, False, True
+        self.remembering = Remembering()
 
     def _is_remembered(self, key: AttemptId) -> bool:
         """Whether a failure that left no record is known to the state that outlived a crash, or to a later attempt."""
@@ -554,6 +558,7 @@ class World:
         )
         assert repr((self.run, seen)) == before, self.story("a decision changed what it was given")
         again = decide(self.plan, decision.run, seen, self.now)
+        decision = self.remembering.decide(self.plan, self.run, seen, self.now)
         twice = _starts(decision) & _starts(again)
         assert not twice, self.story(f"{twice} would be started twice")
         return decision

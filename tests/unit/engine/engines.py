@@ -83,7 +83,7 @@ class Engines:
         self.now += 1
         await self.runs.commit(AttemptKey(namespace, name, task, attempt), result or Result(exit_code))
         del self.cluster.running[(name, (task, attempt))]
-        self.due.append(name)
+        self.engine.heard(name, (task, attempt))
         await self.settle()
 
     @property

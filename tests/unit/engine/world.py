@@ -201,6 +201,7 @@ class Operator:
     written: Mapping[str, Any] = field(default_factory=dict)
     fuse: Fuse = field(default_factory=Fuse)
     woken: list[str] = field(default_factory=list)
+    seen: dict[AttemptId, Attempt] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.store = FusedStore(self.folder, self.fuse)
@@ -220,6 +221,10 @@ class Operator:
         """`after` seconds later, what a reconcile does; when the next one is due."""
         self.world.now += after
         live = self.engine.live.get(UID) or await self.open()
+        before, self.seen = self.seen, dict(self.driver.attempts(UID))
+        for attempt in before.keys() | self.seen.keys():
+            if before.get(attempt) != self.seen.get(attempt):
+                live.memory.note(attempt)
         wake_at = await self.engine.advance(live)
         self.written = status.written(live.plan, live.run, self.written, self.world.now)
         return wake_at

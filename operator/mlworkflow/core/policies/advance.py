@@ -26,17 +26,23 @@ def advance_steps(turn: Turn) -> None:
 
 def advance(turn: Turn, scope: Scope, at: str) -> None:
     """Topological order makes one pass enough: what a step waits for has been looked at before it."""
-    for name in scope.order:
-        node = turn.node(paths.child(at, name))
+    place = turn.scope(scope, at)
+
+    def node_at(position: int) -> Node:
+        return turn.node(paths.child(at, scope.order[position]))
+
+    for position in place.visits(turn.has_room):
+        node = node_at(position)
         task = turn.task(node.task)
         if task.is_finished:
             continue
         if task.phase is Phase.PENDING:
             may_start = is_ready if task.started_at is None else has_what_it_had
-            if may_start(turn, scope, node):
-                start(turn, node)
+            if may_start(turn, scope, node) and not start(turn, node) and not turn.task(node.task).is_finished:
+                turn.wait(node)
         carry_on(turn, node)
-    if turn.workflow.fail_fast:
+    turn.leave(place, node_at)
+    if turn.workflow.fail_fast and place.failed:
         stop_after_failure(turn, scope, at)
 
 
@@ -56,10 +62,13 @@ def carry_on(turn: Turn, node: Node) -> None:
             settle_group(turn, node, at)
         case Role.APPROVAL:
             ask(turn, node)
+            turn.look_again(node)
         case Role.NAMED:
             look_up(turn, node)
+            turn.look_again(node)
         case Role.PROMOTION:
             promote(turn, node)
+            turn.look_again(node)
 
 
 def stop_after_failure(turn: Turn, scope: Scope, at: str) -> None:

@@ -30,7 +30,7 @@ def ask(turn: Turn, node: Node) -> None:
     attempt, answer = turn.task(node.task).attempt, turn.workflow.approvals.get(node.task)
     if answer is None or answer.attempt != attempt:
         turn.say(node.task, question)
-        turn.blocked[node.task] = "approval"
+        turn.block(node, "approval")
     elif not answer.approved:
         said = f": {answer.comment}" if answer.comment else ""
         turn.finish(node.task, Phase.FAILED, Reason.REJECTED, f"rejected by {answer.by}{said}")
@@ -40,7 +40,7 @@ def ask(turn: Turn, node: Node) -> None:
         values = _values(body, answer)
         parameters = {**values, "approved": True, "by": answer.by, "comment": answer.comment}
         fingerprint = of_composed(turn.view, node)
-        turn.actions.append(Publish(node.step, node.task, attempt, parameters, fingerprint=fingerprint))
+        turn.ask(Publish(node.step, node.task, attempt, parameters, fingerprint=fingerprint))
 
 
 def _values(body: Approve, answer: Approval) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from mlworkflow.core.turn import Turn, shortened
 
 def judge(turn: Turn) -> None:
     """The end of the workflow's own steps is the end of the workflow, but for the steps of `onExit`."""
-    if turn.verdict is None and _have_ended(turn, turn.graph.main):
+    if turn.verdict is None and turn.has_ended(turn.graph.main):
         if failure := _failure(turn, turn.graph.main):
             turn.end(Phase.FAILED, Reason.STEP_FAILED, failure)
         else:
@@ -35,7 +35,7 @@ def stop_leftovers(turn: Turn) -> None:
     One that lingers will not leave by itself: it is stopped as soon as all is known of it.
     """
     asked = {(action.task, action.attempt) for action in turn.actions if isinstance(action, Stop)}
-    for key, attempt in turn.seen.attempts.items():
+    for key, attempt in turn.touched_attempts():
         if attempt.leaving or key in asked or (attempt.seen is Seen.ENDED and not attempt.lingering):
             continue
         task = turn.task(attempt.task)
@@ -45,7 +45,7 @@ def stop_leftovers(turn: Turn) -> None:
         if not (is_current and not is_known if attempt.lingering else is_current or is_known):
             node = turn.nodes.get(attempt.task)
             grace = shortened(node) if is_pruned and node else None
-            turn.actions.append(Stop(attempt.task, attempt.number, attempt.handle, grace))
+            turn.ask(Stop(attempt.task, attempt.number, attempt.handle, grace))
 
 
 def conclude(turn: Turn) -> Run:
@@ -56,7 +56,7 @@ def conclude(turn: Turn) -> Run:
     if verdict is None:
         phase = Phase.SUSPENDED if turn.workflow.suspend else Phase.RUNNING
         return Run(phase, "", turn.seen.waiting or _waits(turn), began, None, turn.tasks, None, run.rerun)
-    if not _have_ended(turn, turn.graph.exit):
+    if not turn.has_ended(turn.graph.exit):
         message = f"{verdict.phase}{': ' + verdict.message if verdict.message else ''}; the steps of onExit run"
         return Run(Phase.RUNNING, "", message, began, None, turn.tasks, verdict, run.rerun)
     phase, reason, message = verdict.phase, verdict.reason, verdict.message
@@ -65,10 +65,6 @@ def conclude(turn: Turn) -> Run:
         if phase is Phase.SUCCEEDED:
             phase, reason = Phase.FAILED, str(Reason.EXIT_FAILED)
     return Run(phase, reason, message, began, turn.now, turn.tasks, verdict, run.rerun)
-
-
-def _have_ended(turn: Turn, scope: Scope) -> bool:
-    return all(turn.task(name).is_finished for name in scope.order)
 
 
 def _failure(turn: Turn, scope: Scope) -> str:
@@ -83,6 +79,6 @@ def _waits(turn: Turn) -> str:
     """What the workflow waits for, where that is not its own steps."""
     if not turn.blocked:
         return ""
-    name, what = next(iter(turn.blocked.items()))
-    others = f" (and {len(turn.blocked) - 1} more tasks wait)" if len(turn.blocked) > 1 else ""
-    return f"step '{name}' waits for {what}{others}"
+    first, count = turn.blocked[0], sum(blocked.count for blocked in turn.blocked)
+    others = f" (and {count - 1} more tasks wait)" if count > 1 else ""
+    return f"step '{first.task}' waits for {first.what}{others}"

@@ -20,11 +20,11 @@ def accept_ends(turn: Turn) -> None:
         if attempt and attempt.seen is not Seen.ENDED:
             continue
         if key not in turn.seen.probed:
-            turn.actions.append(Probe(name, task.attempt, task.handle))
+            turn.ask(Probe(name, task.attempt, task.handle))
         elif attempt:
             _judge(turn, name, attempt, turn.seen.probed[key].tail)
         elif turn.seen.probed[key].exists:
-            turn.wake(turn.now + LOOK_AGAIN)
+            turn.wake(turn.now + LOOK_AGAIN, name)
         else:
             turn.lose(name, Reason.POD_LOST, f"{task.handle or name} vanished, and left no result")
 

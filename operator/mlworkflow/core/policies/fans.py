@@ -13,6 +13,7 @@ from mlworkflow.core.errors import ExpressionError
 from mlworkflow.core.expressions import as_text
 from mlworkflow.core.fingerprint import of_composed
 from mlworkflow.core.items import tolerated
+from mlworkflow.core.memory import Place
 from mlworkflow.core.names import Reason
 from mlworkflow.core.nodes import Node
 from mlworkflow.core.orders import check_sizes
@@ -24,30 +25,44 @@ from mlworkflow.core.turn import CarryOn, Turn
 
 def run_fan(turn: Turn, fan: Node, carry_on: CarryOn) -> None:
     """One turn of a step that runs an item at a time: start what may start, carry on what has not ended, and settle it."""
-    if (items := _items(turn, fan)) is None or _has_failed(turn, fan, items):
+    if (place := turn.memory.places.get(fan.task)) is None:
+        if (items := _items(turn, fan)) is None:
+            return
+        place = turn.memory.fan(fan.task, len(items), turn.tasks)
+    if _has_failed(turn, fan, place):
         return
-    is_asked, limit = is_asked_of_items(fan), fan.step.parallel or len(items)
-    tasks = [turn.task(paths.numbered(fan.task, index)) for index in range(len(items))]
-    under_way = sum(task.phase is Phase.RUNNING for task in tasks)
-    for index, task in enumerate(tasks):
+    is_asked, limit = is_asked_of_items(fan), fan.step.parallel or place.size
+
+    def node_at(index: int) -> Node:
+        return turn.node(paths.numbered(fan.task, index))
+
+    def can_start() -> bool:
+        return place.running < limit and (turn.has_room() or not node_at(0).is_unit)
+
+    for index in place.visits(can_start):
+        item = node_at(index)
+        task = turn.task(item.task)
         if task.is_finished:
             continue
-        item = turn.node(paths.numbered(fan.task, index))
         if task.phase is Phase.PENDING:
             if is_asked and task.started_at is None and not is_wanted(turn, item):
                 continue
-            if under_way < limit:
-                under_way += start(turn, item)
+            if place.running >= limit:
+                place.wait(index)
+            elif not start(turn, item) and not turn.task(item.task).is_finished:
+                turn.wait(item)
         carry_on(turn, item)
-    if not _has_failed(turn, fan, items):
-        _settle(turn, fan, items)
+    turn.leave(place, node_at, may_start=place.running < limit)
+    if not _has_failed(turn, fan, place):
+        _settle(turn, fan, place)
 
 
-def _settle(turn: Turn, fan: Node, items: list[Any]) -> None:
+def _settle(turn: Turn, fan: Node, place: Place) -> None:
     """Once every item has ended: their outputs become the step's, as lists and collections."""
-    tasks = [turn.task(paths.numbered(fan.task, index)) for index in range(len(items))]
-    if not all(task.is_finished for task in tasks):
+    if place.open:
         return
+    items = turn.view.items(fan)
+    tasks = [turn.task(paths.numbered(fan.task, index)) for index in range(len(items))]
     parameters = _lists(fan, tasks)
     try:
         check_sizes(parameters, "the list of outputs")
@@ -68,7 +83,7 @@ def _settle(turn: Turn, fan: Node, items: list[Any]) -> None:
         for name, output in fan.step.outputs.items()
         if output.is_artifact and (not output.optional or any(name in task.artifacts for task in tasks))
     }
-    turn.actions.append(
+    turn.ask(
         Publish(
             fan.step,
             fan.task,
@@ -108,21 +123,16 @@ def _items(turn: Turn, fan: Node) -> list[Any] | None:
     return items
 
 
-def _has_failed(turn: Turn, fan: Node, items: list[Any]) -> bool:
+def _has_failed(turn: Turn, fan: Node, place: Place) -> bool:
     """Fails the step, and stops its items, once more of them have failed than may."""
-    failed = [
-        index
-        for index in range(len(items))
-        if turn.task(paths.numbered(fan.task, index)).phase in (Phase.FAILED, Phase.CANCELLED)
-    ]
-    may = tolerated(fan.step.max_failed, len(items))
-    if len(failed) <= may:
+    failed, may = len(place.failed), tolerated(fan.step.max_failed, place.size)
+    if failed <= may:
         return False
-    first = turn.task(paths.numbered(fan.task, failed[0]))
-    what = as_text(items[failed[0]])[:100]
+    index = min(place.failed)
+    first = turn.task(paths.numbered(fan.task, index))
+    what = as_text(turn.view.items(fan)[index])[:100]
     message = (
-        f"{len(failed)} of {len(items)} items failed, {may} may; "
-        f"item {failed[0]} ({what}): {first.reason}: {first.message}"
+        f"{failed} of {place.size} items failed, {may} may; item {index} ({what}): {first.reason}: {first.message}"
     )
     turn.stop_task(fan.task, Phase.FAILED, Reason.ITEMS_FAILED, message)
     return True

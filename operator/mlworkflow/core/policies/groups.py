@@ -24,9 +24,9 @@ def settle_group(turn: Turn, group: Node, at: str) -> None:
     """A failure fails the group, which `retry` may try again; else it passes on what its outputs say."""
     if turn.task(group.task).phase is not Phase.RUNNING:
         return
-    tasks = {name: turn.task(paths.child(at, name)) for name in group.step.steps}
-    if not all(task.is_finished for task in tasks.values()):
+    if group.inner is None or not turn.has_ended(group.inner, at):
         return
+    tasks = {name: turn.task(paths.child(at, name)) for name in group.step.steps}
     nodes = {name: turn.node(paths.child(at, name)) for name in tasks}
     if failed := first_failure(nodes, tasks):
         turn.fail(group.task, Reason.STEP_FAILED, told(failed, tasks[failed]))
@@ -41,7 +41,7 @@ def settle_group(turn: Turn, group: Node, at: str) -> None:
     else:
         attempt, fingerprint = turn.task(group.task).attempt, of_composed(turn.view, group)
         params = {} if group.trial is None else turn.view.trial_params(group)
-        turn.actions.append(
+        turn.ask(
             Publish(
                 group.step, group.task, attempt, parameters, reuse=artifacts, params=params, fingerprint=fingerprint
             )

@@ -33,4 +33,4 @@ def look_up(turn: Turn, node: Node) -> None:
         return
     attempt, fingerprint = turn.task(node.task).attempt, of_composed(turn.view, node)
     step, is_optional = replace(node.step, body=body), bool(body.get("optional"))
-    turn.actions.append(LookUp(step, node.task, attempt, *parts, is_optional, fingerprint))
+    turn.ask(LookUp(step, node.task, attempt, *parts, is_optional, fingerprint))

@@ -42,7 +42,7 @@ def promote(turn: Turn, node: Node) -> None:
     attempt, fingerprint = turn.task(node.task).attempt, of_composed(turn.view, node)
     step = replace(node.step, body=evaluated)
     asked = Promote(step, node.task, attempt, body.model, body.alias, inputs, expect, body.message, body.dry_run, fingerprint)  # fmt: skip
-    turn.actions.append(asked)
+    turn.ask(asked)
 
 
 def _pinned(turn: Turn, reference: str) -> Task | None:

@@ -9,7 +9,7 @@ from mlworkflow.core.turn import Turn
 
 def accept_results(turn: Turn) -> None:
     """Success of any attempt ends its task, and so does that a trial was pruned; failure counts for the current attempt, or for one that the state has not heard of."""
-    for (name, number), result in sorted(turn.seen.results.items()):
+    for (name, number), result in turn.results():
         task, node = turn.task(name), turn.nodes.get(name)
         if number < task.since or node is None:
             continue
@@ -36,7 +36,7 @@ def adopt_attempts(turn: Turn) -> None:
 
     It says itself what the attempts before it cost, which whoever started it may have died before writing down.
     """
-    for (name, number), attempt in turn.seen.attempts.items():
+    for (name, number), attempt in turn.attempts():
         task = turn.task(name)
         if (
             not task.is_finished

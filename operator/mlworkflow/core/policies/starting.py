@@ -5,11 +5,12 @@ from __future__ import annotations
 from mlworkflow.core import orders
 from mlworkflow.core.actions import Start
 from mlworkflow.core.errors import ExpressionError
+from mlworkflow.core.memory import work
 from mlworkflow.core.names import Reason
 from mlworkflow.core.nodes import Node
 from mlworkflow.core.observation import Seen
 from mlworkflow.core.state import Phase, Task
-from mlworkflow.core.turn import Turn, work
+from mlworkflow.core.turn import Turn
 
 PATIENCE = 30.0
 """Seconds beyond its grace period that an attempt on its way out is waited for."""
@@ -19,11 +20,11 @@ def start(turn: Turn, node: Node) -> bool:
     """Start a task's next attempt unless it must wait. Whether it was started."""
     task = turn.task(node.task)
     if turn.now < task.not_before:
-        turn.wake(task.not_before)
+        turn.wake(task.not_before, node.task)
         return False
     if _is_leaving(turn, node, task):
         return False
-    if (turn.workflow.suspend and turn.verdict is None) or turn.seen.waiting:
+    if turn.is_halted:
         return False
     attempt = task.attempt + 1
     if not node.is_unit:
@@ -31,7 +32,7 @@ def start(turn: Turn, node: Node) -> bool:
             return False
         turn.start(node.task, attempt)
         return True
-    if not (_has_pod(turn, node) and _has_locks(turn, node)):
+    if not (turn.has_room() and _has_locks(turn, node)):
         return False
     try:
         order = orders.order(turn.view, node, attempt)
@@ -45,8 +46,8 @@ def start(turn: Turn, node: Node) -> bool:
         return False
     turn.start(node.task, attempt, fingerprint=order.fingerprint)
     turn.starts += 1
-    turn.wake(turn.now + node.step.pending_timeout)
-    turn.actions.append(Start(order))
+    turn.wake(turn.now + node.step.pending_timeout, node.task)
+    turn.ask(Start(order))
     return True
 
 
@@ -58,19 +59,7 @@ def _is_leaving(turn: Turn, node: Node, task: Task) -> bool:
     patience = task.not_before + node.step.grace + PATIENCE
     if turn.now >= patience:
         return False
-    turn.wake(patience)
-    return True
-
-
-def _has_pod(turn: Turn, node: Node) -> bool:
-    """Whether one more Pod may run: of this workflow, and of all of them."""
-    limit, room = turn.workflow.parallelism, turn.seen.room
-    if limit is not None and turn.pods >= limit:
-        return False
-    if room.pods is not None and turn.starts >= room.pods:
-        turn.wanted += 1
-        turn.blocked[node.task] = "room: as many Pods run as may run at once"
-        return False
+    turn.wake(patience, node.task)
     return True
 
 
@@ -82,7 +71,7 @@ def _has_locks(turn: Turn, node: Node) -> bool:
     for lock in wanted:
         if not turn.seen.room.is_known or _holders(turn, lock.name) >= lock.size:
             turn.locks.add(lock.name)
-            turn.blocked[node.task] = f"the lock '{lock.name}'"
+            turn.block(node, f"the lock '{lock.name}'")
             return False
     return True
 
@@ -90,9 +79,9 @@ def _has_locks(turn: Turn, node: Node) -> bool:
 def _is_first(turn: Turn, node: Node, fingerprint: str) -> bool:
     """Whether nobody does the same work at the moment, whose result could be taken; once somebody has done it, nobody waits any more."""
     name = work(fingerprint)
-    if not turn.seen.room.is_known or (_holders(turn, name) and fingerprint not in turn.done):
+    if not turn.seen.room.is_known or (_holders(turn, name) and fingerprint not in turn.memory.done):
         turn.locks.add(name)
-        turn.blocked[node.task] = "the result of a step that does the same work at the moment"
+        turn.block(node, "the result of a step that does the same work at the moment")
         return False
     return True
 

@@ -151,7 +151,7 @@ def _is_over(search: _Search) -> tuple[Reason, str] | None:
         until = began + seconds(study.trials.timeout)
         if turn.now >= until:
             return Reason.BUDGET_SPENT, f"trials.timeout: {study.trials.timeout} are over"
-        turn.wake(until)
+        turn.wake(until, search.node.task)
     return None
 
 
@@ -166,10 +166,13 @@ def _start(search: _Search, carry_on: CarryOn) -> None:
     under_way = sum(task.phase is Phase.RUNNING for task in trials.values())
     for number, task in trials.items():
         node = turn.node(search.name(number))
-        if task.phase is Phase.PENDING and under_way < int(search.study.trials.parallel) and start(turn, node):
-            under_way += 1
-            if search.is_grid:  # it keeps its point, whatever becomes of the space
-                turn.note_params(node.task, turn.view.trial_params(node))
+        if task.phase is Phase.PENDING and under_way < int(search.study.trials.parallel):
+            if start(turn, node):
+                under_way += 1
+                if search.is_grid:  # it keeps its point, whatever becomes of the space
+                    turn.note_params(node.task, turn.view.trial_params(node))
+            elif not turn.task(node.task).is_finished:
+                turn.wait(node)
         carry_on(turn, node)
 
 
@@ -187,7 +190,7 @@ def _judge(search: _Search) -> None:
     if asked:
         told = tuple(search.told(number, all_values=True) for number in trials)
         attempts = {number: trials[number].attempt for number in asked}
-        turn.actions.append(Judge(task, search.study, told, asked, attempts))
+        turn.ask(Judge(task, search.study, told, asked, attempts))
 
 
 def _choose(search: _Search, first: int) -> None:
@@ -202,7 +205,7 @@ def _choose(search: _Search, first: int) -> None:
         return
     told = tuple(search.told(number, all_values=False) for number in trials)
     names = {"params": turn.view.names(search.node)["params"]}
-    turn.actions.append(Choose(task, count, search.study, names, told))
+    turn.ask(Choose(task, count, search.study, names, told))
 
 
 def _tell(search: _Search, trials: Mapping[int, Task]) -> None:
@@ -258,7 +261,7 @@ def _settle(search: _Search, trials: Mapping[int, Task], why: str) -> None:
     if study.report:
         ended = history.Search(turn.workflow.name, node.step.name, began, turn.now, why.removeprefix(": "), best, front)
         files["study"] = history.document(study, tried, ended)
-    turn.actions.append(
+    turn.ask(
         Publish(
             node.step,
             node.task,

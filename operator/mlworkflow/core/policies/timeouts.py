@@ -13,7 +13,7 @@ from mlworkflow.core.turn import Turn
 def limit_workflow(turn: Turn) -> None:
     """`spec.timeout`: everything under way is stopped, the workflow fails."""
     limit = turn.workflow.timeout
-    if limit is None or turn.verdict or all(turn.task(name).is_finished for name in turn.graph.main.order):
+    if limit is None or turn.verdict or turn.has_ended(turn.graph.main):
         return
     began = turn.run.started_at if turn.run.started_at is not None else turn.now
     if turn.now < began + limit:
@@ -26,7 +26,7 @@ def limit_workflow(turn: Turn) -> None:
 
 def limit_exit(turn: Turn) -> None:
     """`onExit.timeout`, from the moment that the workflow's end was known."""
-    if turn.verdict is None or all(turn.task(name).is_finished for name in turn.graph.exit.order):
+    if turn.verdict is None or turn.has_ended(turn.graph.exit):
         return
     ends = turn.verdict.at + turn.workflow.exit_timeout
     if turn.now < ends:
@@ -45,7 +45,7 @@ def limit_steps(turn: Turn) -> None:
         if turn.task(node.task).is_finished:  # ended with what it is part of, just now
             continue
         if turn.now < task.started_at + limit:
-            turn.wake(task.started_at + limit)
+            turn.wake(task.started_at + limit, node.task)
             continue
         message = f"ran longer than its timeout of {human(limit)}"
         turn.stop_task(node.task, Phase.FAILED, Reason.DEADLINE_EXCEEDED, message)
@@ -58,7 +58,7 @@ def limit_attempts(turn: Turn) -> None:
         if limit is None or attempt is None or attempt.running_since is None:
             continue
         if turn.now < attempt.running_since + limit:
-            turn.wake(attempt.running_since + limit)
+            turn.wake(attempt.running_since + limit, node.task)
             continue
         turn.stop(node.task)
         message = f"attempt {task.attempt} ran longer than its timeout of {human(limit)}"
@@ -67,14 +67,14 @@ def limit_attempts(turn: Turn) -> None:
 
 def limit_pending(turn: Turn) -> None:
     """`pendingTimeout`: an attempt that never started fails with what it waited for."""
-    for (name, number), attempt in turn.seen.attempts.items():
-        task = turn.task(name)
-        if attempt.seen is not Seen.WAITING or task.phase is not Phase.RUNNING or task.attempt != number:
+    for node, task in turn.running():
+        name, attempt = node.task, turn.seen.attempts.get((node.task, task.attempt))
+        if attempt is None or attempt.seen is not Seen.WAITING:
             continue
-        limit = turn.node(name).step.pending_timeout
+        limit = node.step.pending_timeout
         began = attempt.created_at if attempt.waiting_since is None else attempt.waiting_since
         if turn.now < began + limit:
-            turn.wake(began + limit)
+            turn.wake(began + limit, name)
             continue
         turn.stop(name)
         cause = f": {attempt.message}" if attempt.message else ""
