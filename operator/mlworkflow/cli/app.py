@@ -15,8 +15,10 @@ from mlworkflow.cli import (
     caching,
     datasets,
     errors,
+    explain,
     file_commands,
     garbage,
+    init,
     models,
     run_commands,
     steering,
@@ -32,7 +34,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (file_commands.run, file_commands.lint, file_commands.submit):
+for command in (
+    init.init,
+    explain.explain,
+    explain.schema,
+    file_commands.run,
+    file_commands.lint,
+    file_commands.submit,
+):
     app.command()(command)
 app.command("list")(run_commands.list_)
 for command in (

@@ -6,9 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from mlworkflow.schema.files import stale, write
-
-CHECKOUT = Path(__file__).resolve().parents[3]
+from mlworkflow.schema.files import CHECKOUT, stale, write
 
 
 def main() -> int:

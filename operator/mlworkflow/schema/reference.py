@@ -15,7 +15,7 @@ _TITLES = {
     COMMON: "Common fields: `spec.steps[]`, `spec.defaults`",
     STATUS: "The state: `status`",
 }
-_BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+BOUNDS = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
 _INTRODUCTION = f"""\
 # Reference
 
@@ -92,7 +92,7 @@ def _cell(field: Schema) -> str:
     description = field.get("description", "")
     unsaid = any(f"`{value}`" not in description for value in field.get("enum", ()))
     values = f" One of {', '.join(f'`{value}`' for value in field['enum'])}." if unsaid else ""
-    bounds = [f"{word} {field[key]}" for key, word in _BOUNDS.items() if key in field]
+    bounds = [f"{word} {field[key]}" for key, word in BOUNDS.items() if key in field]
     limits = f" {', '.join(bounds).capitalize()}." if bounds else ""
     return f"{description}{values}{limits}".strip().replace("|", "\\|")
 
