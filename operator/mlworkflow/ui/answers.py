@@ -413,6 +413,7 @@ class Study(Answer, frozen=True):
     tasks: Annotated[list[str], "The task of each trial."]
     phase: list[TaskPhase]
     reason: Annotated[list[str], "Pruned, … or empty."]
+    message: Annotated[list[str], "Of those that failed, 300 characters at most; else empty."]
     started: list[Time]
     finished: list[Time]
     cached: list[bool]

@@ -490,6 +490,8 @@ export interface Study {
   phase: TaskPhase[];
   /** Pruned, … or empty. */
   reason: string[];
+  /** Of those that failed, 300 characters at most; else empty. */
+  message: string[];
   started: (number | null)[];
   finished: (number | null)[];
   cached: boolean[];
