@@ -9,6 +9,7 @@ TIERS ?= unit component cluster kind
 PYTEST_ARGS ?=
 
 -include tests/node/node.mk
+-include web/web.mk
 
 .PHONY: help
 help: ## List the targets
@@ -25,7 +26,7 @@ $(VENV)/.ready: $(VENV)/.installed
 	@touch $@
 
 .PHONY: setup
-setup: $(VENV)/.ready ## Install everything for development into .venv
+setup: $(VENV)/.ready web-if-node ## Install everything for development into .venv
 
 .PHONY: demo
 demo: $(VENV)/.installed ## Train, tune and evaluate a model on this machine, no cluster needed
@@ -38,9 +39,9 @@ demo: $(VENV)/.installed ## Train, tune and evaluate a model on this machine, no
 .PHONY: prepare
 prepare: $(VENV)/.ready ## Build what the test tiers need: servers, the node, its images, a kind node image
 	@for tier in $(TIERS); do case $$tier in \
-	  component) $(NODE) build minio registry && $(NODE) browser ;; \
-	  cluster) [ -n "$$KUBECONFIG" ] || { $(NODE) build && $(NODE) up > /dev/null && $(NODE) images; } ;; \
-	  kind) python3 tests/kind prepare ;; \
+	  component) $(MAKE) --no-print-directory web && $(NODE) build minio registry && $(NODE) browser ;; \
+	  cluster) [ -n "$$KUBECONFIG" ] || { $(MAKE) --no-print-directory web-if-node && $(NODE) build && $(NODE) up > /dev/null && $(NODE) images; } ;; \
+	  kind) $(MAKE) --no-print-directory web-if-node && python3 tests/kind prepare ;; \
 	esac || { echo "The tier '$$tier' cannot run here. Name fewer: make test TIERS='unit'" >&2; exit 2; }; done
 
 # The tests of one cluster follow each other; beside them, and while they wait, run the tests that need none.
@@ -68,11 +69,13 @@ lint: $(VENV)/.ready ## Check style, types and layers
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
 	$(RUN)/lint-imports
+	@[ -z "$(NPM)" ] || $(MAKE) --no-print-directory web-lint
 
 .PHONY: format
 format: $(VENV)/.ready ## Put the code into its canonical form
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
+	@[ -z "$(NPM)" ] || $(MAKE) --no-print-directory web-format
 
 .PHONY: crds
 crds: $(VENV)/.ready ## Write the CRD, its copies and the reference page from the model
@@ -80,4 +83,5 @@ crds: $(VENV)/.ready ## Write the CRD, its copies and the reference page from th
 
 .PHONY: clean
 clean: ## Remove what builds and tests left in the checkout
-	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .mlworkflow
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .mlworkflow \
+	  operator/mlworkflow/ui/static web/node_modules

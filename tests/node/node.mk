@@ -12,14 +12,14 @@ node-up: ## Start a real single-node Kubernetes from host processes; prints the 
 node-down: ## Stop that node and leave nothing behind
 	$(NODE) down
 
-images: ## Build our images and load them into the node, where something changed
+images: web-if-node ## Build our images and load them into the node, where something changed
 	$(NODE) images
 
 deploy: ## Install or upgrade the chart on the cluster that KUBECONFIG names
 	helm upgrade --install mlworkflow charts/mlworkflow --namespace mlworkflow-system --create-namespace --wait --timeout 5m \
 	  --set-string operator.podAnnotations.deployed="$$(date +%s)" $(HELM_ARGS)
 
-kind: ## Create a kind cluster, install everything, run the example (needs docker, kind, helm, kubectl)
+kind: web-if-node ## Create a kind cluster, install everything, run the example (needs docker, kind, helm, kubectl)
 	python3 tests/kind up
 
 kind-down: ## Delete that kind cluster

@@ -37,7 +37,9 @@ def test_the_operator_folder_is_no_package() -> None:
 def test_the_readme_names_only_targets_that_exist() -> None:
     known = set(
         re.findall(
-            r"^([a-z-]+):", (ROOT / "Makefile").read_text() + (ROOT / "tests/node/node.mk").read_text(), re.MULTILINE
+            r"^([a-z-]+):",
+            "".join((ROOT / name).read_text() for name in ("Makefile", "tests/node/node.mk", "web/web.mk")),
+            re.MULTILINE,
         )
     )
     named = set(re.findall(r"`?make ([a-z-]+)", (ROOT / "README.md").read_text()))
