@@ -8,9 +8,11 @@ any part of a token.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import jwt
@@ -28,6 +30,7 @@ _ALGORITHMS = ["RS256", "ES256", "ES384", "ES512"]  # what an API server signs w
 _LEEWAY = 5.0
 _REFRESH_AFTER = 10.0
 _KEYS_LIVE = 300.0
+_REMEMBERED = 4096  # tokens, at some hundreds of bytes each
 
 
 class Authenticator(Protocol):
@@ -68,8 +71,18 @@ class _KubernetesClaims(msgspec.Struct, frozen=True):
     pod: _Bound | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """What a token said whose signature and audience were right by a key; its times are checked each time."""
+
+    kid: str
+    key: jwt.PyJWK
+    claims: Mapping[str, Any]
+    holder: _KubernetesClaims
+
+
 class ClusterKeys:
-    """The keys that the cluster signs tokens with.
+    """The keys that the cluster signs tokens with. A step shows the same token again and again: its signature is verified once for each set of keys.
 
     `fetch` gets the JWKS document (``{"keys": […]}``). It is called for a key id that is not known, at most every 10
     seconds, and when the keys are 5 minutes old, so that a withdrawn key stops working.
@@ -86,14 +99,20 @@ class ClusterKeys:
         self._issuer = issuer
         self._clock = clock
         self._keys: dict[str, jwt.PyJWK] = {}
+        self._verified: dict[bytes, _Verified] = {}  # by the digest of audience and token, the oldest first
         self._tried = float("-inf")
         self._fetched = float("-inf")
         self._lock = asyncio.Lock()
 
     async def claims(self, token: str, audience: str) -> _KubernetesClaims:
         """What a token says of its holder, once its signature, audience and times have been checked."""
+        digest = hashlib.sha256(f"{audience} {token}".encode(errors="surrogateescape")).digest()
+        if (known := self._verified.get(digest)) and await self._key(known.kid) is known.key:
+            self._check_times(known.claims)
+            return known.holder
         try:
-            key = await self._key(str(jwt.get_unverified_header(token).get("kid", "")))
+            kid = str(jwt.get_unverified_header(token).get("kid", ""))
+            key = await self._key(kid)
             claims = jwt.decode(
                 token,
                 key,
@@ -106,9 +125,13 @@ class ClusterKeys:
             raise Unauthorized(f"the token is not valid: {type(error).__name__}") from None
         self._check_times(claims)
         try:
-            return msgspec.convert(claims.get("kubernetes.io"), _KubernetesClaims)
+            holder = msgspec.convert(claims.get("kubernetes.io"), _KubernetesClaims)
         except msgspec.ValidationError:
             raise Unauthorized("the token is no service-account token of a cluster") from None
+        self._verified[digest] = _Verified(kid, key, claims, holder)
+        if len(self._verified) > _REMEMBERED:
+            del self._verified[next(iter(self._verified))]
+        return holder
 
     def _check_times(self, claims: Mapping[str, Any]) -> None:
         now = self._clock()

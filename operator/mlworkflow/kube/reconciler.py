@@ -35,6 +35,8 @@ from mlworkflow.store.errors import StoreError
 RETRY_STORE = 5.0
 PAUSE = 0.1
 """Seconds between two writes of one status, unless it is the last: nobody reads faster, and a big one costs the API server more than a Pod."""
+CHEAP = 0.005
+"""Seconds that working out a status may take; one that takes longer is written so much less often."""
 Status: TypeAlias = Mapping[str, Any]
 
 
@@ -59,7 +61,7 @@ class Reconciler:
         self._wanted: dict[
             str, Callable[[Status], Status]
         ] = {}  # key → from the status that is, the one that should be
-        self._written_at: dict[str, float] = {}  # key → by the event loop's clock
+        self._next_write: dict[str, float] = {}  # key → not before, by the event loop's clock
         self._keeper = keeper
         self._webhooks = webhooks
         self._client = client
@@ -139,14 +141,17 @@ class Reconciler:
         resource = self._resources.get(key)
         if resource is None:
             return None
+        live, loop = self._engine.live.get(resource["metadata"]["uid"]), asyncio.get_running_loop()
         if wanted := self._wanted.get(key):
-            after, now = wanted(_status_of(resource)), asyncio.get_running_loop().time()
+            began, is_last = loop.time(), live is None or live.run.phase.is_finished
+            if (due := self._next_write.get(key, -math.inf)) > began and not is_last:
+                return due - began
+            after = wanted(_status_of(resource))
+            took = loop.time() - began
             if after != (resource.get("status") or {}):
-                if (due := self._written_at.get(key, -math.inf) + self._pause) > now and not is_finished(after):
-                    return due - now
                 if not await self._write(key, resource, after):
                     return None
-                self._written_at[key] = asyncio.get_running_loop().time()
+                self._next_write[key] = loop.time() + self._pause * max(1.0, took / CHEAP)
         live = self._engine.live.get(resource["metadata"]["uid"])
         if live and self._webhooks:
             self._webhooks.take(live)
@@ -174,7 +179,7 @@ class Reconciler:
         if self._is_over(resource, resource["status"]):
             self._engine.close(metadata["uid"])
             self._wanted.pop(key, None)
-            self._written_at.pop(key, None)
+            self._next_write.pop(key, None)
         if self._keeper:
             self._keeper.take(resource)
             if self._keeper.is_busy(metadata["uid"]):
@@ -271,7 +276,7 @@ class Reconciler:
     def _forget(self, key: str, uid: str) -> None:
         if self._keys.pop(uid, None):
             self._wanted.pop(key, None)
-            self._written_at.pop(key, None)
+            self._next_write.pop(key, None)
         self._engine.close(uid)
         self._cleanup.forget(uid)
         if self._webhooks:

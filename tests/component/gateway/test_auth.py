@@ -95,6 +95,28 @@ async def test_a_key_that_was_withdrawn_stops_working(keys: ClusterKeys, cluster
         await PodTokens(keys).authenticate(token())
 
 
+async def test_a_token_that_was_good_is_good_for_its_audience_its_time_and_its_key_alone(
+    keys: ClusterKeys, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verified: list[str] = []
+    decode = jwt.decode
+    monkeypatch.setattr(
+        jwt, "decode", lambda text, *args, **options: verified.append(text) or decode(text, *args, **options)
+    )
+    for _ in range(3):
+        assert (await keys.claims(token(), "mlworkflow")).namespace == "ml"
+    assert verified == [token()], "its signature is verified once"
+    with pytest.raises(Unauthorized, match="InvalidAudienceError"):
+        await keys.claims(token(), "mlworkflow-read")
+    with pytest.raises(Unauthorized):
+        await keys.claims(token()[:-4] + "AAAA", "mlworkflow")
+    cluster.now += 301
+    assert (await keys.claims(token(exp=NOW + 7200), "mlworkflow")).namespace == "ml"
+    cluster.now = NOW + 3700
+    with pytest.raises(Unauthorized, match="expired"):
+        await keys.claims(token(), "mlworkflow")
+
+
 async def test_keys_that_cannot_be_had(keys: ClusterKeys, cluster: Cluster) -> None:
     cluster.broken = True
     with pytest.raises(NotReady):

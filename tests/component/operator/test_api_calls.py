@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from builders import a_workflow
 from mlworkflow.core.observation import Result
@@ -31,12 +32,14 @@ class Server:
     def __init__(self, resource: dict[str, Any]) -> None:
         self.versions = itertools.count(10)
         self.calls: Counter[str] = Counter()
+        self.sent: Counter[str] = Counter()  # bytes
         self.pods: dict[str, dict[str, Any]] = {}
         self.resource = {**resource, "metadata": {**resource["metadata"], "resourceVersion": "1"}}
         self.refuse: list[Exception] = []
 
     async def create(self, path: str, pod: dict[str, Any]) -> dict[str, Any]:
         self.calls["create"] += 1
+        self.sent["create"] += len(orjson.dumps(pod))
         name = pod["metadata"]["name"]
         if self.refuse:
             raise self.refuse.pop(0)
@@ -59,6 +62,7 @@ class Server:
 
     async def patch_status(self, path: str, patch: dict[str, Any]) -> str:
         self.calls["patch"] += 1
+        self.sent["patch"] += len(orjson.dumps(patch))
         if patch["metadata"]["resourceVersion"] != self.resource["metadata"]["resourceVersion"]:
             raise Conflict(409, "Conflict", "it has changed")
         status = {**self.resource.get("status", {}), **patch["status"]}
@@ -150,6 +154,17 @@ async def test_a_fan_out_costs_hardly_more_than_its_creates(tmp_path: Path) -> N
     server = a_fan(50)
     assert (await run_to_the_end(Operator(server, tmp_path)))["phase"] == "Succeeded"
     assert server.calls == {"create": 50, "patch": 2}, "1.04 writes a step"
+
+
+@pytest.mark.parametrize(
+    ("server", "create", "patch"),
+    [(a_chain(20), 1740, 2150), (a_fan(50), 1740, 290)],
+    ids=["a chain of 20", "a fan-out of 50"],
+)
+async def test_bytes_that_are_sent_for_a_step(server: Server, create: int, patch: int, tmp_path: Path) -> None:
+    await run_to_the_end(Operator(server, tmp_path))
+    assert server.sent["create"] / len(server.pods) <= create
+    assert server.sent["patch"] / len(server.pods) <= patch
 
 
 async def test_a_conflict_is_answered_by_another_look(tmp_path: Path) -> None:
