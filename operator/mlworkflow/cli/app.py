@@ -20,6 +20,7 @@ from mlworkflow.cli import (
     garbage,
     init,
     models,
+    page,
     run_commands,
     steering,
     tracing,
@@ -63,6 +64,7 @@ for command in (
     trust.public_key,
     run_commands.delete,
     garbage.gc,
+    page.ui,
 ):
     app.command()(command)
 app.add_typer(datasets.app, name="dataset")

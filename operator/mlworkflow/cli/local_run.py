@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from mlworkflow.cli.live import View
-from mlworkflow.core.errors import SpecError
 from mlworkflow.local.home import Home
 from mlworkflow.local.runner import LocalRunner
-from mlworkflow.runs.errors import RunsError
+from mlworkflow.runs.going_on import taken_up
 from mlworkflow.runs.run import Run
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -53,17 +52,7 @@ async def go_on_locally(
     home: Path, run_id: str, patch: Mapping[str, Any], view: View
 ) -> tuple[Run, signal.Signals | None]:
     """As `run_locally`, for a run that is there already, with a patch of its spec. Raises SpecError, RunsError."""
-    kept = Home(home)
-    found = kept.run(run_id)
-    lock = kept.reclaim(found) if found else None
-    current = kept.run(run_id)  # as it is now that nobody else has it
-    if lock is None or current is None:
-        raise RunsError(f"{run_id} has just been taken up or deleted by somebody else", "look: mlwf list --local")
-    try:
-        runner = LocalRunner.again(kept, current, lock, patch, lambda run: view.show(Run(run.id, run.resource)))
-    except SpecError:
-        kept.release(current, lock)
-        raise
+    runner = taken_up(Home(home), run_id, patch, lambda run: view.show(Run(run.id, run.resource)))
     return await _executed(runner, view)
 
 

@@ -68,8 +68,25 @@ class Home:
 
     def run(self, name: str) -> LocalRun | None:
         """The run by its id (``digits.2``) or its uid, or the last run of a workflow (``digits``)."""
-        matching = [run for run in self._read() if name in (run.id, run.name, run.uid)]
+        called = [(own, number) for own, number in self.ids() if name in (f"{own}.{number}", own)]
+        if called and (run := self.read(*max(called, key=lambda each: each[1]))):
+            return run  # without a look into thousands of others
+        matching = [run for run in self._read() if name == run.uid]
         return max(matching, key=lambda run: run.number, default=None)
+
+    def ids(self) -> Iterator[tuple[str, int]]:
+        """The name and number of every run, from its file's name alone."""
+        for path in (self.root / "runs").glob("*.json"):
+            if match := _RUN.fullmatch(path.name):
+                yield match["name"], int(match["number"])
+
+    def read(self, name: str, number: int) -> LocalRun | None:
+        """One run; None where it has just been deleted."""
+        try:
+            text = (self.root / "runs" / f"{name}.{number}.json").read_text()
+        except FileNotFoundError:
+            return None
+        return LocalRun(name, number, json.loads(text))
 
     def called(self, namespace: str, name: str) -> list[str]:
         """The uids of the runs with an id or a name, the newest first."""
@@ -177,6 +194,6 @@ class Home:
         return self.root / "runs" / f".{name}.{number}.lock"
 
     def _read(self) -> Iterator[LocalRun]:
-        for path in (self.root / "runs").glob("*.json"):
-            if match := _RUN.fullmatch(path.name):
-                yield LocalRun(match["name"], int(match["number"]), json.loads(path.read_text()))
+        for name, number in self.ids():
+            if run := self.read(name, number):
+                yield run

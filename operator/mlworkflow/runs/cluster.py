@@ -29,7 +29,7 @@ from mlworkflow.kube.errors import (
     Unavailable,
 )
 from mlworkflow.kube.paths import MLWORKFLOWS, PODS
-from mlworkflow.runs.errors import NoSuchRun, Refused, Removed, RunsError, Usage
+from mlworkflow.runs.errors import NoSuchRun, NotAllowed, Refused, Removed, RunsError, Unknown, Usage
 from mlworkflow.runs.lineage.book import Act
 from mlworkflow.runs.places import Place
 from mlworkflow.runs.reader import Reader, is_out_of_reach
@@ -44,12 +44,19 @@ _REVIEWS = paths.Resource("authentication.k8s.io", "v1", "selfsubjectreviews")
 @asynccontextmanager
 async def connected(place: Place, flags: str) -> AsyncIterator[ClusterRuns]:
     """The workflows of the cluster that a place names. Raises RunsError."""
+    async with client_at(place) as client:
+        yield ClusterRuns(client, place.namespace, flags, place.operator_namespace)
+
+
+@asynccontextmanager
+async def client_at(place: Place) -> AsyncIterator[KubeClient]:
+    """A client of the cluster that a place names. Raises RunsError."""
     try:
         config = load_config(kubeconfig=place.kubeconfig, context=place.context)
     except ConfigError as error:
         raise Usage(str(error), "name a kubeconfig with --kubeconfig or KUBECONFIG, or use --local") from None
     async with KubeClient(config, backoff=_PATIENCE) as client:
-        yield ClusterRuns(client, place.namespace, flags, place.operator_namespace)
+        yield client
 
 
 class ClusterRuns:
@@ -72,7 +79,7 @@ class ClusterRuns:
             raise Usage(f"the file says namespace {asked}, and -n says {self._given}")
         namespace = asked or self.namespace
         body = {**resource, "metadata": {**metadata, "namespace": namespace}}
-        with _translated(self._client.config.server):
+        with translated(self._client.config.server):
             try:
                 return _run(await self._client.create(MLWORKFLOWS.path(namespace), body))
             except AlreadyExists:
@@ -84,14 +91,14 @@ class ClusterRuns:
 
     async def list(self, everywhere: bool = False) -> list[Run]:
         found: list[Run] = []
-        with _translated(self._client.config.server):
+        with translated(self._client.config.server):
             async for page in self._client.pages(MLWORKFLOWS.path(None if everywhere else self.namespace)):
                 # items of a list have no kind of their own
                 found += [_run({"apiVersion": names.API_VERSION, "kind": names.KIND, **item}) for item in page["items"]]
         return sorted(found, key=lambda run: run.resource["metadata"].get("creationTimestamp") or "")
 
     async def get(self, name: str) -> Run:
-        with _translated(self._client.config.server):
+        with translated(self._client.config.server):
             try:
                 return _run(await self._client.get(self._path(name)))
             except NotFound as error:
@@ -118,7 +125,7 @@ class ClusterRuns:
 
     async def _lines(self, name: str) -> Sequence[Line]:
         query = {"name": name} if name else None
-        with _translated(self._client.config.server):
+        with translated(self._client.config.server):
             try:
                 return [Line(**line) for line in (await self._reader.json("archive", query))["runs"]]
             except NotFound:
@@ -182,7 +189,7 @@ class ClusterRuns:
         return await self._kept("left", run, task, attempt) or {}
 
     async def _kept(self, noun: str, run: Run, task: str, attempt: int) -> Mapping[str, Any] | None:
-        with _translated(self._client.config.server):
+        with translated(self._client.config.server):
             try:
                 query: dict[str, str | int] = {"task": task, "attempt": attempt}
                 return dict(await self._reader.json(f"runs/{run.uid}/{noun}", query))
@@ -190,13 +197,13 @@ class ClusterRuns:
                 return None
 
     async def attempts(self, run: Run) -> Sequence[AttemptId]:
-        with _translated(self._client.config.server):
+        with translated(self._client.config.server):
             found = await self._reader.json(f"runs/{run.uid}")
         return [(str(record["task"]), int(record["attempt"])) for record in found["records"]]
 
     async def acts(self) -> AsyncGenerator[Act, None]:
         rest = b""
-        with _translated(self._client.config.server):
+        with translated(self._client.config.server):
             try:
                 async with aclosing(self._reader.stream("records")) as pieces:
                     async for piece in pieces:
@@ -219,14 +226,14 @@ class ClusterRuns:
         return await self._bytes(f"runs/{run.uid}/signature", query)
 
     async def public_keys(self) -> str:
-        with _translated(self._client.config.server):
+        with translated(self._client.config.server):
             try:
                 return str((await self._reader.json("keys"))["keys"])
             except NotFound:
                 raise Refused("the operator signs nothing", "it is too old, or has no key: docs/install.md") from None
 
     async def _bytes(self, path: str, query: Mapping[str, str | int] | None = None) -> bytes | None:
-        with _translated(self._client.config.server):
+        with translated(self._client.config.server):
             try:
                 async with aclosing(self._reader.stream(path, query)) as pieces:
                     return b"".join([piece async for piece in pieces])
@@ -234,7 +241,7 @@ class ClusterRuns:
                 return None
 
     async def artifact(self, run: Run, digest: str) -> AsyncGenerator[bytes, None]:
-        with _translated(self._client.config.server):
+        with translated(self._client.config.server):
             try:
                 async with aclosing(self._reader.stream(f"artifacts/{digest}")) as pieces:
                     async for piece in pieces:
@@ -245,7 +252,7 @@ class ClusterRuns:
     async def live_log(self, run: Run, task: str, attempt: int, follow: bool) -> AsyncGenerator[bytes, None]:
         pod = names.pod_name(str(run.resource["metadata"]["name"]), run.uid, task, attempt)
         path, query = PODS.path(run.namespace, pod, "log"), log_params(MAIN, follow=follow)
-        with _translated(self._client.config.server):
+        with translated(self._client.config.server):
             while True:
                 try:
                     async with aclosing(self._client.stream(path, query)) as pieces:
@@ -265,7 +272,7 @@ class ClusterRuns:
 
     async def change(self, run: Run, spec: Mapping[str, Any]) -> None:
         must_exist(run)
-        with _translated(self._client.config.server):
+        with translated(self._client.config.server):
             await self._client.merge_patch(MLWORKFLOWS.path(run.namespace, run.id), {"spec": dict(spec)})
 
     async def is_idle(self, run: Run) -> bool:
@@ -273,7 +280,7 @@ class ClusterRuns:
 
     async def whoami(self) -> str:
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview", "metadata": {}}
-        with _translated(self._client.config.server):
+        with translated(self._client.config.server):
             try:
                 review = await self._client.create(_REVIEWS.path(), body)
             except NotFound:
@@ -285,12 +292,12 @@ class ClusterRuns:
 
     async def delete(self, run: Run) -> None:
         must_exist(run)
-        with _translated(self._client.config.server):
+        with translated(self._client.config.server):
             path = MLWORKFLOWS.path(run.namespace, run.id)
             await self._client.delete(path, uid=run.uid, propagation="Background")
 
     async def purge(self, run: Run) -> None:
-        with _translated(self._client.config.server):
+        with translated(self._client.config.server):
             await self._reader.delete(f"runs/{run.uid}")
 
     async def garbage(self, *, dry_run: bool, grace: float | None) -> Mapping[str, Any]:
@@ -299,14 +306,14 @@ class ClusterRuns:
                 "in a cluster the operator collects garbage by itself, as its installation says",
                 f"what it would remove now is told by: mlwf gc --dry-run{self.flags}",
             )
-        with _translated(self._client.config.server):
+        with translated(self._client.config.server):
             try:
                 return dict(await self._reader.json("garbage"))
             except NotFound:
                 raise RunsError("this operator collects no garbage", "its chart says gc.enabled: false") from None
 
     async def datasets(self, name: str | None = None) -> Sequence[Mapping[str, Any]]:
-        with _translated(self._client.config.server):
+        with translated(self._client.config.server):
             if name is None:
                 return list((await self._reader.json("datasets"))["datasets"])
             try:
@@ -331,11 +338,11 @@ class ClusterRuns:
             return dict(await self._reader.put(at, io.BytesIO(added)))
 
     async def models(self) -> Sequence[Mapping[str, Any]]:
-        with _translated(self._client.config.server):
+        with translated(self._client.config.server):
             return list((await self._reader.json("models"))["models"])
 
     async def model(self, name: str) -> Mapping[str, Any] | None:
-        with _translated(self._client.config.server):
+        with translated(self._client.config.server):
             try:
                 return dict(await self._reader.json(f"models/{quote(name, safe='')}"))
             except NotFound:
@@ -358,7 +365,8 @@ def _run(resource: Resource) -> Run:
 
 
 @contextmanager
-def _translated(server: str) -> Iterator[None]:
+def translated(server: str) -> Iterator[None]:
+    """What the API server refuses, as RunsError."""
     try:
         yield
     except ApiError as error:
@@ -367,12 +375,12 @@ def _translated(server: str) -> Iterator[None]:
 
 @contextmanager
 def _writing(server: str) -> Iterator[None]:
-    """As `_translated`, where something is added by way of the gateway."""
-    with _translated(server):
+    """As `translated`, where something is added by way of the gateway."""
+    with translated(server):
         try:
             yield
         except Forbidden as error:
-            raise Refused(
+            raise NotAllowed(
                 f"not allowed: {error.message}",
                 "needed: the role …-dataset-writer in the operator's namespace (docs/cli.md)",
             ) from None
@@ -382,14 +390,14 @@ def _refusal(error: ApiError, server: str) -> RunsError:
     """The server's own words, and what to do."""
     match error:
         case Unauthorized():
-            return Refused(f"{server} does not know you: {error.message}", "log in again, as for kubectl")
+            return Unknown(f"{server} does not know you: {error.message}", "log in again, as for kubectl")
         case Forbidden() if "denied the request" in error.message or "denied request" in error.message:
             return Refused(
                 error.message,
                 "a policy of the cluster refuses it: what it asks for is above; who you are is told by: kubectl auth whoami",
             )
         case Forbidden():
-            return Refused(
+            return NotAllowed(
                 f"not allowed: {error.message}", "ask for the role mlworkflow-view or mlworkflow-edit (docs/install.md)"
             )
         case NotFound() if not error.details.get("name"):

@@ -20,6 +20,8 @@ from mlworkflow.core import names
 from mlworkflow.runs.errors import RunsError, Usage
 
 STDIN = "-"
+MOST = 2_000_000
+"""Values of a document, its aliases written out."""
 _TAG = "tag:yaml.org,2002:"
 _INT = re.compile(r"^[-+]?(0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|0|[1-9][0-9_]*)$")
 _FLOAT = re.compile(
@@ -74,12 +76,20 @@ def read(source: str) -> list[Document]:
     """The documents of a file (``-``: standard input), empty ones left out. Raises BadFile, OSError."""
     try:
         text = sys.stdin.read() if source == STDIN else Path(source).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadFile(f"{source}: not YAML: {error}") from None
+    return parsed(text, source)
+
+
+def parsed(text: str, source: str) -> list[Document]:
+    """The documents of a text that is called `source`. Raises BadFile."""
+    try:
         return list(_documents(text, source))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f":{mark.line + 1}" if mark else ""
         raise BadFile(f"{source}{where}: not YAML: {error.problem or error.context}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.YAMLError as error:
         raise BadFile(f"{source}: not YAML: {' '.join(str(error).split())}") from None
     except RecursionError:
         raise BadFile(f"{source}: nested too deeply, or an alias within its own anchor") from None
@@ -98,6 +108,8 @@ def _documents(text: str, source: str) -> Iterator[Document]:
     try:
         while loader.check_node():
             node = loader.get_node()
+            if _expanded(node) > MOST:
+                raise BadFile(f"{source}: its aliases stand for more than {MOST} values")
             duplicates = tuple(_duplicates(node))  # before merging, after which a key may be there twice
             value = _plain(loader.construct_document(node), source, "")
             if value is None:
@@ -107,6 +119,22 @@ def _documents(text: str, source: str) -> Iterator[Document]:
             yield Document(source, value, node, duplicates)
     finally:
         loader.dispose()
+
+
+def _expanded(root: yaml.Node) -> int:
+    """How many values a node stands for with its aliases written out, of which a short text can make billions."""
+    counts: dict[int, int] = {}
+
+    def count(node: yaml.Node) -> int:
+        if id(node) not in counts:
+            counts[id(node)] = 1  # within itself: the loader refuses that
+            inner = node.value if isinstance(node, yaml.SequenceNode) else []
+            if isinstance(node, yaml.MappingNode):
+                inner = [each for pair in node.value for each in pair]
+            counts[id(node)] = 1 + sum(map(count, inner))
+        return counts[id(node)]
+
+    return count(root)
 
 
 def _plain(value: Any, source: str, path: str) -> Any:

@@ -5,6 +5,8 @@ RunsError                 it was tried, and did not work
 ├── NoSuchRun             there is no workflow of this name
 ├── Removed               the store does not have it any more
 └── Refused               the cluster or the store said no, in its own words
+    ├── NotAllowed        … because of who asks
+    └── Unknown           … because it does not know who asks (any more)
 """
 
 from __future__ import annotations
@@ -38,3 +40,11 @@ class Removed(RunsError):
 
 class Refused(RunsError):
     """Somebody else's refusal."""
+
+
+class NotAllowed(Refused):
+    """Whoever asks has no right to it."""
+
+
+class Unknown(Refused):
+    """Whoever asks is not known, or not any more."""

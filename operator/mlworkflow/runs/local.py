@@ -54,6 +54,12 @@ class LocalRuns:
             return gone
         return self._shown(self._find(name))
 
+    def read(self, name: str) -> Run | None:
+        """One run by its id, as `get` gives it; None where it has just been deleted."""
+        own, _, number = name.rpartition(".")
+        found = self._home.read(own, int(number))
+        return None if found is None else self._shown(found)
+
     def _gone(self, name: str) -> Run | None:
         """A run that was deleted, by what it was called, the last of a workflow, or by its uid."""
         import msgspec

@@ -6,6 +6,7 @@ The gateway wants a token of the namespace that is read, with the audience `mlwo
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any, BinaryIO
@@ -13,7 +14,7 @@ from typing import Any, BinaryIO
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.errors import ApiError, Forbidden, NotFound
 from mlworkflow.kube.paths import Resource
-from mlworkflow.runs.errors import RunsError
+from mlworkflow.runs.errors import NotAllowed, RunsError
 
 AUDIENCE = "mlworkflow"
 HEADER = "X-Mlworkflow-Token"
@@ -21,6 +22,8 @@ SERVICES = Resource("", "v1", "services")
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
 PART_OF = "app.kubernetes.io/part-of=mlworkflow"
 FALLBACK = "mlworkflow-system"
+LIFETIME = 600
+"""Seconds that a token is good for; half of them it is used."""
 _SUFFIX = "-gateway"
 
 
@@ -32,7 +35,7 @@ class Reader:
         self._namespace = namespace
         self._operator_namespace = operator_namespace
         self._gateway = ""
-        self._tokens: dict[str, str] = {}
+        self._tokens: dict[str, tuple[str, float]] = {}
 
     async def json(self, path: str, params: Mapping[str, str | int] | None = None) -> Any:
         """A small answer. Raises NotFound where there is nothing, ApiError."""
@@ -61,21 +64,23 @@ class Reader:
 
     async def _token(self, verb: str) -> dict[str, str]:
         """The header with a token for what is to be done: to read, to write or to purge."""
-        if verb not in self._tokens:
-            self._tokens[verb] = await self._make_token(verb)
-        return {HEADER: self._tokens[verb]}
+        token, until = self._tokens.get(verb, ("", 0.0))
+        if time.monotonic() >= until:
+            token, until = await self._make_token(verb), time.monotonic() + LIFETIME / 2
+            self._tokens[verb] = token, until
+        return {HEADER: token}
 
     async def _make_token(self, verb: str) -> str:
         request = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",
             "metadata": {},
-            "spec": {"audiences": [f"{AUDIENCE}-{verb}"], "expirationSeconds": 600},
+            "spec": {"audiences": [f"{AUDIENCE}-{verb}"], "expirationSeconds": LIFETIME},
         }
         try:
             made = await self._client.create(SERVICE_ACCOUNTS.path(self._namespace, "default", "token"), request)
         except Forbidden:
-            raise RunsError(
+            raise NotAllowed(
                 f"you may not {verb} artifacts of the namespace {self._namespace}",
                 f"needed: create on serviceaccounts/token in {self._namespace} (docs/cli.md)",
             ) from None

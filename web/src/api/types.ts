@@ -21,7 +21,7 @@
  *     ``name``, ``-name``, ``duration``, ``-duration``; limit: up to 500, 100 by default
  * GET /runs/events?namespace=&phase=&text=&sort=&limit= → events: `runs` RunsPage (the first page, when it changed; at once to begin with), `problem` Problem
  * GET /run?namespace=&run= → RunAnswer
- * GET /run/events?namespace=&run= → events: `state` RunState (at once everything, then what changed), `gone` Problem, `problem` Problem. It ends when the run has ended.
+ * GET /run/events?namespace=&run= → events: `state` RunState (at once everything, then what changed), `gone` Problem, `problem` Problem. It stays open when the run has ended: it may be retried.
  * GET /run/tasks?namespace=&run=&node=&below=&phase=&text=&cursor=&limit= → TasksPage
  *     node: all tasks at that place (items, trials, attempts of groups); below: the direct parts of a task; neither: all tasks
  * GET /run/timeline?namespace=&run= → Timeline
@@ -577,6 +577,8 @@ export interface TablePreview {
   /** Rows of the table; statistics are of `looked_at` of them. */
   total: number;
   lookedAt: number;
+  /** Columns beyond the first 200. */
+  leftOut: number;
   /** parquet, csv, arrow. */
   format: string;
 }
