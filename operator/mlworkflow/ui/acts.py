@@ -32,6 +32,7 @@ async def retry(look: Look, asked: Retry) -> Done:
         raise Usage(
             f"{run.id} has succeeded, and nothing has changed", "name a step to run again, or change a parameter"
         )
+    await look.site.settled(run)
     await look.site.go_on(run, patch)
     return _done(run, "goes on")
 
@@ -52,6 +53,7 @@ async def delete(look: Look, asked: Which) -> Done:
     run = await look.run(asked.namespace, asked.run)
     if not run.phase.is_finished:
         raise RunsError(f"{run.id} is {run.phase}: it cannot be deleted", "stop it first")
+    await look.site.settled(run)
     await look.site.runs(asked.namespace).delete(run)
     return _done(run, "was deleted; its record is kept")
 

@@ -174,6 +174,9 @@ class ClusterSite:
         run = await self._of(namespace).submit(resource)
         return run.namespace, run.id
 
+    async def settled(self, run: Run) -> None:
+        """Nobody holds it."""
+
     async def go_on(self, run: Run, patch: Mapping[str, Any]) -> None:
         await self._of(run.namespace).change(run, patch)
 

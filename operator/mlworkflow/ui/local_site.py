@@ -22,6 +22,8 @@ from mlworkflow.ui.site import VERBS, Batch, Mode
 
 LOOK = 0.3
 """Seconds between looks at the folder; one that nothing has happened in costs one call of the system."""
+SETTLING = 100
+"""Tenths of a second."""
 BATCH = 100
 """Files that are read before somebody else gets a turn."""
 Mark = tuple[int, int, int]
@@ -82,6 +84,15 @@ class LocalSite:
 
     async def submit(self, resource: Resource) -> tuple[str, str]:
         return self.namespace, await launched(self.home.root, {"resource": resource})
+
+    async def settled(self, run: Run) -> None:
+        """Its process signs it when it has ended."""
+        own, _, number = run.id.rpartition(".")
+        held = LocalRun(own, int(number), {})
+        for _ in range(SETTLING):
+            if not run.phase.is_finished or not self.home.is_under_way(held):
+                return
+            await asyncio.sleep(0.1)
 
     async def go_on(self, run: Run, patch: Mapping[str, Any]) -> None:
         if await self._runs.is_idle(run):

@@ -59,5 +59,8 @@ class Site(Protocol):
     async def submit(self, resource: Resource) -> tuple[str, str]:
         """Start a workflow; the namespace and id of the run."""
 
+    async def settled(self, run: Run) -> None:
+        """Return when whoever carried out a run that has ended has let it go, or does not within a while."""
+
     async def go_on(self, run: Run, patch: Mapping[str, Any]) -> None:
         """Have a run go on with a patch of its spec, also one that has ended."""

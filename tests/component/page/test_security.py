@@ -36,7 +36,12 @@ def test_only_who_has_the_address_gets_in(page: Page) -> None:
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(f"{page.origin}/api/v1/session", timeout=60)
     wrong = urllib.request.urlopen(f"{page.origin}/api/v1/sign-in", timeout=60)
-    assert json.load(wrong) == {"isNeeded": True, "ways": ["link"], "provider": "", "hint": "open the address that mlwf ui has printed; it ends with ?token=…"}
+    assert json.load(wrong) == {
+        "isNeeded": True,
+        "ways": ["link"],
+        "provider": "",
+        "hint": "open the address that mlwf ui has printed; it ends with ?token=…",
+    }
     assert page.fetch("/api/v1/sign-in").json["isNeeded"] is False
 
 
