@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.perf import artifacts, local, node, simulated
-from tests.perf.table import Line, report
+from tests.perf.table import Line, documented, report
 
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/performance.md"
 PARTS: dict[str, Callable[[], list[Line]]] = {
     "node": node.main,
     "simulated": simulated.main,
@@ -22,14 +24,18 @@ def main() -> int:
     """The exit code."""
     options = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[2].strip())
     options.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all if none is named")
-    chosen = options.parse_args().parts or list(PARTS)
+    options.add_argument("--document", action="store_true", help="write the table into docs/performance.md too")
+    given = options.parse_args()
+    chosen = given.parts or list(PARTS)
     if unknown := set(chosen) - set(PARTS):
         options.error(f"there is no part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
     found: list[Line] = []
     for name in chosen:
         print(name, flush=True)
         found += PARTS[name]()
-    return 0 if report(found, Path(__file__).parents[2] / "build/perf.json", parts=chosen) else 1
+    if given.document:
+        PAGE.write_text(documented(found, PAGE.read_text()))
+    return 0 if report(found, ROOT / "build/perf.json", parts=chosen) else 1
 
 
 if __name__ == "__main__":

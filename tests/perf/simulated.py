@@ -6,10 +6,12 @@ Ours and theirs alternate, medians count. Both sorts of Pods are the same, run o
 from __future__ import annotations
 
 import asyncio
+import statistics
 import subprocess
 import tempfile
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from mlworkflow.kube.config import load_config
 from mlworkflow.kube.paths import MLWORKFLOWS, NAMESPACES, PODS
 from node import api
 
-from tests.perf import operator_process, pods, workflows
+from tests.perf import counts, operator_process, pods, workflows
 from tests.perf.agents import Agents
 from tests.perf.rounds import alternated
 from tests.perf.table import Line, compared, measured
@@ -35,13 +37,15 @@ MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 @dataclass(frozen=True)
 class Case:
-    """Layers of Pods, how often, and the budget: `hop` says that it bounds the time of a layer."""
+    """Layers of Pods, how often, and the budgets: of the time as a ratio to bare Pods, of the operator's writes a step, of workflows a minute."""
 
     what: str
     widths: Sequence[int]
     budget: float | None
     rounds: int = 3
     workflows: int = 1
+    writes: float | None = None
+    per_minute: float | None = None
 
     @property
     def count(self) -> int:
@@ -49,11 +53,12 @@ class Case:
 
 
 CASES = (
-    Case("chain of 100", [1] * 100, 1.5),
-    Case("fan-out of 1,000", [1000], 1.2),
+    Case("chain of 100", [1] * 100, 1.5, writes=2.1),
+    Case("fan-out of 1,000", [1000], 1.2, writes=1.1),
     Case("100 layers of 100", [100] * 100, 1.2, rounds=1),
     Case("fan-out of 10,000", [10_000], 1.2, rounds=1),
     Case("200 workflows of 5 steps at once", [1] * 5, None, rounds=3, workflows=200),
+    Case("300 workflows of one step", [1], None, workflows=300, per_minute=810),
 )
 
 
@@ -64,6 +69,8 @@ class Simulation:
         self, client: KubeClient, watched: pods.Watched, operator: operator_process.Operator, agents: Agents
     ) -> None:
         self.client, self.watched, self.operator, self.agents = client, watched, operator, agents
+        self.writes: Counter[str] = Counter()
+        self.stored = {"ours": 0, "bare": 0}
 
     async def pod(self) -> pods.Json:
         """A Pod as the operator makes it."""
@@ -80,7 +87,9 @@ class Simulation:
     async def ours(self, case: Case) -> float:
         """Seconds; nothing is left of it."""
         made = [workflows.workflow(workflows.layers(case.widths, workflows.SIMULATED)) for _ in range(case.workflows)]
+        before, bytes_before = await counts.writes(self.client), counts.stored()
         took = await workflows.run(self.client, NAMESPACE, made)
+        self.writes, self.stored["ours"] = await counts.writes(self.client) - before, counts.stored() - bytes_before
         if self.agents.troubles:
             raise workflows.Ended(self.agents.troubles[0])
         await self.clear()
@@ -88,9 +97,13 @@ class Simulation:
 
     async def bare(self, case: Case, pod: pods.Json) -> float:
         """As `ours`."""
+        before = counts.stored()
         if case.workflows == 1:
-            return await pods.run_layers(self.client, self.watched, pod, case.widths)
-        return await pods.run_chains(self.client, self.watched, pod, case.workflows, len(case.widths))
+            took = await pods.run_layers(self.client, self.watched, pod, case.widths)
+        else:
+            took = await pods.run_chains(self.client, self.watched, pod, case.workflows, len(case.widths))
+        self.stored["bare"] = counts.stored() - before
+        return took
 
     async def clear(self) -> None:
         """Deletes all workflows and Pods."""
@@ -113,6 +126,35 @@ async def compare(simulation: Simulation, cases: Sequence[Case]) -> AsyncIterato
             case.what, case.rounds, partial(simulation.ours, case), partial(simulation.bare, case, pod), remark
         )
         yield compared(f"simulated: {case.what}", "s", *medians, case.budget)
+        for line in counted(simulation, case, medians[0]):
+            yield line
+
+
+def counted(simulation: Simulation, case: Case, took: float) -> Iterator[Line]:
+    """What the last round of a case cost in calls and bytes, and how many workflows a minute that was."""
+    print(f"  {case.what}: {dict(simulation.writes)}", flush=True)
+    yield measured(
+        f"  writes of the operator, {case.what}", "a step", simulation.writes.total() / case.count, case.writes
+    )
+    ours, bare = (simulation.stored[whose] / case.count / 1024 for whose in ("ours", "bare"))
+    yield compared(f"  to etcd, {case.what}", "KiB/step", ours, bare, None)
+    if case.per_minute is not None:
+        rate = 60 * case.workflows / took
+        yield measured("  workflows a minute", "", rate, case.per_minute, least=True)
+
+
+async def cached(simulation: Simulation) -> AsyncIterator[Line]:
+    """Ten steps, one after the other, the results of all of which are known."""
+    image = f"mlworkflow/steps@sha256:{'0' * 64}"
+    common = {**workflows.SIMULATED, "cache": {"enabled": True}}
+    steps = workflows.layers([1] * 10, common, {**workflows.NOTHING, "image": image})
+    took = [await workflows.run(simulation.client, NAMESPACE, [workflows.workflow(steps)]) for _ in range(4)]
+    before = await counts.writes(simulation.client)
+    await workflows.run(simulation.client, NAMESPACE, [workflows.workflow(steps)])
+    made = (await counts.writes(simulation.client) - before)["POST pods"]
+    yield measured("10 cached steps", "s", statistics.median(took[1:]), 1)
+    yield measured("  Pods that they made", "", made, 0)
+    await simulation.clear()
 
 
 async def live_steps(simulation: Simulation, count: int) -> AsyncIterator[Line]:
@@ -181,6 +223,8 @@ async def lines(names: Sequence[str] = ()) -> list[Line]:
         found = [line async for line in compare(made, chosen)]
         if not names or "live" in names:
             found += [line async for line in live_steps(made, 10_000)]
+        if not names or "cached" in names:
+            found += [line async for line in cached(made)]
         return found
 
 

@@ -38,6 +38,14 @@ class Line:
         other = "" if self.other is None else f"{self.other:.3f}"
         return f"{self.what:52} {self.ours:10.3f} {other:>10} {self.unit:8} {self.figure:8.2f} {budget:>9} {verdict}"
 
+    def cells(self) -> str:
+        """A row of a table in Markdown."""
+        sign = "≥" if self.is_least else "≤"
+        other = "" if self.other is None else f"{self.other:.3g}"
+        figure = "" if self.other is None else f"{self.figure:.2f}"
+        budget = "" if self.budget is None else f"{sign} {self.budget:g} {'met' if self.is_met else '**missed**'}"
+        return f"| {self.what.strip()} | {self.ours:.3g} {self.unit} | {other} | {figure} | {budget} |"
+
 
 def compared(what: str, unit: str, ours: float, other: float, budget: float | None, *, least: bool = False) -> Line:
     """Ours beside the other, as a ratio: of times ours to theirs, of rates (`least`) too."""
@@ -47,6 +55,18 @@ def compared(what: str, unit: str, ours: float, other: float, budget: float | No
 def measured(what: str, unit: str, ours: float, budget: float | None, *, least: bool = False) -> Line:
     """A figure with a bound of its own."""
     return Line(what, unit, ours, None, ours, budget, least)
+
+
+MARKS = "<!-- the table begins -->\n", "<!-- the table ends -->"
+
+
+def documented(lines: Iterable[Line], page: str) -> str:
+    """The page with the table between its marks."""
+    before, _, rest = page.partition(MARKS[0])
+    _, mark, after = rest.partition(MARKS[1])
+    head = ["| what | ours | bare Pods, or the `minio` client | ratio | budget |", "|---|---|---|---|---|"]
+    table = "\n".join([*head, *(line.cells() for line in lines)])
+    return f"{before}{MARKS[0]}{table}\n{mark}{after}"
 
 
 def report(lines: Iterable[Line], path: Path, **facts: object) -> bool:
