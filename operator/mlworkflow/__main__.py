@@ -23,6 +23,7 @@ from mlworkflow import handlers, health
 from mlworkflow.attest.keys import SigningKey, published
 from mlworkflow.attest.statement import OPERATOR, Builder
 from mlworkflow.core import names
+from mlworkflow.core.decide import decide
 from mlworkflow.core.errors import UsageError
 from mlworkflow.engine.clock import EngineClock
 from mlworkflow.engine.engine import Engine
@@ -30,6 +31,7 @@ from mlworkflow.engine.keeper import Duty, Keeper, archiving, signing
 from mlworkflow.engine.last_words import LastWords
 from mlworkflow.engine.lineage_sender import LineageSender
 from mlworkflow.engine.runs import EngineRuns
+from mlworkflow.engine.telling import telling
 from mlworkflow.engine.watch import watch_store
 from mlworkflow.engine.webhook_sender import WebhookSender
 from mlworkflow.gateway._auth import ClusterKeys, PodTokens, ReaderTokens
@@ -50,7 +52,15 @@ from mlworkflow.kube.queue import WorkQueue
 from mlworkflow.kube.reconciler import Reconciler
 from mlworkflow.kube.registry import Registries
 from mlworkflow.kube.server_time import set_by_server
-from mlworkflow.kube.workers import run_workers
+from mlworkflow.kube.workers import Reconcile, run_workers
+from mlworkflow.metrics import app as metrics
+from mlworkflow.metrics import definitions as d
+from mlworkflow.metrics import hooks
+from mlworkflow.metrics.lag import watch_lag
+from mlworkflow.metrics.meter import Meter
+from mlworkflow.metrics.snapshot import Parts, Snapshot
+from mlworkflow.metrics.stores import measured
+from mlworkflow.metrics.turns import Turns
 from mlworkflow.settings import Settings
 from mlworkflow.store.credentials import find_keys
 from mlworkflow.store.garbage import Report
@@ -79,9 +89,10 @@ def main() -> int:
 
 async def run(settings: Settings) -> None:
     """The whole operator."""
-    async with KubeClient(load_config()) as client:
-        queue: WorkQueue[str] = WorkQueue()
-        statuses: WorkQueue[str] = WorkQueue()
+    meter = Meter()
+    async with KubeClient(load_config(), on_answer=hooks.answered(meter)) as client:
+        queue: WorkQueue[str] = WorkQueue(on_wait=hooks.waited(meter, "workflows"))
+        statuses: WorkQueue[str] = WorkQueue(on_wait=hooks.waited(meter, "statuses"))
         clock = EngineClock(time.time())
         registries = None if settings.registries is None else Registries(settings.registries)
         secrets = PullSecrets(client) if settings.registry_secrets else None
@@ -97,14 +108,16 @@ async def run(settings: Settings) -> None:
             _authorities(settings),
         )
         lineage = LineageSender(settings.openlineage, clock) if settings.openlineage else None
+        turns = Turns(meter, clock)
         engine = Engine(
-            _store(settings, clock),
+            measured(_store(settings, clock), meter),
             driver,
             lambda uid: reconciler.wake(uid),
             clock,
             settings.limits,
             lambda: reconciler.primed.is_set(),
-            lineage.tell if lineage else lambda plan, before, after: None,
+            telling([turns.tell, *([lineage.tell] if lineage else [])]),
+            decide=hooks.decided(meter, decide),
         )
         last_words = LastWords(engine.store, lambda key, pod: driver.last_log(key.namespace, pod))
         key = Path(settings.webhook_key) if settings.webhook_key else None
@@ -113,8 +126,12 @@ async def run(settings: Settings) -> None:
         duties = [archiving, *([_signing(signing_key)] if signing_key else [])]
         keeper = Keeper(engine.store, duties, lambda uid: reconciler.wake(uid))
         reconciler = Reconciler(client, engine, queue.add, statuses.add, clock, webhooks, keeper)
+        reconcile = hooks.reconciled(meter, "workflows", reconciler.reconcile)
+        publish = hooks.reconciled(meter, "statuses", reconciler.publish)
+        lag = partial(meter.observe, d.LOOP_LAG)
         collector = GarbageCollector(client, engine.store, settings.namespaces, settings.retention)
         keys = ClusterKeys(lambda: client.get(JWKS), clock=clock)
+        requests = hooks.Requests(meter)
         steps = make_app(
             runs=EngineRuns(engine),
             store=engine.store,
@@ -124,21 +141,38 @@ async def run(settings: Settings) -> None:
             purge=partial(_purge, collector),
             public_keys=lambda: published(signing_key) if signing_key else "",
             rates=Rates(settings.gateway_rate, settings.gateway_burst) if settings.gateway_rate else None,
+            outside=[requests.middleware],
         )
         certificate = Certificate(Path(settings.gateway_tls)) if settings.gateway_tls else None
         probes = health.make_app(driver.age, lambda: driver.is_synced)
         runners = [await serve(probes, settings.health_port)]
         try:
             await set_by_server(clock, client, asyncio.sleep)  # before anything is stamped, or judged by its stamp
-            runners.append(await serve(steps, settings.gateway_port, certificate.context if certificate else None))
+            gateway = await serve(steps, settings.gateway_port, certificate.context if certificate else None)
+            runners.append(gateway)
+            if settings.metrics_port:
+                queues = {"workflows": queue.statistics, "statuses": statuses.statistics}
+                parts = Parts(
+                    client,
+                    engine,
+                    turns,
+                    queues,
+                    driver.watches,
+                    reconciler.phases,
+                    lambda: requests.in_flight,
+                    lambda: len(gateway.server.connections) if gateway.server else 0,
+                )
+                meter.registry.register(Snapshot(parts))
+                runners.append(await serve(metrics.make_app(meter.registry), settings.metrics_port))
             async with asyncio.TaskGroup() as group:
                 background = [
                     group.create_task(driver.run(), name="pods"),
                     group.create_task(reconciler.priming.run(settings.namespaces, asyncio.sleep), name="priming"),
                     group.create_task(_share(reconciler), name="sharing"),
                     group.create_task(watch_store(engine, reconciler.wake_all), name="store"),
-                    group.create_task(_work(driver, queue, settings.workers, reconciler), name="workers"),
-                    group.create_task(run_workers(statuses, settings.workers, reconciler.publish), name="statuses"),
+                    group.create_task(_work(driver, queue, settings.workers, reconcile), name="workers"),
+                    group.create_task(run_workers(statuses, settings.workers, publish), name="statuses"),
+                    group.create_task(watch_lag(lag, time.monotonic, asyncio.sleep), name="lag"),
                 ]
                 if certificate:
                     background.append(group.create_task(certificate.keep_fresh(), name="certificate"))
@@ -166,11 +200,11 @@ async def run(settings: Settings) -> None:
                 await runner.cleanup()
 
 
-async def _work(driver: PodDriver, queue: WorkQueue[str], count: int, reconciler: Reconciler) -> None:
+async def _work(driver: PodDriver, queue: WorkQueue[str], count: int, reconcile: Reconcile[str]) -> None:
     """Reconcile, once every Pod that exists is known: before that, a Pod could be taken for lost."""
     await driver.wait_synced()
     tune_garbage_collector()
-    await run_workers(queue, count, reconciler.reconcile)
+    await run_workers(queue, count, reconcile)
 
 
 async def _garbage(collector: GarbageCollector, namespace: str) -> Report:

@@ -26,6 +26,7 @@ class Settings:
     are read for it.
     `gateway_tls` is a folder with the files `tls.crt`, `tls.key` and perhaps `ca.crt`, which steps then trust; empty: the gateway serves without TLS.
     `gateway_rate` is how many calls a second the gateway takes from one Pod for ever (0: any number), `gateway_burst` how many at once.
+    `metrics_port` is where Prometheus may scrape; 0: nowhere.
     `limits` bound the Pods of all workflows, and of those of one namespace. `gc_interval` are the seconds between two garbage collections; None: there are
     none.
     """
@@ -38,6 +39,7 @@ class Settings:
     gateway_rate: int
     gateway_burst: int
     health_port: int
+    metrics_port: int
     store_url: str
     store_bucket: str
     store_region: str
@@ -95,6 +97,7 @@ class Settings:
             gateway_rate=number("MLWF_GATEWAY_RATE", 100),
             gateway_burst=number("MLWF_GATEWAY_BURST", 2000),
             health_port=number("MLWF_HEALTH_PORT", 8081),
+            metrics_port=number("MLWF_METRICS_PORT", 0),
             store_url=needed("MLWF_STORE_URL"),
             store_bucket=needed("MLWF_STORE_BUCKET"),
             store_region=environ.get("MLWF_STORE_REGION") or "us-east-1",

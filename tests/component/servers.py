@@ -44,7 +44,7 @@ def minio(folder: Path, certificates: Path | None = None) -> Iterator[str]:
         *(["--certs-dir", certificates] if certificates else []),
         folder / "data",
     ]
-    with _running(command, folder, environ, [port]):
+    with running(command, folder, environ, [port]):
         yield f"{'https' if certificates else 'http'}://127.0.0.1:{port}"
 
 
@@ -62,7 +62,7 @@ def seaweedfs(folder: Path) -> Iterator[str]:
         "-s3", f"-s3.port={s3}", f"-s3.config={folder / 's3.json'}", "-s3.port.iceberg=0", "-s3.port.lance=0",
         "-master.telemetry=false", "-webdav=false",
     ]  # fmt: skip
-    with _running(command, folder, dict(os.environ), ports):
+    with running(command, folder, dict(os.environ), ports):
         yield f"http://127.0.0.1:{s3}"
 
 
@@ -70,7 +70,7 @@ def seaweedfs(folder: Path) -> Iterator[str]:
 def registry(folder: Path) -> Iterator[str]:
     """A registry of images, in memory; yields its host and port."""
     port = free_port()
-    with _running([program_of("registry"), f"127.0.0.1:{port}"], folder, dict(os.environ), [port]):
+    with running([program_of("registry"), f"127.0.0.1:{port}"], folder, dict(os.environ), [port]):
         yield f"127.0.0.1:{port}"
 
 
@@ -95,7 +95,7 @@ def _weed_port() -> int:
 
 
 @contextlib.contextmanager
-def _running(command: list[object], folder: Path, environ: dict[str, str], ports: list[int]) -> Iterator[None]:
+def running(command: list[object], folder: Path, environ: dict[str, str], ports: list[int]) -> Iterator[None]:
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -60,8 +60,13 @@ def _browser(_: argparse.Namespace) -> None:
     prerequisites.need_browser()
 
 
+def _prometheus(_: argparse.Namespace) -> None:
+    prerequisites.need_prometheus()
+
+
 _COMMANDS = {
     "browser": _browser,
+    "prometheus": _prometheus,
     "build": _build,
     "up": _up,
     "down": _down,
@@ -88,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     images = commands.add_parser("images", help="build images where something changed, and load them into the node")
     images.add_argument("only", nargs="*", metavar="IMAGE", help="image names; all of them when none is named")
     commands.add_parser("browser", help="see to it that there is a browser, for the tests that look at reports")
+    commands.add_parser("prometheus", help="see to it that there is a Prometheus, for the tests of metrics and alerts")
     commands.add_parser("status", help="each component's state")
     commands.add_parser("env", help="export lines for PATH (kubectl, helm, weed, …) and KUBECONFIG")
     return parser

@@ -70,6 +70,11 @@ def need_browser() -> None:
         need_packages({BROWSERS[0]: "chromium"} | FONTS)
 
 
+def need_prometheus() -> None:
+    """For the tests of metrics, alerts and the dashboard."""
+    need_packages({"prometheus": "prometheus", "promtool": "prometheus"})
+
+
 def need_go() -> None:
     if shutil.which("go") is None:
         raise Missing(f"no `go` on PATH: install Go {GO_OLDEST[0]}.{GO_OLDEST[1]} or newer (https://go.dev/dl)")

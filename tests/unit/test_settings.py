@@ -30,6 +30,7 @@ def test_what_is_not_said_is_assumed() -> None:
         gateway_rate=100,
         gateway_burst=2000,
         health_port=8081,
+        metrics_port=0,
         store_url="http://store:9000",
         store_bucket="bucket",
         store_region="us-east-1",

@@ -56,6 +56,14 @@ class Found:
     missed: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class CacheStatistics:
+    """How often an earlier result was asked for and found, or not, since the start."""
+
+    hits: int
+    misses: int
+
+
 class Cache:
     """`clock` is the engine's."""
 
@@ -65,13 +73,21 @@ class Cache:
         self._clock = clock
         self._code: dict[tuple[str, str], str] = {}
         self._writing: set[asyncio.Task[None]] = set()
+        self._hits = self._misses = 0
 
     async def find(self, order: Order) -> Found:
         """What is there for an order that may be looked up. Raises StoreError."""
         facts = cachefacts.facts_of(order, await self._identity(order))
         if isinstance(facts, str):
-            return Found(missed=facts)
-        return await asyncio.to_thread(self._find, order, facts)
+            found = Found(missed=facts)
+        else:
+            found = await asyncio.to_thread(self._find, order, facts)
+        self._hits += found.result is not None
+        self._misses += found.result is None
+        return found
+
+    def statistics(self) -> CacheStatistics:
+        return CacheStatistics(self._hits, self._misses)
 
     async def keep(self, key: AttemptKey, order: Order, result: Result, *, is_awaited: bool) -> None:
         """Remember what an attempt has committed. Where what it ran is not known yet: `is_awaited` says whether to wait for that, or to do so later."""

@@ -16,7 +16,8 @@ from msgspec import UNSET, structs
 from mlworkflow.core import rerun
 from mlworkflow.core.actions import Action, Choose, Judge, LookUp, Order, Probe, Promote, Publish, Start, Stop
 from mlworkflow.core.decide import Decision, decide
-from mlworkflow.core.observation import AttemptId, Probed, Result, Seen
+from mlworkflow.core.memory import Memory
+from mlworkflow.core.observation import AttemptId, Observations, Probed, Result, Seen
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import PENDING, Run
 from mlworkflow.engine import listening, named, pruning, records
@@ -26,6 +27,7 @@ from mlworkflow.engine.driver import Driver, NotNow, Refused
 from mlworkflow.engine.live import Live
 from mlworkflow.engine.recalling import NoSearch, recall, run_of
 from mlworkflow.engine.sharing import NO_LIMITS, Limits, Sharing
+from mlworkflow.engine.telling import Tell, Turned, nobody
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.errors import StoreError
 from mlworkflow.store.records import Known
@@ -44,7 +46,7 @@ TURNS = 20
 class Engine:
     """`wake(uid)` asks for a turn of a workflow; `clock` gives seconds since the epoch; `is_known` says that every workflow there is has been opened;
     `tell` hears of every turn that changed a run; `called` gives the runs of a namespace and a name that are kept elsewhere than here and in the
-    archive, the newest first."""
+    archive, the newest first; `decide` is the one, or one that does the same and more."""
 
     def __init__(
         self,
@@ -54,9 +56,11 @@ class Engine:
         clock: Callable[[], float],
         limits: Limits = NO_LIMITS,
         is_known: Callable[[], bool] = lambda: True,
-        tell: Callable[[Plan, Run, Run], None] = lambda plan, before, after: None,
+        tell: Tell = nobody,
         called: Callable[[str, str], Sequence[str]] = lambda namespace, name: (),
+        decide: Callable[[Plan, Run, Observations, float, Memory], Decision] = decide,
     ) -> None:
+        self._decide = decide
         self.tell = tell
         self.called = called
         self.store = store
@@ -146,11 +150,11 @@ class Engine:
         await self._create(live, list(live.creating))
         room, now = self.sharing.room(live), self.clock()
         seen = live.observations(self.driver.attempts(uid), self.waiting, room, now)
-        decision = decide(live.plan, live.run, seen, now, live.memory)
+        decision = self._decide(live.plan, live.run, seen, now, live.memory)
         self._log_changes(live, decision)
         before, live.run = live.run, decision.run
         if decision.changed or live.run.phase is not before.phase:
-            self.tell(live.plan, before, live.run)
+            self.tell(Turned(live.plan, before, live.run, decision.changed))
         self._wake_all(self.sharing.settle(live, decision.usage, self.clock()))
         for task in decision.changed:
             if live.run.tasks[task].is_finished:

@@ -20,10 +20,9 @@ import aiohttp
 from yarl import URL
 
 from mlworkflow.core.errors import UsageError
-from mlworkflow.core.plan import Plan
-from mlworkflow.core.state import Run
 from mlworkflow.engine import openlineage
 from mlworkflow.engine.openlineage import Event
+from mlworkflow.engine.telling import Turned
 
 _log = logging.getLogger(__name__)
 PATH = "api/v1/lineage"
@@ -87,13 +86,14 @@ class LineageSender:
         self._dropped = 0
         self._sending: asyncio.Task[None] | None = None
 
-    def tell(self, plan: Plan, before: Run, after: Run) -> None:
+    def tell(self, turned: Turned) -> None:
         """A turn has changed a run. Returns at once, and raises nothing."""
-        namespace = self._endpoint.namespace or plan.workflow.namespace
+        workflow = turned.plan.workflow
+        namespace = self._endpoint.namespace or workflow.namespace
         try:
-            events = openlineage.changes(plan, before, after, namespace, self._version, self._clock())
+            events = openlineage.changes(turned, namespace, self._version, self._clock())
         except Exception:
-            _log.exception("%s/%s: no lineage: a bug", plan.workflow.namespace, plan.workflow.name)
+            _log.exception("%s/%s: no lineage: a bug", workflow.namespace, workflow.name)
             return
         fitting = events[: max(0, self._room - len(self._waiting))]
         self._waiting.extend(fitting)

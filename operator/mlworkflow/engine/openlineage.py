@@ -18,6 +18,7 @@ from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import PENDING, Phase, Run, Task
 from mlworkflow.core.status import stamp
 from mlworkflow.core.values import ArtifactRef
+from mlworkflow.engine.telling import Turned
 
 SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 FACETS = "https://openlineage.io/spec/facets"
@@ -28,9 +29,9 @@ _ENDS = {Phase.SUCCEEDED: "COMPLETE", Phase.FAILED: "FAIL", Phase.CANCELLED: "AB
 Event = dict[str, Any]
 
 
-def changes(plan: Plan, before: Run, after: Run, namespace: str, version: str, now: float) -> list[Event]:
+def changes(turned: Turned, namespace: str, version: str, now: float) -> list[Event]:
     """The events of a turn, in the order in which they happened. `namespace` is that of jobs and datasets."""
-    return list(_Told(plan, after, namespace, version, now).changes(before))
+    return list(_Told(turned.plan, turned.after, namespace, version, now).changes(turned))
 
 
 def workflow_run_id(uid: str, rerun: str = "") -> str:
@@ -53,15 +54,11 @@ class _Told:
     version: str
     now: float
 
-    def changes(self, before: Run) -> Iterator[Event]:
+    def changes(self, turned: Turned) -> Iterator[Event]:
+        before = turned.before
         if before.phase is Phase.PENDING and self.run.phase is not Phase.PENDING:
             yield self._workflow("START", self.run.started_at or self.now)
-        changed = [
-            (name, before.tasks.get(name, PENDING), task)
-            for name, task in self.run.tasks.items()
-            if task is not before.tasks.get(name)
-        ]
-        changed.sort(key=lambda change: change[0])  # what a task is part of before the task
+        changed = sorted(turned.tasks(), key=lambda change: change[0])  # what a task is part of before the task
         for name, old, new in reversed(changed):
             if _runs(old) and not _runs(new) and new.attempt == old.attempt:
                 yield self._end(name, old, new)

@@ -46,6 +46,10 @@ class Waits:
         self.shown_before: Mapping[AttemptId, str] = self._shown
         self._changed = -math.inf
 
+    def __len__(self) -> int:
+        """How many attempts wait."""
+        return len(self._waits)
+
     def note(self, attempt: AttemptId, waiting: Waiting | None, now: float) -> bool:
         """An attempt waits, or (None) goes on. Whether that is news."""
         before = self._waits.get(attempt)

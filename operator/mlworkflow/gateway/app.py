@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from mlworkflow.gateway._auth import Authenticator, Readers
 from mlworkflow.gateway._blobs import Blobs
@@ -34,15 +35,17 @@ def make_app(
     public_keys: Callable[[], str] = lambda: "",
     body_seconds: float = BODY_SECONDS,
     rates: Rates | None = None,
+    outside: Sequence[Middleware] = (),
 ) -> web.Application:
     """An application to serve with `make_runner`.
 
     `authenticator` knows steps (`PodTokens` or `LocalTokens`); `readers` knows people and turns the API for people
     on, who get `public_keys` (PEM) to verify statements with, and what `garbage` says of a namespace, and have `purge`
     remove what is kept of a run; `blobs` turns the blob API on, for a
-    `DirectoryStore` that was made with the same signer; `rates` bounds the calls of each Pod, where callers are Pods.
+    `DirectoryStore` that was made with the same signer; `rates` bounds the calls of each Pod, where callers are Pods. `outside` are
+    middlewares that see every answer, refusals too.
     """
-    app = web.Application(middlewares=[errors_as_answers], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=[*outside, errors_as_answers], client_max_size=MAX_BODY)
     app[BODY_TIME] = body_seconds
     steps = Steps(runs=runs, store=store, authenticator=authenticator, sign_expires=sign_expires, rates=rates)
     app.add_routes(steps.routes())

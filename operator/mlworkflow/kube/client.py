@@ -20,7 +20,7 @@ from mlworkflow.kube.errors import ApiError, Unavailable, no_answer
 from mlworkflow.kube.objects import Json
 from mlworkflow.kube.paths import PODS
 from mlworkflow.kube.streams import LineSplitter, WatchEvent, watch_event
-from mlworkflow.kube.transport import JSON, ClientStatistics, Params, Request, Transport
+from mlworkflow.kube.transport import JSON, ClientStatistics, OnAnswer, Params, Request, Transport
 
 MERGE_PATCH = "application/merge-patch+json"
 METADATA_ONLY = {"Accept": "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"}
@@ -40,7 +40,7 @@ class KubeClient:
 
     Every method raises a subclass of ApiError, and nothing else, when the API server is the trouble. Paths come from
     `paths.Resource`. At most `limit` requests are in flight, not counting watches and streams; `timeout` is for one
-    attempt, in seconds.
+    attempt, in seconds; `on_answer` hears of each.
     """
 
     def __init__(
@@ -51,9 +51,12 @@ class KubeClient:
         timeout: float = 30.0,
         backoff: Backoff = RETRIES,
         clock: Clock | None = None,
+        on_answer: OnAnswer = lambda key, seconds, sent: None,
     ) -> None:
         self.config = config
-        self._transport = Transport(config, limit=limit, timeout=timeout, backoff=backoff, clock=clock or LoopClock())
+        self._transport = Transport(
+            config, limit=limit, timeout=timeout, backoff=backoff, clock=clock or LoopClock(), on_answer=on_answer
+        )
 
     async def __aenter__(self) -> Self:
         return self

@@ -21,7 +21,7 @@ from mlworkflow.kube.images import Images
 from mlworkflow.kube.objects import Json, namespaced_name
 from mlworkflow.kube.paths import PODS
 from mlworkflow.kube.podview import PodView, pod_view
-from mlworkflow.kube.reflector import Reflector
+from mlworkflow.kube.reflector import Reflector, ReflectorStatistics
 from mlworkflow.kube.refusals import refusal
 from mlworkflow.store.layout import AttemptKey
 
@@ -87,6 +87,10 @@ class PodDriver:
         return all(reflector.synced.is_set() for reflector in self._reflectors.values())
 
     keeps_logs_apart = True
+
+    def watches(self) -> list[ReflectorStatistics]:
+        """Of each namespace that is watched by itself."""
+        return [reflector.statistics() for reflector in self._reflectors.values()]
 
     def age(self) -> float:
         """Seconds since the stalest watch last gave a sign of life."""

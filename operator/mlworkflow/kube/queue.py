@@ -12,7 +12,7 @@ Lives in one event loop.
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import Generic, TypeVar
@@ -40,9 +40,16 @@ class QueueStatistics:
 
 
 class WorkQueue(Generic[K]):
-    """See the module. After `get`, call `done` with the key, whatever happened."""
+    """See the module. After `get`, call `done` with the key, whatever happened. `on_wait` hears how long each key has waited for a worker."""
 
-    def __init__(self, *, backoff: Backoff = FAILURES, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        backoff: Backoff = FAILURES,
+        clock: Clock | None = None,
+        on_wait: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
+        self._on_wait = on_wait
         self._backoff = backoff
         self._clock = clock or LoopClock()
         self._ready: deque[K] = deque()
@@ -110,7 +117,7 @@ class WorkQueue(Generic[K]):
                     self._wake_one()  # the call was for a worker, not for this one
                 raise
         key = self._ready.popleft()
-        del self._dirty[key]
+        self._on_wait(self._clock.now() - self._dirty.pop(key))
         self._in_flight.add(key)
         return key
 

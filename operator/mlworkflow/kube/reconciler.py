@@ -7,6 +7,7 @@ we looked at an old one. A resource that is not sound gets a status that says so
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -95,6 +96,12 @@ class Reconciler:
         """The namespace of a workflow; None for one that is not known."""
         key = self._keys.get(uid)
         return key.partition("/")[0] if key else None
+
+    def phases(self) -> Counter[str]:
+        """How many workflows there are in each phase, by what their status says."""
+        return Counter(
+            (resource.get("status") or {}).get("phase") or str(Phase.PENDING) for resource in self._resources.values()
+        )
 
     def wake_all(self) -> None:
         """Something happened that every live workflow waits for."""

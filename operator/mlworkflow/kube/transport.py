@@ -7,11 +7,11 @@ credentials.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypeAlias
 
 import aiohttp
 from yarl import URL
@@ -34,6 +34,10 @@ class RequestKey(NamedTuple):
     verb: str
     resource: str
     code: int
+
+
+OnAnswer: TypeAlias = Callable[[RequestKey, float, int], None]
+"""Hears of an attempt: what it was, how many seconds it took, how many bytes its body had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +92,19 @@ def retry_delay(error: ApiError, failures: int, backoff: Backoff, *, repeatable:
 
 
 class Transport:
-    """Make one inside a running event loop. `timeout` is for one attempt, in seconds."""
+    """Make one inside a running event loop. `timeout` is for one attempt, in seconds; `on_answer` hears of each attempt that is no stream."""
 
-    def __init__(self, config: ClusterConfig, *, limit: int, timeout: float, backoff: Backoff, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: ClusterConfig,
+        *,
+        limit: int,
+        timeout: float,
+        backoff: Backoff,
+        clock: Clock,
+        on_answer: OnAnswer = lambda key, seconds, sent: None,
+    ) -> None:
+        self._on_answer = on_answer
         self.config = config
         self._origin = URL(config.server).origin()
         self._timeout = aiohttp.ClientTimeout(total=timeout)
@@ -215,7 +229,8 @@ class Transport:
             raise no_answer(error) from error
         finally:
             self._in_flight -= 1
-            self._count(request.verb, request.path, code)
+            key = self._count(request.verb, request.path, code)
+            self._on_answer(key, self._clock.now() - sent, len(request.body or b""))
         if code >= 300:
             raise error_from_response(code, body, response.headers.get("Retry-After"))
         return body
@@ -238,5 +253,7 @@ class Transport:
         request.headers.update(renewed)
         return await handler(request)
 
-    def _count(self, verb: str, path: str, code: int) -> None:
-        self._requests[RequestKey(verb, resource_of(path), code)] += 1
+    def _count(self, verb: str, path: str, code: int) -> RequestKey:
+        key = RequestKey(verb, resource_of(path), code)
+        self._requests[key] += 1
+        return key

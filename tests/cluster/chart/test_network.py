@@ -11,6 +11,9 @@ ON = {"networkPolicy": {"enabled": True}}
 EXTERNAL = {"server": "external", "external": {"url": "https://s3.example.com"}}
 
 
+METRICS = {"ports": [{"protocol": "TCP", "port": 8082}]}
+
+
 def own(component):
     return {"matchLabels": {**OWN, "app.kubernetes.io/component": component}}
 
@@ -31,14 +34,14 @@ def test_to_the_gateway_come_steps_of_all_namespaces_and_nobody_else(render):
     found = policy(render(ON), "rel-mlworkflow")
     assert found["podSelector"] == own("operator")
     assert found["policyTypes"] == ["Ingress", "Egress"]
-    assert found["ingress"] == [{"from": [{**STEPS, "namespaceSelector": {}}], "ports": tcp(8080)}]
+    assert found["ingress"] == [{"from": [{**STEPS, "namespaceSelector": {}}], "ports": tcp(8080)}, METRICS]
 
 
 def test_only_of_the_namespaces_that_are_served(render):
     manifests = render({**ON, "watchNamespaces": ["team-a", "team-b"]})
     values = {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["team-a", "team-b"]}
     steps = {**STEPS, "namespaceSelector": {"matchExpressions": [values]}}
-    assert policy(manifests, "rel-mlworkflow")["ingress"] == [{"from": [steps], "ports": tcp(8080)}]
+    assert policy(manifests, "rel-mlworkflow")["ingress"] == [{"from": [steps], "ports": tcp(8080)}, METRICS]
     store = policy(manifests, "rel-mlworkflow-minio")
     assert store["ingress"] == [{"from": [{"podSelector": own("operator")}, steps], "ports": tcp(9000)}]
 

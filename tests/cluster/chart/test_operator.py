@@ -36,7 +36,11 @@ def test_there_is_never_more_than_one(render):
 
 def test_probes_and_ports(render):
     found = container(render())
-    assert {port["name"]: port["containerPort"] for port in found["ports"]} == {"gateway": 8080, "health": 8081}
+    assert {port["name"]: port["containerPort"] for port in found["ports"]} == {
+        "gateway": 8080,
+        "health": 8081,
+        "metrics": 8082,
+    }
     assert found["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "health"}
     assert found["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "health"}
     assert found["resources"] == {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}}
@@ -69,6 +73,7 @@ def test_the_environment_by_default(render):
         "MLWF_REGISTRY_PULL_SECRETS": "false",
         "MLWF_PARALLELISM": "0",
         "MLWF_NAMESPACE_PARALLELISM": "0",
+        "MLWF_METRICS_PORT": "8082",
         "MLWF_WORKERS": "16",
         "MLWF_LOG_LEVEL": "info",
     }

@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer
 from mlworkflow.core.errors import UsageError
 from mlworkflow.core.state import Phase, Run, Task
 from mlworkflow.engine.lineage_sender import Endpoint, LineageSender
+from mlworkflow.engine.telling import Turned
 
 from tests.builders import a_workflow
 from tests.component.cli.conftest import Shell
@@ -122,8 +123,8 @@ async def test_what_is_not_taken_after_a_few_tries_is_dropped_and_the_next_is_se
 ) -> None:
     pauses: list[float] = []
     async with Receiver(*[503] * 5).open() as receiver, sending(receiver, pauses) as sender:
-        sender.tell(PLAN, Run(), BEGUN)
-        sender.tell(PLAN, BEGUN, Run(phase=Phase.SUCCEEDED, started_at=1.0, finished_at=2.0))
+        sender.tell(Turned.between(PLAN, Run(), BEGUN))
+        sender.tell(Turned.between(PLAN, BEGUN, Run(phase=Phase.SUCCEEDED, started_at=1.0, finished_at=2.0)))
         await until(lambda: len(receiver.had) == 6)
     assert receiver.brief == ["START w"] * 5 + ["COMPLETE w"]
     assert pauses == [1.0, 2.0, 4.0, 8.0]
@@ -134,16 +135,16 @@ async def test_what_waits_is_bounded(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     async with Receiver().open() as receiver, sending(receiver, [], room=3) as sender:
         tasks = {f"a/{n}": Task(phase=Phase.RUNNING, attempt=0, started_at=1.0) for n in range(10)}
-        sender.tell(PLAN, BEGUN, Run(phase=Phase.RUNNING, started_at=1.0, tasks=tasks))
+        sender.tell(Turned.between(PLAN, BEGUN, Run(phase=Phase.RUNNING, started_at=1.0, tasks=tasks)))
         await until(lambda: len(receiver.had) == 3)
         await until(lambda: "7 events were dropped" in caplog.text)
-        sender.tell(PLAN, Run(), BEGUN)
+        sender.tell(Turned.between(PLAN, Run(), BEGUN))
         await until(lambda: len(receiver.had) == 4)
 
 
 async def test_an_endpoint_that_is_away_holds_nothing_up() -> None:
     sender = LineageSender(Endpoint.of("http://127.0.0.1:9"), lambda: 5.0)
-    sender.tell(PLAN, Run(), BEGUN)
+    sender.tell(Turned.between(PLAN, Run(), BEGUN))
     async with asyncio.timeout(1.0):
         await sender.close(patience=0.1)
 
@@ -152,10 +153,10 @@ async def test_the_key_is_read_for_every_event(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("one\n")
     async with Receiver().open() as receiver:
         sender = LineageSender(Endpoint.of(receiver.url, key_file=tmp_path / "key"), lambda: 5.0)
-        sender.tell(PLAN, Run(), BEGUN)
+        sender.tell(Turned.between(PLAN, Run(), BEGUN))
         await until(lambda: len(receiver.had) == 1)
         (tmp_path / "key").write_text("two\n")
-        sender.tell(PLAN, Run(), BEGUN)
+        sender.tell(Turned.between(PLAN, Run(), BEGUN))
         await until(lambda: len(receiver.had) == 2)
         await sender.close()
     assert [headers["Authorization"] for _, headers, _ in receiver.had] == ["Bearer one", "Bearer two"]

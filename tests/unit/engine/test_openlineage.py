@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mlworkflow.core.state import Run
 from mlworkflow.engine.openlineage import changes, task_run_id, workflow_run_id
+from mlworkflow.engine.telling import Turned
 from openlineage.client import event_v2, facet_v2
 from openlineage.client.serde import Serde
 
@@ -35,7 +36,7 @@ class Told(Play):
     def turn(self, after: float = 0.0) -> Told:
         before = self.run
         super().turn(after)
-        self.events += changes(self.plan, before, self.run, "ml", "1.2", self.now)
+        self.events += changes(Turned.between(self.plan, before, self.run), "ml", "1.2", self.now)
         return self
 
     @property
@@ -157,6 +158,6 @@ def test_nothing_is_told_twice_by_a_restart() -> None:
 
 @pytest.mark.parametrize("change", [{"schemaURL": "x"}, {"run": {"runId": "no uuid", "facets": {}}}, {"more": 1}])
 def test_the_check_itself_finds_what_is_wrong(change: Json) -> None:
-    event = changes(TWO.plan(), Run(), Told(TWO).turn().run, "ml", "1", 0.0)[0]
+    event = changes(Turned.between(TWO.plan(), Run(), Told(TWO).turn().run), "ml", "1", 0.0)[0]
     with pytest.raises((TypeError, ValueError, AssertionError)):
         check({**event, **change})
