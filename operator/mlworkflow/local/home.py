@@ -7,6 +7,7 @@ runs/.<name>.<n>.requests/ what other processes ask of it meanwhile
 work/<uid>/<task>/<n>/     what an attempt sees
 webhook.key                what webhooks are signed with
 signing.key                what statements of runs are signed with
+detached.log               what processes that run workflows for others had to say (`detached`)
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ async def completed(runs: Runs, run: Run) -> Run:
             last[task] = max(attempt, last.get(task, 0))
     if not last:
         return run
-    free, metrics = asyncio.Semaphore(READERS), _metrics(run)
+    free, metrics = asyncio.Semaphore(READERS), deciding_metrics(run)
 
     async def read(task: str, attempt: int) -> Mapping[str, Any] | None:
         async with free:
@@ -61,7 +61,7 @@ def _told(task: str, attempt: int, record: Mapping[str, Any], metric: str | None
     return {"name": task, "phase": str(phase), "attempts": attempt + 1, **shown}
 
 
-def _metrics(run: Run) -> dict[str, str]:
+def deciding_metrics(run: Run) -> dict[str, str]:
     """The number that decides, of each search among the workflow's own steps."""
     found = {}
     for step in (run.resource.get("spec") or {}).get("steps") or []:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,34 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 
 _Loader.add_implicit_resolver(f"{_TAG}int", _INT, list("-+0123456789"))
 _Loader.add_implicit_resolver(f"{_TAG}float", _FLOAT, list("-+.0123456789"))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes whatever the loader, kubectl or a reader of YAML 1.1 would take for anything but text; no anchors."""
+
+    yaml_implicit_resolvers = {
+        first: list(resolvers) for first, resolvers in yaml.SafeDumper.yaml_implicit_resolvers.items()
+    }
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
+def _scalar(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = '"' if _BREAKS.search(text) else "|" if "\n" in text else "'" if text in _LETTERS else None
+    return dumper.represent_scalar(f"{_TAG}str", text, style=style)
+
+
+_BREAKS = re.compile("[\r\x85\u2028\u2029\ufeff]")
+"""Ends of lines beside the one that everybody knows: escaped, or they would be read as that."""
+_LETTERS = ("y", "Y", "n", "N")
+"""Text here, true or false to kubectl."""
+_Dumper.add_representer(str, _scalar)
+_Dumper.add_implicit_resolver(f"{_TAG}int", _INT, list("-+0123456789"))
+_Dumper.add_implicit_resolver(f"{_TAG}float", _FLOAT, list("-+.0123456789"))
 
 
 class BadFile(RunsError):
@@ -75,14 +103,13 @@ class Document:
 def read(source: str) -> list[Document]:
     """The documents of a file (``-``: standard input), empty ones left out. Raises BadFile, OSError."""
     try:
-        text = sys.stdin.read() if source == STDIN else Path(source).read_text(encoding="utf-8")
+        return parsed(sys.stdin.read() if source == STDIN else Path(source).read_text(encoding="utf-8"), source)
     except UnicodeDecodeError as error:
-        raise BadFile(f"{source}: not YAML: {error}") from None
-    return parsed(text, source)
+        raise BadFile(f"{source}: not YAML: {' '.join(str(error).split())}") from None
 
 
 def parsed(text: str, source: str) -> list[Document]:
-    """The documents of a text that is called `source`. Raises BadFile."""
+    """The documents of a text that is called `source`, empty ones left out. Raises BadFile."""
     try:
         return list(_documents(text, source))
     except yaml.MarkedYAMLError as error:
@@ -93,6 +120,11 @@ def parsed(text: str, source: str) -> list[Document]:
         raise BadFile(f"{source}: not YAML: {' '.join(str(error).split())}") from None
     except RecursionError:
         raise BadFile(f"{source}: nested too deeply, or an alias within its own anchor") from None
+
+
+def written(resource: Mapping[str, Any]) -> str:
+    """A resource as YAML in block style: what `parsed` reads, and kubectl, is the same resource."""
+    return yaml.dump(dict(resource), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
 def workflows(source: str) -> list[Document]:
