@@ -6,10 +6,13 @@ The chart is installed once, with MinIO; each test gets a namespace of its own t
 from __future__ import annotations
 
 import contextlib
+import functools
+import http.server
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -98,6 +101,19 @@ def mlwf(cluster: Cluster, *args: str, home: Path | None = None, timeout: float 
     )
     assert done.returncode == 0, f"mlwf {' '.join(args)}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+@contextlib.contextmanager
+def served(folder: Path, host: str) -> Iterator[str]:
+    """A web server for the files of a folder, on the address at which Pods reach this machine."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    server = http.server.ThreadingHTTPServer((host, 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://{host}:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.fixture(scope="session")

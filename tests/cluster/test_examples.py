@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import hashlib
-import http.server
 import json
 import os
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +15,7 @@ import yaml
 from bike import make_bike
 from promises import Ended
 
-from .conftest import ROOT, Cluster, mlwf, wait_for
-
-
-@contextlib.contextmanager
-def served(folder: Path, host: str) -> Iterator[str]:
-    """A web server for the files of a folder, on the address at which Pods reach this machine."""
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
-    server = http.server.ThreadingHTTPServer((host, 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://{host}:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
+from .conftest import ROOT, Cluster, mlwf, served, wait_for
 
 
 def test_steps_in_any_language(cluster: Cluster, operator: str, namespace: str) -> None:
@@ -86,6 +69,7 @@ def ended(cluster: Cluster, namespace: str, name: str, folder: Path, timeout: fl
         ("search", {}, promises.search),
         ("warm-start", {}, promises.warm_start),
         ("python", {}, promises.python),
+        ("partitioned", {}, promises.partitioned),
     ],
 )
 def test_an_example_keeps_its_promise(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from wheels import make_wheels
 
+ROOT = Path(__file__).parents[3]
 Mlwf = Callable[..., str]
 CODE = """
 def main(rows: int):
@@ -105,31 +107,10 @@ SHOUT = "import shout, os\ndef main(word: str): return {'said': shout.aloud(word
 
 @pytest.fixture
 def wheels(tmp_path: Path) -> Path:
-    """A folder that pip takes packages from: `shout` 1.0, which needs `voice`, and `voice` 2.1."""
+    """A folder that pip takes packages from."""
     folder = tmp_path / "wheels"
-    folder.mkdir()
-    wheel(folder, "voice", "2.1", "def raised(text): return text.upper()\n")
-    wheel(
-        folder,
-        "shout",
-        "1.0",
-        "import voice\ndef aloud(text): return voice.raised(text) + '!'\n",
-        "Requires-Dist: voice>=2\n",
-    )
+    make_wheels(folder)
     return folder
-
-
-def wheel(folder: Path, name: str, version: str, code: str, needs: str = "") -> None:
-    info = f"{name}-{version}.dist-info"
-    files = {
-        f"{name}.py": code,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    files[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"])
-    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
-        for path, text in files.items():
-            archive.writestr(path, text)
 
 
 def shouting(wheels: Path, name: str = "say", *requirements: str, **params: Any) -> dict[str, Any]:
@@ -177,3 +158,14 @@ def test_requirements_that_cannot_be_had_name_the_field_and_what_pip_says(
     said = mlwf("run", file, code=1)
     assert "spec.steps[0].python.requirements: " in said
     assert "No matching distribution found for shout>=7" in said
+
+
+def test_clusters_that_say_nothing_of_new_rows_are_labels_for_a_classifier(mlwf: Mlwf, tmp_path: Path) -> None:
+    (text,) = re.findall(
+        r"  ```yaml\n(  - name: clusters\n.*?)  ```", (ROOT / "docs/concepts.md").read_text(), re.DOTALL
+    )
+    make = "import pandas as pd\nfrom sklearn.datasets import make_blobs\ndef main(): return pd.DataFrame(make_blobs(90, centers=3, cluster_std=0.3, random_state=1)[0], columns=['x', 'y'])\n"
+    data = {"name": "prep", "python": {"source": make}, "outputs": {"train": {}}}
+    steps = status_of(mlwf("run", workflow(tmp_path, data, *yaml.safe_load(text)), "-o", "json"))
+    assert steps["clusters"]["outputs"] == {"noise": 0}
+    assert steps["train"]["outputs"]["cv_accuracy"] == 1

@@ -141,6 +141,14 @@ def test_the_time_to_start_counts_from_when_it_began_to_wait() -> None:
     assert play.turn(after=1).is_("s", Phase.FAILED, "PendingTimeout")
 
 
+def test_while_it_does_not_start_the_step_says_why_and_no_longer() -> None:
+    play = Play(a_workflow().step("s")).turn().waits("s", "ImagePullBackOff", "no such image").turn(after=1)
+    assert (play.task("s").message, play.wake_at) == ("", play.now + 4), "most start before anybody would look"
+    play.turn(after=4)
+    assert play.task("s").message == "ImagePullBackOff: no such image"
+    assert play.runs("s").turn(after=1).task("s").message == ""
+
+
 def test_an_attempt_of_a_step_that_an_edit_removed_is_stopped() -> None:
     play = Play(a_workflow().step("a").step("b")).turn().runs("a").runs("b")
     play.plan = a_workflow().step("b").plan()
