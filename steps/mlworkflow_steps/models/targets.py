@@ -86,8 +86,9 @@ def _task(estimator: Estimator) -> Task:
             return "clustering"
         raise StepFailure(
             "EstimatorInvalid",
-            f"train.estimator: {describe_estimator(estimator)} says nothing about rows that it has not seen; among those that do are KMeans, "
-            "MiniBatchKMeans, BisectingKMeans, Birch, MeanShift and sklearn.mixture.GaussianMixture",
+            f"train.estimator: {describe_estimator(estimator)} says nothing about rows that it has not seen, and so makes no model; among those that do are KMeans, "
+            "MiniBatchKMeans, BisectingKMeans, Birch, MeanShift and sklearn.mixture.GaussianMixture. Or let a `python` step add what its `fit_predict` says as a column, "
+            "and train a classifier on that",
         )
     raise StepFailure(
         "EstimatorInvalid",

@@ -268,7 +268,7 @@ def test_the_boosting_libraries_make_the_same_bytes_twice(path: str, tmp_path: P
         ({"target": ["part", "group"]}, "TargetInvalid", "column 'part' is one of several labels and holds something else than 0 and 1"),
         ({"target": ["weight", "constant"], "estimator": "sklearn.linear_model.LogisticRegression"}, "FitFailed", "sklearn.multiclass.OneVsRestClassifier"),
         ({"target": ["q", "a"], "estimator": TREE}, "TargetInvalid", "train one step for each"),
-        ({"estimator": "sklearn.cluster.DBSCAN"}, "EstimatorInvalid", "DBSCAN says nothing about rows that it has not seen"),
+        ({"estimator": "sklearn.cluster.DBSCAN"}, "EstimatorInvalid", "DBSCAN says nothing about rows that it has not seen, and so makes no model; among those that do are KMeans"),
         ({"estimator": "sklearn.cluster.KMeans", "target": "y", "cv": 3}, "SpecInvalid", "train.cv: needs something to predict"),
         ({"estimator": "sklearn.cluster.KMeans", "target": "y", "scoring": ["accuracy"]}, "MetricUnknown", "is no metric of a clustering; known are: silhouette"),
     ],
