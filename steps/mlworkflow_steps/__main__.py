@@ -7,6 +7,7 @@ import keyword
 import os
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from mlworkflow_steps.context import Context
 from mlworkflow_steps.errors import StepFailure
@@ -29,19 +30,28 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0] not in KINDS:
         print(f"usage: python -m mlworkflow_steps {'|'.join(KINDS)}", file=sys.stderr)
         return 2
-    for name, value in (THREADS | MEMORY).items():
-        os.environ.setdefault(name, value)
+    prepare()
     context = None
     try:
         context = Context.from_environment(os.environ)
-        module = arguments[0] + "_" * keyword.iskeyword(arguments[0])
-        importlib.import_module(f"mlworkflow_steps.kinds.{module}").run(context)
+        module_of(arguments[0]).run(context)
     except StepFailure as failure:
         print(f"{failure.reason}: {failure.message}", file=sys.stderr)
         if context is not None:
             context.record_failure(failure)
         return 1
     return 0
+
+
+def prepare() -> None:
+    """What libraries read when they are loaded."""
+    for name, value in (THREADS | MEMORY).items():
+        os.environ.setdefault(name, value)
+
+
+def module_of(kind: str) -> ModuleType:
+    """What carries a kind out; its work begins once this is loaded."""
+    return importlib.import_module(f"mlworkflow_steps.kinds.{kind}{'_' * keyword.iskeyword(kind)}")
 
 
 if __name__ == "__main__":

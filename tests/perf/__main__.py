@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.perf import artifacts, local, node, simulated
+from tests.perf import artifacts, local, node, simulated, starts
 from tests.perf.table import Line, documented, report
 
 ROOT = Path(__file__).parents[2]
@@ -16,6 +16,7 @@ PARTS: dict[str, Callable[[], list[Line]]] = {
     "node": node.main,
     "simulated": simulated.main,
     "local": local.lines,
+    "starts": starts.lines,
     "artifacts": lambda: artifacts.main([]),
 }
 
