@@ -81,10 +81,12 @@ class Operator:
         return self._status("VmRSS") << 10
 
     def cpu(self) -> float:
-        """Seconds of the processor so far, of it and of those that it started and that have ended."""
+        """Seconds of the processor so far, of it and of those that it started."""
         assert self._process
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+        tasks = Path(f"/proc/{self._process.pid}/task").glob("*/children")
+        pids = [self._process.pid, *(pid for children in tasks for pid in children.read_text().split())]
+        stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
+        return sum(int(ticks) for fields in stats for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
 
     def _status(self, name: str) -> int:
         assert self._process

@@ -23,7 +23,7 @@ from mlworkflow.kube.config import load_config
 from mlworkflow.kube.paths import MLWORKFLOWS, NAMESPACES, PODS
 from node import api
 
-from tests.perf import counts, operator_process, pods, workflows
+from tests.perf import counts, operator_process, pods, searches, workflows
 from tests.perf.agents import Agents
 from tests.perf.rounds import alternated
 from tests.perf.table import Line, compared, measured
@@ -86,9 +86,13 @@ class Simulation:
 
     async def ours(self, case: Case) -> float:
         """Seconds; nothing is left of it."""
-        made = [workflows.workflow(workflows.layers(case.widths, workflows.SIMULATED)) for _ in range(case.workflows)]
+        steps = workflows.layers(case.widths, workflows.SIMULATED)
+        return await self.timed([workflows.workflow(steps) for _ in range(case.workflows)])
+
+    async def timed(self, resources: Sequence[workflows.Json]) -> float:
+        """Seconds that these take; nothing is left of them."""
         before, bytes_before = await counts.writes(self.client), counts.stored()
-        took = await workflows.run(self.client, NAMESPACE, made)
+        took = await workflows.run(self.client, NAMESPACE, resources)
         self.writes, self.stored["ours"] = await counts.writes(self.client) - before, counts.stored() - bytes_before
         if self.agents.troubles:
             raise workflows.Ended(self.agents.troubles[0])
@@ -217,10 +221,12 @@ async def simulation() -> AsyncIterator[Simulation]:
 
 
 async def lines(names: Sequence[str] = ()) -> list[Line]:
-    """Everything that is measured on simulated nodes, or the cases whose names hold one of `names`."""
+    """Everything that is measured on simulated nodes, or the cases whose names hold one of `names`; `search` and `live` are names too."""
     chosen = [case for case in CASES if not names or any(name in case.what for name in names)]
     async with simulation() as made:
         found = [line async for line in compare(made, chosen)]
+        if not names or "search" in names:
+            found += [line async for line in searches.compare(made)]
         if not names or "live" in names:
             found += [line async for line in live_steps(made, 10_000)]
         if not names or "cached" in names:

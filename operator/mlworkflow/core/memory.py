@@ -104,7 +104,8 @@ class Place:
 
 class Memory:
     """Of one workflow. `pods` counts the attempts under way, `held` how often each lock is held (while a task runs, and neither before nor between two
-    attempts), `done` are the fingerprints of what has succeeded, `items` those of steps with `forEach`.
+    attempts), `done` are the fingerprints of what has succeeded, `items` those of steps with `forEach`, `values` what decides of the trials of a search, by number, each beside the state
+    that it was read from.
     """
 
     def __init__(self) -> None:
@@ -119,6 +120,7 @@ class Memory:
         self.held: dict[str, int] = {}
         self.done: set[str] = set()
         self.items: dict[str, list[Any]] = {}
+        self.values: dict[str, dict[int, tuple[Task, list[float] | None]]] = {}
         self.places: dict[str, Place] = {}
         self._hungry: set[str] = set()
         self._wakes: list[tuple[float, str]] = []

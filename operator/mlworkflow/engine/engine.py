@@ -80,7 +80,12 @@ class Engine:
         recorded = {record.task: record.params for record in kept.records.values()}
         run = rerun.with_points(plan, rerun.with_records(run, results), recorded)
         live = self.live[plan.workflow.uid] = Live(
-            plan, run, results, checkpoints=kept.checkpoints, chosen=kept.trials, priors=kept.priors
+            plan,
+            run,
+            results,
+            checkpoints=kept.checkpoints,
+            chosen=records.without_gaps(kept.trials),
+            priors=kept.priors,
         )
         return live
 
@@ -265,11 +270,10 @@ class Engine:
         """Have parameters chosen, and write them down. Raises ChoiceFailed, NoSearch, StoreError."""
         prior = await self._prior(live, action)
         chosen = await self.chooser.choose(action, live.chosen, prior)
-        for task, one in chosen.items():
-            await records.keep_trial(self.store, live.key((task, 0)), one)
-            live.chosen[task] = one
+        await records.keep_trials(self.store, live.key((action.task, 0)), chosen)
+        live.chosen |= chosen
+        for task in (*chosen, action.task):
             live.memory.note_task(task)
-            live.memory.note_task(action.task)
 
     async def _aside(
         self, live: Live, task: str, under_way: dict[str, asyncio.Task[None]], asking: Awaitable[None]

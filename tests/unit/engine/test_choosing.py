@@ -17,6 +17,7 @@ from mlworkflow.core.kinds.tune import Tune
 from mlworkflow.core.state import Phase
 from mlworkflow.engine import choosing
 from mlworkflow.engine.choosing import ChoiceFailed, Chooser
+from mlworkflow.store.layout import trial_key
 from mlworkflow.store.records import Chosen, load_run
 
 from tests.builders import WorkflowBuilder, a_workflow, artifact
@@ -148,6 +149,24 @@ async def test_what_was_chosen_but_not_started_is_started_by_the_next_operator(t
     assert (list(world.created), chosen(tmp_path, again)) == ([("t/0", 0)], before)
     assert again.live.order(("t/0", 0)).params == before["t/0"].params
     await operator.engine.chooser.close()
+
+
+async def test_of_trials_that_are_written_down_together_all_are_known_or_none(tmp_path: Path) -> None:
+    search = a_workflow().tune("t", SPACE, algorithm={"tpe": {"seed": 1}}, trials={"max": 4, "parallel": 3})
+    operator = Operator(search, World(), tmp_path)
+    await operator.turn()
+    await asyncio.gather(*operator.live.choosing.values())
+    before = chosen(tmp_path, operator)
+    assert list(before) == ["t/0", "t/1", "t/2"]
+    await operator.engine.chooser.close()
+    operator.store.delete(trial_key(NAMESPACE, UID, "t/0"))  # the last that is written
+    again = operator.again()
+    await again.open()
+    assert again.live.chosen == {}
+    await turn(again)
+    assert (len(again.live.chosen), sorted(again.world.created)) == (3, [("t/0", 0), ("t/1", 0), ("t/2", 0)])
+    assert chosen(tmp_path, again) == before
+    await again.engine.chooser.close()
 
 
 async def test_what_cannot_be_written_down_does_not_start_until_it_is(

@@ -20,7 +20,7 @@ from mlworkflow.core.names import Reason
 from mlworkflow.core.nodes import Node
 from mlworkflow.core.observation import Curve
 from mlworkflow.core.policies.starting import start
-from mlworkflow.core.state import Phase, Task, value_named
+from mlworkflow.core.state import PENDING, Phase, Task, value_named
 from mlworkflow.core.study import best_of, is_reached, pareto_of, values_of
 from mlworkflow.core.turn import MESSAGE, CarryOn, Turn
 
@@ -31,38 +31,41 @@ def run_study(turn: Turn, node: Node, carry_on: CarryOn) -> None:
         study = turn.view.study(node)
         is_grid = study.algorithm.grid is not UNSET
         total = len(turn.view.grid(node)) if is_grid else int(study.trials.max)
-        _run(_Search(turn, node, study, is_grid=is_grid, total=total), carry_on)
+        _run(
+            _Search(turn, node, study, is_grid, [paths.numbered(node.task, number) for number in range(total)]),
+            carry_on,
+        )
     except ExpressionError as error:
         turn.stop_task(node.task, Phase.FAILED, Reason.EXPRESSION_ERROR, str(error))
 
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """A tune step in a turn; `total` is how many trials it may have."""
+    """A tune step in a turn; `names` are the tasks of the trials that it may have."""
 
     turn: Turn
     node: Node
     study: Tune
     is_grid: bool
-    total: int
+    names: list[str]
 
-    def name(self, number: int) -> str:
-        return paths.numbered(self.node.task, number)
+    @property
+    def total(self) -> int:
+        """How many trials it may have."""
+        return len(self.names)
 
     def task(self, number: int) -> Task:
-        return self.turn.task(self.name(number))
-
-    def is_chosen(self, number: int) -> bool:
-        """Whether a trial's parameters are known."""
-        return self.is_grid or bool(self.task(number).params)
+        return self.turn.task(self.names[number])
 
     def trials(self) -> dict[int, Task]:
-        """The trials that there are so far."""
-        return {number: self.task(number) for number in range(self.total) if self.is_chosen(number)}
+        """The trials that there are so far: those whose parameters are known."""
+        tasks = self.turn.tasks
+        found = {number: tasks.get(name, PENDING) for number, name in enumerate(self.names)}
+        return found if self.is_grid else {number: task for number, task in found.items() if task.params}
 
     def curve(self, number: int) -> Curve:
         """What a trial has said of its metric on the way, where that may stop trials."""
-        return self.turn.seen.curves.get((self.name(number), self.task(number).attempt), _SILENT)
+        return self.turn.seen.curves.get((self.names[number], self.task(number).attempt), _SILENT)
 
     def told(self, number: int, *, all_values: bool) -> Told:
         """A trial as Optuna is told of it, with everything that it said on the way, or once it has ended the last of it."""
@@ -70,13 +73,19 @@ class _Search:
         curve = self.curve(number).values if self.study.pruner is not UNSET else ()
         if not all_values:
             curve = curve[-1:] if task.is_finished else ()
-        return Told(task.params, self.values(task), task.is_finished, task.is_pruned, curve)
+        return Told(task.params, self.values(number), task.is_finished, task.is_pruned, curve)
 
-    def values(self, task: Task) -> list[float] | None:
+    def values(self, number: int) -> list[float] | None:
         """What decides of a trial that succeeded."""
+        task = self.task(number)
         if task.phase is not Phase.SUCCEEDED:
             return None
-        return values_of(self.study, {metric.name: value_named(task, metric.name) for metric in self.study.objectives})
+        values = self.turn.memory.values.setdefault(self.node.task, {})
+        known = values.get(number)
+        if known is None or known[0] is not task:
+            found = {metric.name: value_named(task, metric.name) for metric in self.study.objectives}
+            known = values[number] = (task, values_of(self.study, found))
+        return known[1]
 
 
 _SILENT = Curve()
@@ -107,8 +116,9 @@ def _run(search: _Search, carry_on: CarryOn) -> None:
 def _note_chosen(search: _Search) -> None:
     """What was chosen for the trials, as far as it is known."""
     turn = search.turn
-    for number in range(search.total):
-        name = search.name(number)
+    if not turn.seen.chosen:
+        return
+    for name in search.names:
         if not turn.task(name).params and (params := turn.seen.chosen.get(name)):
             turn.note_params(name, params)
 
@@ -116,8 +126,8 @@ def _note_chosen(search: _Search) -> None:
 def _find_metrics(search: _Search) -> None:
     """A trial that succeeded and left no number has failed."""
     for number, task in search.trials().items():
-        if task.phase is Phase.SUCCEEDED and search.values(task) is None:
-            search.turn.finish(search.name(number), Phase.FAILED, Reason.METRIC_MISSING, _missing(search.study, task))
+        if task.phase is Phase.SUCCEEDED and search.values(number) is None:
+            search.turn.finish(search.names[number], Phase.FAILED, Reason.METRIC_MISSING, _missing(search.study, task))
 
 
 def _missing(study: Tune, task: Task) -> str:
@@ -143,8 +153,8 @@ def _is_over(search: _Search) -> tuple[Reason, str] | None:
     """Why the search ends before it has had all its trials."""
     study, turn = search.study, search.turn
     if study.trials.goal is not UNSET:
-        for number, task in search.trials().items():
-            if (values := search.values(task)) and is_reached(study, values[0]):
+        for number in search.trials():
+            if (values := search.values(number)) and is_reached(study, values[0]):
                 return Reason.GOAL_REACHED, f"trial {number} reached {values[0]}, the goal is {study.trials.goal}"
     began = turn.task(search.node.task).started_at
     if study.trials.timeout is not UNSET and began is not None:
@@ -158,14 +168,16 @@ def _is_over(search: _Search) -> tuple[Reason, str] | None:
 def _stop(search: _Search, reason: Reason, message: str) -> None:
     for number, task in search.trials().items():
         if not task.is_finished:
-            search.turn.stop_task(search.name(number), Phase.CANCELLED, reason, message)
+            search.turn.stop_task(search.names[number], Phase.CANCELLED, reason, message)
 
 
 def _start(search: _Search, carry_on: CarryOn) -> None:
     turn, trials = search.turn, search.trials()
     under_way = sum(task.phase is Phase.RUNNING for task in trials.values())
     for number, task in trials.items():
-        node = turn.node(search.name(number))
+        if task.is_finished:
+            continue
+        node = turn.node(search.names[number])
         if task.phase is Phase.PENDING and under_way < int(search.study.trials.parallel):
             if start(turn, node):
                 under_way += 1
@@ -225,12 +237,12 @@ def _tell(search: _Search, trials: Mapping[int, Task]) -> None:
 
 
 def _values(search: _Search, trials: Mapping[int, Task]) -> dict[int, list[float]]:
-    return {number: found for number, task in trials.items() if (found := search.values(task)) is not None}
+    return {number: found for number in trials if (found := search.values(number)) is not None}
 
 
 def _shown(search: _Search, number: int, values: Mapping[int, list[float]]) -> dict[str, Any]:
     """A trial as an output tells it."""
-    params = dict(search.turn.view.trial_params(search.turn.node(search.name(number))))
+    params = dict(search.turn.view.trial_params(search.turn.node(search.names[number])))
     shown = {"params": params, "value": values[number][0], "trial": number}
     if search.study.metrics is not UNSET:
         shown["values"] = {m.name: value for m, value in zip(search.study.metrics, values[number], strict=True)}
@@ -282,7 +294,7 @@ def _tried(search: _Search, trials: Mapping[int, Task]) -> list[Tried]:
         Tried(
             number,
             task,
-            search.turn.view.trial_params(search.turn.node(search.name(number))),
+            search.turn.view.trial_params(search.turn.node(search.names[number])),
             {name: value_named(task, name) for name in names},
             search.curve(number).values,
         )
