@@ -7,6 +7,8 @@ from pathlib import Path
 
 from mlworkflow.schema.crd import NAME, crd
 from mlworkflow.schema.editor import editor_schema
+from mlworkflow.schema.python_api import PATH as KINDS_PATH
+from mlworkflow.schema.python_api import kinds_module
 from mlworkflow.schema.reasons import reasons
 from mlworkflow.schema.reference import reference_page
 from mlworkflow.schema.samplers import PRUNERS_PATH, SAMPLERS_PATH, pruner_settings, sampler_settings
@@ -30,6 +32,7 @@ def generated() -> dict[str, str]:
         f"crds/{NAME}.yaml": definition,
         "charts/mlworkflow/files/crd-mlworkflows.yaml": definition,
         "docs/reference.md": reference_page(),
+        KINDS_PATH: kinds_module(),
         "docs/mlworkflow.schema.json": json.dumps(editor_schema(), indent=2, ensure_ascii=False) + "\n",
         "operator/mlworkflow/runs/reasons.json": reasons((CHECKOUT / _TROUBLE).read_text(encoding="utf-8")),
         **{
