@@ -6,14 +6,13 @@ What is written is for people first; what a restart needs and cannot find in Pod
 from __future__ import annotations
 
 import datetime
-import heapq
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from mlworkflow.core import paths
+from mlworkflow.core import abridging, paths
 from mlworkflow.core.duration import human
 from mlworkflow.core.errors import Problem
 from mlworkflow.core.names import Reason
@@ -26,10 +25,6 @@ from mlworkflow.core.values import Json
 
 LARGE = 8192
 """Bytes of an output parameter that the status still shows."""
-MANY = 500
-"""Tasks below the steps that the status shows, whatever has become of them."""
-LAST = 10
-"""Of more, the trials that have succeeded last."""
 
 
 def written(plan: Plan, run: Run, before: Mapping[str, Any], now: float) -> dict[str, Any]:
@@ -39,7 +34,8 @@ def written(plan: Plan, run: Run, before: Mapping[str, Any], now: float) -> dict
     below = {name: task for name, task in run.tasks.items() if name not in workflow.all_steps()}
     progress = _progress(below)
     steps = [_shown(name, run.tasks.get(name, PENDING), nodes, progress) for name in names]
-    tasks = [_shown(name, task, nodes, progress) for name, task in _kept(below, nodes)]
+    shown = sorted(abridging.chosen(run.tasks, below, nodes).items(), key=lambda pair: nodes.position(pair[0]))
+    tasks = [_shown(name, task, nodes, progress) for name, task in shown]
     done = sum(run.tasks.get(name, PENDING).phase in (Phase.SUCCEEDED, Phase.SKIPPED) for name in names)
     verdict = {Phase.SUCCEEDED: "True", Phase.FAILED: "False", Phase.CANCELLED: "False"}.get(run.phase, "Unknown")
     status = StatusFields(
@@ -217,18 +213,6 @@ def metric_of(node: Node) -> str | None:
 def _is_large(value: Json) -> bool:
     """Whether a value is too large for the status, which every watcher is sent at every change."""
     return isinstance(value, str | list | dict) and len(msgspec.json.encode(value)) > LARGE
-
-
-def _kept(below: Mapping[str, Task], nodes: Nodes) -> list[tuple[str, Task]]:
-    """The tasks below the steps that the status shows: all of a few, else those whose end their records do not tell, and the last trials that have succeeded."""
-    shown = below
-    if len(below) > MANY:
-        told = {name: task for name, task in below.items() if task.phase is Phase.SUCCEEDED or task.is_pruned}
-        trials = (name for name in told if (node := nodes.get(name)) and node.trial is not None)
-        good = (name for name in trials if told[name].phase is Phase.SUCCEEDED)
-        last = set(heapq.nlargest(LAST, good, key=lambda name: (told[name].finished_at or 0.0, name)))
-        shown = {name: task for name, task in below.items() if name not in told or name in last}
-    return sorted(shown.items(), key=lambda pair: nodes.position(pair[0]))
 
 
 def _progress(below: Mapping[str, Task]) -> dict[str, str]:

@@ -104,8 +104,8 @@ class StatusFields(Status, frozen=True):
     tasks: Annotated[
         list[TaskStatus],
         Meta(
-            description="What the steps are made of: items, trials, the steps of groups. Of many, those that have succeeded are left out, but for the last trials, and so are trials that were pruned: "
-            "the records in the store have them."
+            description="What the steps are made of: items, trials, the steps of groups. Of more than 500 a choice: those that have failed, the first of those that wait to be tried again and that run, and the last trials "
+            "that have succeeded; what has succeeded or was pruned is in the records of the store."
         ),
     ] = []
     ending: Annotated[Ending | None, Meta(description="How the workflow ends, while the steps of `onExit` run.")] = None

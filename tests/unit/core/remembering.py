@@ -23,9 +23,10 @@ class Remembering:
         self._memory = Memory()
         self._before = Observations()
 
-    def decide(self, plan: Plan, run: Run, seen: Observations, now: float) -> Decision:
+    def decide(self, plan: Plan, run: Run, seen: Observations, now: float, whole: Decision | None = None) -> Decision:
+        """`whole` is what is decided without a memory, where that is known."""
         self._tell(seen)
-        whole, found = decide(plan, run, seen, now), decide(plan, run, seen, now, self._memory)
+        whole, found = whole or decide(plan, run, seen, now), decide(plan, run, seen, now, self._memory)
         assert found.run == whole.run
         assert sorted(map(repr, found.actions)) == sorted(map(repr, whole.actions))
         assert found.usage == whole.usage

@@ -180,6 +180,24 @@ def test_of_many_trials_the_status_has_the_last_that_succeeded_and_what_no_recor
     assert text["steps"][0]["progress"] == "3000/3000"
 
 
+@pytest.mark.parametrize(
+    "task",
+    [
+        Task(Phase.RUNNING, attempt=0, handle="w-s-0-0123456789", started_at=1e9),
+        Task(Phase.PENDING, "Error", "x" * 2000, attempt=0, failures=1, not_before=1e9 + 60),
+        Task(Phase.FAILED, "Error", "x" * 2000, attempt=0, failures=1, started_at=1e9, finished_at=1e9),
+        Task(Phase.SKIPPED, "ConditionFalse", "when: ${{ item > 3 }}", finished_at=1e9),
+        Task(Phase.CANCELLED, "Cancelled", "", attempt=0, handle="w-s-0-0123456789", finished_at=1e9),
+    ],
+    ids=lambda task: str(task.phase),
+)
+def test_whatever_becomes_of_10_000_tasks_their_status_is_no_larger_than_300_kb(task: Task) -> None:
+    plan = a_workflow().step("s", forEach={"range": 10_000}).plan()
+    tasks = {"s": Task(Phase.RUNNING, attempt=0), **{f"s/{n}": task for n in range(10_000)}}
+    text = status.written(plan, Run(Phase.RUNNING, started_at=1e9, tasks=tasks), {}, 1e9)
+    assert len(json.encode(text)) < 300_000
+
+
 def test_a_large_output_is_named_and_left_to_its_record() -> None:
     task = Task(Phase.SUCCEEDED, attempt=0, parameters={"n": 1.0, "text": "x" * 100_000})
     text = written(Run(Phase.RUNNING, tasks={"a": task}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from mlworkflow.core import rerun, status
+from mlworkflow.core import abridging, rerun, status
 from mlworkflow.core.actions import Choose, Judge, Publish, Stop, Told
 from mlworkflow.core.observation import Curve, Result
 from mlworkflow.core.state import Phase
@@ -347,7 +347,7 @@ def test_running_a_search_again_leaves_its_pruned_trials_alone() -> None:
 
 
 def test_of_many_trials_the_status_shows_the_last_that_succeeded_and_none_that_were_pruned() -> None:
-    many = status.MANY + 1
+    many = abridging.MANY + 1
     builder = with_body(
         a_workflow().tune("t", {"p": list(range(many))}, trials={"max": many, "parallel": many}), pruner=MEDIAN
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
+from mlworkflow.core import abridging
 from mlworkflow.core.state import Phase
 
 from tests.unit.core.cases import cases
@@ -26,6 +28,19 @@ def test_whatever_is_killed_the_end_is_the_same(case: Case, tape: bytes) -> None
     world = World(case, tape)
     world.play()
     assert dict(outcome(world)) == dict(outcome(_told(world) and calm))
+
+
+@examples(300)
+@given(cases(), tapes)
+def test_whatever_a_status_leaves_out_the_end_is_the_same(case: Case, tape: bytes) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(abridging, "MANY", 0)
+        patch.setattr(abridging, "MOST", dict.fromkeys(abridging.MOST, 1))
+        calm = World(case)
+        calm.play()
+        world = World(case, tape)
+        world.play()
+        assert dict(outcome(world)) == dict(outcome(_told(world) and calm))
 
 
 @examples(600)

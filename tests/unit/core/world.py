@@ -558,7 +558,7 @@ class World:
         )
         assert repr((self.run, seen)) == before, self.story("a decision changed what it was given")
         again = decide(self.plan, decision.run, seen, self.now)
-        decision = self.remembering.decide(self.plan, self.run, seen, self.now)
+        decision = self.remembering.decide(self.plan, self.run, seen, self.now, decision)
         twice = _starts(decision) & _starts(again)
         assert not twice, self.story(f"{twice} would be started twice")
         return decision

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mlworkflow.core import rerun, status
+from mlworkflow.core import abridging, rerun
 from mlworkflow.core.state import Phase
 
 from tests.builders import WorkflowBuilder, a_workflow, artifact
@@ -28,8 +28,8 @@ def a_grid(values: list[int], *, is_group: bool, **spec: Any) -> WorkflowBuilder
 async def test_a_trial_keeps_its_point_though_the_status_has_forgotten_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_group: bool
 ) -> None:
-    monkeypatch.setattr(status, "MANY", 2)
-    monkeypatch.setattr(status, "LAST", 1)
+    monkeypatch.setattr(abridging, "MANY", 2)
+    monkeypatch.setattr(abridging, "LAST", 1)
 
     async def ends(operator: Operator, number: int) -> None:
         if is_group:
