@@ -6,7 +6,6 @@ A fault in any part ends the process: the Deployment restarts it, and a restart 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import ssl
 import sys
@@ -19,7 +18,7 @@ from pathlib import Path
 import kopf
 from aiohttp import web
 
-from mlworkflow import handlers, health
+from mlworkflow import handlers, health, logs
 from mlworkflow.attest.keys import SigningKey, published
 from mlworkflow.attest.statement import OPERATOR, Builder
 from mlworkflow.core import names
@@ -43,6 +42,7 @@ from mlworkflow.kube.authorities import Authorities
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.config import ConfigError, load_config
 from mlworkflow.kube.errors import ApiError, Conflict
+from mlworkflow.kube.events import EventSender
 from mlworkflow.kube.garbage import GarbageCollector
 from mlworkflow.kube.images import Images
 from mlworkflow.kube.kopf_settings import tune_garbage_collector
@@ -76,9 +76,7 @@ def main() -> int:
     except UsageError as error:
         print(f"mlworkflow: {error}", file=sys.stderr)
         return 2
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stdout
-    )
+    logs.configure(settings.log_level, settings.log_format)
     try:
         asyncio.run(run(settings))
     except (ConfigError, UsageError) as error:
@@ -108,6 +106,7 @@ async def run(settings: Settings) -> None:
             _authorities(settings),
         )
         lineage = LineageSender(settings.openlineage, clock) if settings.openlineage else None
+        events = EventSender(client, clock) if settings.events else None
         turns = Turns(meter, clock)
         engine = Engine(
             measured(_store(settings, clock), meter),
@@ -116,7 +115,7 @@ async def run(settings: Settings) -> None:
             clock,
             settings.limits,
             lambda: reconciler.primed.is_set(),
-            telling([turns.tell, *([lineage.tell] if lineage else [])]),
+            telling([turns.tell, *(each.tell for each in (lineage, events) if each)]),
             decide=hooks.decided(meter, decide),
         )
         last_words = LastWords(engine.store, lambda key, pod: driver.last_log(key.namespace, pod))
@@ -144,14 +143,20 @@ async def run(settings: Settings) -> None:
             outside=[requests.middleware],
         )
         certificate = Certificate(Path(settings.gateway_tls)) if settings.gateway_tls else None
-        probes = health.make_app(driver.age, lambda: driver.is_synced)
-        runners = [await serve(probes, settings.health_port)]
+        queues = {"workflows": queue.statistics, "statuses": statuses.statistics}
+        probed = health.Health(
+            driver.age,
+            queues,
+            lambda: driver.is_synced,
+            lambda: reconciler.primed.is_set(),
+            lambda: engine.waiting if engine.is_store_known else None,
+        )
+        runners = [await serve(health.make_app(probed), settings.health_port)]
         try:
             await set_by_server(clock, client, asyncio.sleep)  # before anything is stamped, or judged by its stamp
             gateway = await serve(steps, settings.gateway_port, certificate.context if certificate else None)
             runners.append(gateway)
             if settings.metrics_port:
-                queues = {"workflows": queue.statistics, "statuses": statuses.statistics}
                 parts = Parts(
                     client,
                     engine,
@@ -164,6 +169,7 @@ async def run(settings: Settings) -> None:
                 )
                 meter.registry.register(Snapshot(parts))
                 runners.append(await serve(metrics.make_app(meter.registry), settings.metrics_port))
+            probed.serves = True
             async with asyncio.TaskGroup() as group:
                 background = [
                     group.create_task(driver.run(), name="pods"),
@@ -192,6 +198,8 @@ async def run(settings: Settings) -> None:
             await webhooks.close()
             if lineage:
                 await lineage.close(patience=2.0)
+            if events:
+                await events.close()
             await keeper.close()
             await last_words.close()
             if registries:

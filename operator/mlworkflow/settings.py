@@ -26,6 +26,7 @@ class Settings:
     are read for it.
     `gateway_tls` is a folder with the files `tls.crt`, `tls.key` and perhaps `ca.crt`, which steps then trust; empty: the gateway serves without TLS.
     `gateway_rate` is how many calls a second the gateway takes from one Pod for ever (0: any number), `gateway_burst` how many at once.
+    `events` says whether Kubernetes Events of workflows are written.
     `metrics_port` is where Prometheus may scrape; 0: nowhere.
     `limits` bound the Pods of all workflows, and of those of one namespace. `gc_interval` are the seconds between two garbage collections; None: there are
     none.
@@ -34,6 +35,8 @@ class Settings:
     namespaces: tuple[str, ...]
     workers: int
     log_level: str
+    log_format: str
+    events: bool
     gateway_port: int
     gateway_tls: str
     gateway_rate: int
@@ -85,6 +88,12 @@ class Settings:
                 raise UsageError(f"{name} must be true or false, not '{text}'")
             return text == "true"
 
+        def one_of(name: str, *values: str) -> str:
+            text = environ.get(name) or values[0]
+            if text not in values:
+                raise UsageError(f"{name} must be one of {', '.join(values)}, not '{text}'")
+            return text
+
         def limit(name: str) -> int | None:
             return number(name, 0) or None
 
@@ -92,6 +101,8 @@ class Settings:
             namespaces=listed("MLWF_NAMESPACES"),
             workers=number("MLWF_WORKERS", 16),
             log_level=environ.get("MLWF_LOG_LEVEL", "INFO").upper(),
+            events=switch("MLWF_EVENTS"),
+            log_format=one_of("MLWF_LOG_FORMAT", "text", "json"),
             gateway_port=number("MLWF_GATEWAY_PORT", 8080),
             gateway_tls=environ.get("MLWF_GATEWAY_TLS", ""),
             gateway_rate=number("MLWF_GATEWAY_RATE", 100),

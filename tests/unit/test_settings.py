@@ -25,6 +25,8 @@ def test_what_is_not_said_is_assumed() -> None:
         namespaces=(),
         workers=16,
         log_level="INFO",
+        log_format="text",
+        events=True,
         gateway_port=8080,
         gateway_tls="",
         gateway_rate=100,

@@ -13,6 +13,7 @@ from mlworkflow.attest import model
 from mlworkflow.attest.keys import SigningKey
 from mlworkflow.attest.statement import Builder, Evidence, Records, counted, encode, statement
 from mlworkflow.core.observation import AttemptId
+from mlworkflow.core.subject import Subject
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.errors import NotFound
 from mlworkflow.store.layout import cas_key, provenance_key, record_key, signature_key
@@ -67,4 +68,5 @@ def _sign_models(store: ArtifactStore, resource: Mapping[str, Any], records: Rec
                     signature = model.sign(store.read(cas_key(namespace, artifact.digest)), artifact, name, key)
                     store.write_bytes(at, signature)
             except (model.Unsignable, NotFound) as error:
-                _log.warning("%s/%s: the model %s.%s is not signed: %s", namespace, record.workflow, task, name, error)
+                about = Subject(namespace, record.workflow, uid, task)
+                _log.warning("%s: the model output=%s is not signed: %s", about, name, error)

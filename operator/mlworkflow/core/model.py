@@ -21,6 +21,7 @@ from mlworkflow.core.references import Expansion
 from mlworkflow.core.reports import Reports
 from mlworkflow.core.spec_fields import Approval, OnExit, PodCleanup, Rerun, SpecFields, Ttl
 from mlworkflow.core.step import Step
+from mlworkflow.core.subject import Subject
 
 EXITS = ("always", "succeeded", "failed")
 """The lists of `onExit`."""
@@ -53,6 +54,10 @@ class Workflow:
     rerun: Rerun | None = None
     ttl: Ttl | None = None
     pod_cleanup: PodCleanup = "Never"
+
+    def subject(self, task: str = "") -> Subject:
+        """What a line of the log about it, or about a task of it, is about."""
+        return Subject(self.namespace, self.name, self.uid, task)
 
     @classmethod
     def parse(cls, resource: Mapping[str, Any]) -> Workflow:

@@ -19,6 +19,7 @@ from mlworkflow.core import cachefacts
 from mlworkflow.core.actions import Order
 from mlworkflow.core.cachefacts import Identity
 from mlworkflow.core.observation import Result
+from mlworkflow.core.subject import Subject
 from mlworkflow.engine.driver import Driver
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.errors import NotFound, StoreError
@@ -145,7 +146,7 @@ class Cache:
             if identity is not None:
                 await asyncio.to_thread(self._write, key, order, result, identity)
         except StoreError as error:
-            _log.warning("%s/%s %s: not cached: %s", key.namespace, order.workflow, key.task, error)
+            _log.warning("%s: not cached: %s", Subject(key.namespace, order.workflow, key.uid, key.task), error)
 
     async def _ran(self, key: AttemptKey, order: Order, result: Result) -> Identity | None:
         """What an attempt really ran, by the word of who ran it; None where it is never told."""

@@ -69,6 +69,7 @@ class Engine:
         self.wake = wake
         self.clock = clock
         self.waiting = ""
+        self.is_store_known = False  # whether it has answered, or been waited for, since the start
         self.live: dict[str, Live] = {}
         self.sharing = Sharing(self.live, limits, is_known)
         self.cache = Cache(store, driver, clock)
@@ -202,7 +203,7 @@ class Engine:
                 await self._take(live, attempt, found.result)
                 return True
             live.missed[attempt] = found.missed
-            _log.info("%s/%s %s: not cached: %s", order.namespace, order.workflow, order.task, found.missed)
+            _log.info("%s: not cached: %s", live.workflow.subject(order.task), found.missed)
         for data in order.literals.values():
             await records.put(self.store, order.namespace, data)
         try:
@@ -285,7 +286,7 @@ class Engine:
             live.unchosen[task] = str(failure)
         except Exception as trouble:  # the store is away, or a bug: asked again
             is_known = isinstance(trouble, StoreError)
-            _log.warning("%s %s: choosing: %s", live.workflow.name, task, trouble, exc_info=not is_known)
+            _log.warning("%s: choosing: %s", live.workflow.subject(task), trouble, exc_info=not is_known)
             await asyncio.sleep(CREATE_AGAIN)
         finally:
             del under_way[task]
@@ -368,7 +369,14 @@ class Engine:
         for name, before in decision.changed.items():
             task = run.tasks[name]
             if task.phase is not before.phase or task.attempt != before.attempt:
-                _log.info("%s/%s %s: %s -> %s attempt=%d reason=%s", workflow.namespace, workflow.name, name, before.phase, task.phase,
+                _log.info("%s: %s -> phase=%s attempt=%d reason=%s", workflow.subject(name), before.phase, task.phase,
                           task.attempt, task.reason or "-")  # fmt: skip
         if run.phase is not live.run.phase:
-            _log.info("%s/%s: %s -> %s %s", workflow.namespace, workflow.name, live.run.phase, run.phase, run.message)
+            _log.info(
+                "%s: %s -> phase=%s reason=%s %s",
+                workflow.subject(),
+                live.run.phase,
+                run.phase,
+                run.reason or "-",
+                run.message,
+            )

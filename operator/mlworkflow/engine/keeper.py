@@ -19,6 +19,7 @@ from mlworkflow.attest.keys import SigningKey
 from mlworkflow.attest.statement import Builder
 from mlworkflow.core import status
 from mlworkflow.core.errors import UsageError
+from mlworkflow.core.subject import Subject
 from mlworkflow.store import archive
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.errors import StoreError
@@ -99,16 +100,16 @@ class Keeper:
 
     async def _see_to(self, resource: Mapping[str, Any], end: str) -> None:
         metadata = resource["metadata"]
-        name = f"{metadata['namespace']}/{metadata['name']}"
+        about = Subject(metadata["namespace"], metadata["name"], metadata["uid"])
         for duty in self._duties:
-            await self._fulfil(duty, resource, name)
+            await self._fulfil(duty, resource, about)
         known = self._tasks.get(metadata["uid"])
         if known and known[1] is asyncio.current_task():
             self._done[metadata["uid"]] = end
             del self._tasks[metadata["uid"]]
             self._wake(metadata["uid"])
 
-    async def _fulfil(self, duty: Duty, resource: Mapping[str, Any], name: str) -> None:
+    async def _fulfil(self, duty: Duty, resource: Mapping[str, Any], about: Subject) -> None:
         wait = FIRST_WAIT
         while True:
             try:
@@ -116,12 +117,12 @@ class Keeper:
                     await asyncio.to_thread(duty, self._store, resource)
                 return
             except msgspec.DecodeError as error:
-                _log.error("%s: not kept in whole: a record in the store is none: %s", name, error)
+                _log.error("%s: not kept in whole: a record in the store is none: %s", about, error)
                 return
             except (StoreError, OSError, UsageError) as error:
-                _log.warning("%s: not kept in whole yet: %s; trying again in %.0f s", name, error, wait)
+                _log.warning("%s: not kept in whole yet: %s; trying again in %.0f s", about, error, wait)
             except Exception:
-                _log.exception("%s: not kept in whole: a bug", name)
+                _log.exception("%s: not kept in whole: a bug", about)
                 return
             await self._sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT)

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from mlworkflow.core.subject import Subject
 from mlworkflow.engine import records
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.errors import StoreError
@@ -64,9 +65,9 @@ class LastWords:
             if words:
                 await self._keep(key, words)
         except TimeoutError:
-            _log.warning("%s/%s %s: its log did not end within an hour, and is not kept", *key[:3])
+            _log.warning("%s: its log did not end within an hour, and is not kept", _about(key))
         except Exception:
-            _log.exception("%s/%s %s: its log is not kept: a bug", *key[:3])
+            _log.exception("%s: its log is not kept: a bug", _about(key))
 
     async def _keep(self, key: AttemptKey, words: bytes) -> None:
         for wait in (*WAITS, None):
@@ -76,7 +77,7 @@ class LastWords:
                 return
             except StoreError as error:
                 if wait is None:
-                    _log.warning("%s/%s %s: its log is not kept: %s", *key[:3], error)
+                    _log.warning("%s: its log is not kept: %s", _about(key), error)
                     return
                 await self._sleep(wait)
 
@@ -88,3 +89,7 @@ class LastWords:
         if record and record.logs:
             return True
         return await asyncio.to_thread(read_log, self._store, key) is not None
+
+
+def _about(key: AttemptKey) -> Subject:
+    return Subject(key.namespace, "", key.uid, key.task)

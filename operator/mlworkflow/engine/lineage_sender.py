@@ -93,7 +93,7 @@ class LineageSender:
         try:
             events = openlineage.changes(turned, namespace, self._version, self._clock())
         except Exception:
-            _log.exception("%s/%s: no lineage: a bug", workflow.namespace, workflow.name)
+            _log.exception("%s: no lineage: a bug", workflow.subject())
             return
         fitting = events[: max(0, self._room - len(self._waiting))]
         self._waiting.extend(fitting)

@@ -91,11 +91,11 @@ class _Listener:
                 except ChoiceFailed:
                     raise
                 except Exception as trouble:  # the API server is away, or a bug
-                    _log.warning("%s %s: its log: %s", self._where[1], self._attempt[0], trouble)
+                    _log.warning("%s: its log: %s", self._live.workflow.subject(self._attempt[0]), trouble)
                     self._found = 0
                     await asyncio.sleep(AGAIN)
         except ChoiceFailed as failure:  # the pattern takes too long: said again when the trial has ended
-            _log.warning("%s %s: '%s': %s", self._where[1], self._attempt[0], self._pattern, failure)
+            _log.warning("%s: '%s': %s", self._live.workflow.subject(self._attempt[0]), self._pattern, failure)
 
     async def _follow(self) -> None:
         async with (

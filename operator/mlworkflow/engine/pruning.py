@@ -63,7 +63,7 @@ async def _prune(engine: Engine, live: Live, trial: AttemptId, place: int) -> No
         action = Publish(node.step, *trial, {}, fingerprint=of_composed(view, node))
         live.take(trial, await records.publish(engine.store, live.key(trial), live.workflow.name, action, result))
     live.curves.replace(trial, live.results[trial].curve)
-    _log.info("%s/%s %s: %s", live.workflow.namespace, live.workflow.name, trial[0], result.message)
+    _log.info("%s: %s", live.workflow.subject(trial[0]), result.message)
 
 
 def is_pruned(live: Live, attempt: AttemptId) -> bool:

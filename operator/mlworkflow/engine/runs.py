@@ -16,6 +16,7 @@ from mlworkflow.core.names import Reason
 from mlworkflow.core.observation import AttemptId, Seen
 from mlworkflow.core.state import PENDING, Phase, value_named
 from mlworkflow.core.study import objectives_of
+from mlworkflow.core.subject import Subject
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.engine import pruning, records
 from mlworkflow.engine.choosing import ChoiceFailed
@@ -134,7 +135,7 @@ class EngineRuns:
                 try:
                     found[metric.name] = float(await self._engine.chooser.search(metric.pattern, log) or "nan")
                 except (ChoiceFailed, ValueError) as trouble:
-                    _log.warning("%s %s: '%s': %s", key.uid, key.task, metric.pattern, trouble)
+                    _log.warning("%s: '%s': %s", Subject(key.namespace, "", key.uid, key.task), metric.pattern, trouble)
         return replace(result, metrics={**result.metrics, **{n: v for n, v in found.items() if math.isfinite(v)}})
 
     async def _with_log(self, live: Live, key: AttemptKey, result: Result) -> Result:

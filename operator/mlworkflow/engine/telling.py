@@ -50,7 +50,6 @@ def telling(tellers: Sequence[Tell]) -> Tell:
             try:
                 teller(turned)
             except Exception:
-                workflow = turned.plan.workflow
-                _log.exception("%s/%s: not told: a bug", workflow.namespace, workflow.name)
+                _log.exception("%s: not told: a bug", turned.plan.workflow.subject())
 
     return tell

@@ -26,6 +26,7 @@ async def watch_store(
             waiting = f"waiting for the object store: {error}"
         else:
             waiting = ""
+        engine.is_store_known = True
         if waiting != engine.waiting:
             _log.log(logging.WARNING if waiting else logging.INFO, "%s", waiting or "the object store is back")
             engine.waiting = waiting

@@ -16,6 +16,7 @@ import aiohttp
 from msgspec.structs import replace
 from yarl import URL
 
+from mlworkflow.core.subject import Subject
 from mlworkflow.engine import webhooks
 from mlworkflow.engine.addresses import Guard, TargetRefused
 from mlworkflow.engine.engine import Engine
@@ -77,7 +78,7 @@ class WebhookSender:
         try:
             note = await self._told(event)
         except Exception:
-            _log.exception("%s/%s %s: webhook %s: a bug", event.namespace, event.workflow, event.step, event.id)
+            _log.exception("%s: webhook=%s: a bug", _about(event), event.id)
             note = f"{webhooks.GIVEN_UP}: an internal error"
         self._note(event, note)
 
@@ -93,10 +94,8 @@ class WebhookSender:
             delay = webhooks.wait(trouble, failures, elapsed, self._patience, self._chance())
             _log.log(
                 logging.WARNING if delay is None else logging.INFO,
-                "%s/%s %s: webhook %s to %s: %s; %s",
-                event.namespace,
-                event.workflow,
-                event.step,
+                "%s: webhook=%s to host=%s: reason=%s; %s",
+                _about(event),
                 event.id,
                 URL(event.webhook.url).host,
                 trouble.reason,
@@ -155,3 +154,7 @@ class WebhookSender:
         except OSError:
             master = b""
         return webhooks.namespace_key(master, namespace) if master else None
+
+
+def _about(event: Owed) -> Subject:
+    return Subject(event.namespace, event.workflow, step=event.step)

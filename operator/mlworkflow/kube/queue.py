@@ -31,12 +31,15 @@ class ShutDown(Exception):
 
 @dataclass(frozen=True, slots=True)
 class QueueStatistics:
-    """`depth` keys wait for a worker, the oldest since `oldest_age` seconds; `waiting` keys are to be added later."""
+    """`depth` keys wait for a worker, the oldest since `oldest_age` seconds; `waiting` keys are to be added later; `longest` is for how many seconds a worker has
+    been busy with the same key.
+    """
 
     depth: int
     in_flight: int
     waiting: int
     oldest_age: float
+    longest: float = 0.0
 
 
 class WorkQueue(Generic[K]):
@@ -54,7 +57,7 @@ class WorkQueue(Generic[K]):
         self._clock = clock or LoopClock()
         self._ready: deque[K] = deque()
         self._dirty: dict[K, float] = {}  # key → when it was added, in that order
-        self._in_flight: set[K] = set()
+        self._in_flight: dict[K, float] = {}  # key → since when, in that order
         self._failures: dict[K, int] = {}
         self._due: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []  # an entry that `_due` does not confirm is void
@@ -117,13 +120,14 @@ class WorkQueue(Generic[K]):
                     self._wake_one()  # the call was for a worker, not for this one
                 raise
         key = self._ready.popleft()
-        self._on_wait(self._clock.now() - self._dirty.pop(key))
-        self._in_flight.add(key)
+        now = self._clock.now()
+        self._on_wait(now - self._dirty.pop(key))
+        self._in_flight[key] = now
         return key
 
     def done(self, key: K) -> None:
         """The work on `key` has ended; if it was added meanwhile, it waits again."""
-        self._in_flight.discard(key)
+        self._in_flight.pop(key, None)
         if key in self._dirty:
             self._make_ready(key)
 
@@ -137,12 +141,14 @@ class WorkQueue(Generic[K]):
             self._wake_one()
 
     def statistics(self) -> QueueStatistics:
-        oldest = next(iter(self._dirty.values()), None)
+        now = self._clock.now()
+        oldest, longest = (next(iter(times.values()), now) for times in (self._dirty, self._in_flight))
         return QueueStatistics(
             depth=len(self._dirty),
             in_flight=len(self._in_flight),
             waiting=len(self._due),
-            oldest_age=0.0 if oldest is None else self._clock.now() - oldest,
+            oldest_age=now - oldest,
+            longest=now - longest,
         )
 
     def _make_ready(self, key: K) -> None:

@@ -35,10 +35,10 @@ async def _work(queue: WorkQueue[K], reconcile: Reconcile[K]) -> None:
             again_in = await reconcile(key)
         except ApiError as error:
             delay = queue.add_rate_limited(key)
-            logger.warning("%s: the API server says %s; trying again in %.1f s", key, error, delay)
+            logger.warning("key=%s: the API server says %s; trying again in %.1f s", key, error, delay)
         except Exception:
             delay = queue.add_rate_limited(key)
-            logger.exception("%s: a bug; trying again in %.1f s", key, delay)
+            logger.exception("key=%s: a bug; trying again in %.1f s", key, delay)
         else:
             queue.forget(key)
             if again_in is not None:

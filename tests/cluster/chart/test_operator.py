@@ -76,6 +76,8 @@ def test_the_environment_by_default(render):
         "MLWF_METRICS_PORT": "8082",
         "MLWF_WORKERS": "16",
         "MLWF_LOG_LEVEL": "info",
+        "MLWF_LOG_FORMAT": "text",
+        "MLWF_EVENTS": "true",
     }
 
 

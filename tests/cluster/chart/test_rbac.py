@@ -7,6 +7,7 @@ OPERATOR = {
     ("mlworkflow.io", "mlworkflows/status"): {"patch"},
     ("", "pods"): {"get", "list", "watch", "create", "delete"},
     ("", "pods/log"): {"get"},
+    ("", "events"): {"create"},
 }
 SUBJECT = {"kind": "ServiceAccount", "name": "rel-mlworkflow", "namespace": "ml"}
 

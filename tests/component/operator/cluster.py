@@ -62,8 +62,8 @@ class ApiServer:
     def __init__(self) -> None:
         self.versions = itertools.count(100)
         self.version = 100
-        self.objects: dict[str, dict[str, Json]] = {"pods": {}, "mlworkflows": {}}
-        self.history: dict[str, list[tuple[int, str, Json]]] = {"pods": [], "mlworkflows": []}
+        self.objects: dict[str, dict[str, Json]] = {"pods": {}, "mlworkflows": {}, "events": {}}
+        self.history: dict[str, list[tuple[int, str, Json]]] = {"pods": [], "mlworkflows": [], "events": []}
         self.calls: Counter[str] = Counter()
         self.log: list[str] = []
         self.words = "the last words\n"

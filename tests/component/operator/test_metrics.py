@@ -68,6 +68,11 @@ async def commit(session: aiohttp.ClientSession, gateway: str, pod: Json) -> Non
         assert response.status == 200, await response.text()
 
 
+def events_of(api: Signing, workflow: str) -> list[str]:
+    """The reasons of the Events of a workflow, in their order."""
+    return [event["reason"] for event in api.objects["events"].values() if event["involvedObject"]["name"] == workflow]
+
+
 def queries() -> dict[str, str]:
     """Those of the dashboard, by panel and letter, with the variables filled in."""
     found = {}
@@ -105,7 +110,7 @@ async def test_all_that_the_dashboard_and_the_alerts_ask_for_is_there(
     )
     api.put("mlworkflows", a_workflow("asks").meta(uid="uid-of-asks").kind("ask", "approve", {}).resource())
     ports, scraped = (free_port(), free_port()), free_port()
-    more = {"MLWF_METRICS_PORT": str(scraped), "MLWF_REGISTRY_ENABLED": "false"}
+    more = {"MLWF_METRICS_PORT": str(scraped), "MLWF_REGISTRY_ENABLED": "false", "MLWF_LOG_FORMAT": "json"}
     async with (
         api.served() as config,
         running(config.server, endpoints("minio"), tmp_path, ports, **more),
@@ -144,8 +149,19 @@ async def test_all_that_the_dashboard_and_the_alerts_ask_for_is_there(
                 "mlworkflow_store_up": "1",
             }
             await answered(server, {name: f"{name} == {value}" for name, value in values.items()})
+            await until(lambda: len(api.objects["events"]) == 10)
+    told = {name: events_of(api, name) for name in ("good", "same", "bad", "asks")}
+    assert told["good"] == told["same"] == ["Started", "Succeeded"], "and none of a step that succeeds"
+    assert told["bad"] == ["Started", "StepRetried", "StepFailed", "Failed"]
+    assert told["asks"] == ["Started", "WaitingForApproval"]
     secrets = ("mlworkflowtestkey", "mlworkflow-test-secret", "good", "uid-of", "s0")
     assert not [word for word in secrets if word in text], "neither keys nor names"
+    lines = [json.loads(line) for line in (tmp_path / "operator.log").read_text().splitlines()]
+    about = {"namespace": "default", "workflow": "bad", "uid": "uid-of-bad", "step": "s0"}
+    failed = {**about, "attempt": 1, "phase": "Failed", "reason": "Error"}
+    assert [line for line in lines if failed.items() <= line.items()], (
+        "a decision is one line with all that it is about"
+    )
 
 
 FIRES: dict[str, tuple[dict[str, str], dict[str, str]]] = {

@@ -108,6 +108,12 @@ async def status_of(url: str) -> int:
             return 0
 
 
+async def until_status(url: str, status: int) -> None:
+    async with asyncio.timeout(30):
+        while await status_of(url) != status:  # noqa: ASYNC110  of another process
+            await asyncio.sleep(0.05)
+
+
 async def test_a_process_starts_works_by_the_servers_time_and_ends_when_told_to(
     tmp_path: Path, endpoints: Callable[[str], str]
 ) -> None:
@@ -120,7 +126,7 @@ async def test_a_process_starts_works_by_the_servers_time_and_ends_when_told_to(
         asyncio.timeout(60),
     ):
         await until(lambda: api.pods)
-        assert await status_of(f"http://127.0.0.1:{ports[1]}/readyz") == 200
+        await until_status(f"http://127.0.0.1:{ports[1]}/readyz", 200)
         assert await status_of(f"http://127.0.0.1:{ports[0]}/v1/task") == 401
         await until(lambda: api.status().get("phase") == "Running")
         started = moment(api.status()["startedAt"])
@@ -160,7 +166,7 @@ async def test_a_process_serves_with_tls_and_its_pods_trust_it(tmp_path: Path, e
                 assert response.status == 401
             with pytest.raises(aiohttp.ClientConnectorCertificateError):
                 await session.get(f"https://127.0.0.1:{ports[0]}/v1/task")
-        assert await status_of(f"http://127.0.0.1:{ports[1]}/readyz") == 200, "probes go without"
+        await until_status(f"http://127.0.0.1:{ports[1]}/readyz", 200)  # probes go without TLS
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
     log = (tmp_path / "operator.log").read_text()
@@ -178,11 +184,32 @@ async def test_a_process_with_a_certificate_that_it_cannot_use_says_so_and_ends(
     assert "has no certificate to serve with" in (tmp_path / "operator.log").read_text()
 
 
+async def test_a_process_without_its_store_is_not_ready_until_it_has_seen_it(tmp_path: Path) -> None:
+    api = Discoverable()
+    ports, store = (free_port(), free_port()), free_port()
+    async with (
+        api.served() as config,
+        running(config.server, f"http://127.0.0.1:{store}", tmp_path, ports),
+        aiohttp.ClientSession() as session,
+    ):
+        await until_status(f"http://127.0.0.1:{ports[1]}/startupz", 200)
+        said: dict[str, Any] = {}
+        async with asyncio.timeout(30):
+            while said.get("conditions", {}).get("pods") != "ok" or "waiting" not in said["conditions"]["store"]:
+                async with session.get(f"http://127.0.0.1:{ports[1]}/readyz") as response:
+                    assert response.status == 503
+                    said = await response.json()
+                await asyncio.sleep(0.05)
+        assert said["conditions"]["store"].startswith("waiting for the object store: ")
+        assert await status_of(f"http://127.0.0.1:{ports[1]}/healthz") == 200, "a restart would help nobody"
+
+
 async def test_a_process_that_finds_no_api_server_lives_and_says_so(tmp_path: Path) -> None:
     ports = free_port(), free_port()
     async with running(f"http://127.0.0.1:{free_port()}", "http://127.0.0.1:1", tmp_path, ports) as process:
         log = tmp_path / "operator.log"
         await until(lambda: "does not say what time it is" in log.read_text())
         assert await status_of(f"http://127.0.0.1:{ports[1]}/healthz") == 200
+        assert await status_of(f"http://127.0.0.1:{ports[1]}/startupz") == 503, "nothing is judged yet"
         assert await status_of(f"http://127.0.0.1:{ports[1]}/readyz") == 503
         assert process.returncode is None

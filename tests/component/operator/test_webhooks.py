@@ -225,7 +225,7 @@ async def test_no_log_and_no_status_tells_a_header_a_key_or_a_path(
             await operator.work(pod_of(api, "a"))
             await until(lambda: note(api).startswith("GivenUp: "))
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("mlworkflow")]
-    assert any("webhook msg_" in line for line in ours)
+    assert any("webhook=msg_" in line for line in ours)
     for text in (*ours, json.dumps(api.status())):
         assert "do-not-tell" not in text
         assert "token-in-the-path" not in text

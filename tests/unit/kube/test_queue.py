@@ -36,7 +36,7 @@ async def test_a_key_added_during_its_work_waits_until_that_is_done(queue: WorkQ
     queue.add("a")
     queue.add("a")
     clock.advance(3)
-    assert queue.statistics() == QueueStatistics(depth=1, in_flight=1, waiting=0, oldest_age=3)
+    assert queue.statistics() == QueueStatistics(depth=1, in_flight=1, waiting=0, oldest_age=3, longest=3)
     getter = asyncio.create_task(queue.get())
     await asyncio.sleep(0)
     assert not getter.done()
