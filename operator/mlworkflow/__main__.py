@@ -11,12 +11,14 @@ import ssl
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import kopf
 from aiohttp import web
+from yarl import URL
 
 from mlworkflow import handlers, health, logs
 from mlworkflow.attest.keys import SigningKey, published
@@ -34,11 +36,13 @@ from mlworkflow.engine.telling import telling
 from mlworkflow.engine.watch import watch_store
 from mlworkflow.engine.webhook_sender import WebhookSender
 from mlworkflow.gateway._auth import ClusterKeys, PodTokens, ReaderTokens
+from mlworkflow.gateway._forwarding import Forwarding
 from mlworkflow.gateway._rates import Rates
 from mlworkflow.gateway._tls import AUTHORITY, Certificate
 from mlworkflow.gateway.app import make_app, make_runner
 from mlworkflow.gateway.errors import NotReady, Superseded
 from mlworkflow.kube.authorities import Authorities
+from mlworkflow.kube.backoff import Backoff
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.config import ConfigError, load_config
 from mlworkflow.kube.errors import ApiError, Conflict
@@ -46,6 +50,8 @@ from mlworkflow.kube.events import EventSender
 from mlworkflow.kube.garbage import GarbageCollector
 from mlworkflow.kube.images import Images
 from mlworkflow.kube.kopf_settings import tune_garbage_collector
+from mlworkflow.kube.members.assignment import GARBAGE, Alone, Assignment, Shared, scheme
+from mlworkflow.kube.members.member import Member
 from mlworkflow.kube.pods import PodDriver
 from mlworkflow.kube.pull_secrets import PullSecrets
 from mlworkflow.kube.queue import WorkQueue
@@ -66,6 +72,9 @@ from mlworkflow.store.credentials import find_keys
 from mlworkflow.store.garbage import Report
 from mlworkflow.store.s3 import S3Settings, S3Store
 
+LEAVING = 9.0
+"""Seconds that what is under way has to come to its end, of those that the Pod has (`terminationGracePeriodSeconds`)."""
+ONCE = Backoff(base=0.1, cap=0.1, attempts=1)
 JWKS = "/openid/v1/jwks"
 
 
@@ -88,10 +97,22 @@ def main() -> int:
 async def run(settings: Settings) -> None:
     """The whole operator."""
     meter = Meter()
-    async with KubeClient(load_config(), on_answer=hooks.answered(meter)) as client:
+    config = load_config()
+    async with AsyncExitStack() as stack:
+        member: Member | None = None
+        forwarding: Forwarding | None = None
+        assigned: Assignment = Alone()
+        clock = EngineClock(time.time())
+        if settings.member:
+            talk = await stack.enter_async_context(KubeClient(config, limit=4, timeout=3.0, backoff=ONCE))
+            member = Member(talk, settings.member, scheme(settings.limits), clock)
+            assigned = shared = Shared(member, settings.limits)
+            forwarding = Forwarding(shared.elsewhere, *_trust(settings))
+        client = await stack.enter_async_context(
+            KubeClient(config, is_fenced=member.is_fenced if member else None, on_answer=hooks.answered(meter))
+        )
         queue: WorkQueue[str] = WorkQueue(on_wait=hooks.waited(meter, "workflows"))
         statuses: WorkQueue[str] = WorkQueue(on_wait=hooks.waited(meter, "statuses"))
-        clock = EngineClock(time.time())
         registries = None if settings.registries is None else Registries(settings.registries)
         secrets = PullSecrets(client) if settings.registry_secrets else None
         driver = PodDriver(
@@ -101,7 +122,7 @@ async def run(settings: Settings) -> None:
             lambda uid, attempt: engine.heard(uid, attempt),
             lambda uid: reconciler.home(uid),
             clock,
-            lambda key, pod: last_words.hear(key, pod),
+            lambda key, pod: last_words.hear(key, pod) if assigned.owns(key.uid) else None,
             Images(settings.pods.pull_policy, registries, secrets),
             _authorities(settings),
         )
@@ -124,11 +145,12 @@ async def run(settings: Settings) -> None:
         signing_key = Path(settings.signing_key) if settings.signing_key else None
         duties = [archiving, *([_signing(signing_key)] if signing_key else [])]
         keeper = Keeper(engine.store, duties, lambda uid: reconciler.wake(uid))
-        reconciler = Reconciler(client, engine, queue.add, statuses.add, clock, webhooks, keeper)
+        reconciler = Reconciler(client, engine, queue.add, statuses.add, clock, webhooks, keeper, assigned=assigned)
         reconcile = hooks.reconciled(meter, "workflows", reconciler.reconcile)
         publish = hooks.reconciled(meter, "statuses", reconciler.publish)
         lag = partial(meter.observe, d.LOOP_LAG)
-        collector = GarbageCollector(client, engine.store, settings.namespaces, settings.retention)
+        is_collector = partial(member.owns, GARBAGE) if member else lambda: True
+        collector = GarbageCollector(client, engine.store, settings.namespaces, settings.retention, is_collector)
         keys = ClusterKeys(lambda: client.get(JWKS), clock=clock)
         requests = hooks.Requests(meter)
         steps = make_app(
@@ -140,6 +162,7 @@ async def run(settings: Settings) -> None:
             purge=partial(_purge, collector),
             public_keys=lambda: published(signing_key) if signing_key else "",
             rates=Rates(settings.gateway_rate, settings.gateway_burst) if settings.gateway_rate else None,
+            forwarding=forwarding,
             outside=[requests.middleware],
         )
         certificate = Certificate(Path(settings.gateway_tls)) if settings.gateway_tls else None
@@ -150,7 +173,9 @@ async def run(settings: Settings) -> None:
             lambda: driver.is_synced,
             lambda: reconciler.primed.is_set(),
             lambda: engine.waiting if engine.is_store_known else None,
+            member=member.state if member else None,
         )
+        prime = reconciler.priming.keep if member else reconciler.priming.run
         runners = [await serve(health.make_app(probed), settings.health_port)]
         try:
             await set_by_server(clock, client, asyncio.sleep)  # before anything is stamped, or judged by its stamp
@@ -173,13 +198,14 @@ async def run(settings: Settings) -> None:
             async with asyncio.TaskGroup() as group:
                 background = [
                     group.create_task(driver.run(), name="pods"),
-                    group.create_task(reconciler.priming.run(settings.namespaces, asyncio.sleep), name="priming"),
-                    group.create_task(_share(reconciler), name="sharing"),
+                    group.create_task(prime(settings.namespaces, asyncio.sleep), name="priming"),
                     group.create_task(watch_store(engine, reconciler.wake_all), name="store"),
                     group.create_task(_work(driver, queue, settings.workers, reconcile), name="workers"),
                     group.create_task(run_workers(statuses, settings.workers, publish), name="statuses"),
                     group.create_task(watch_lag(lag, time.monotonic, asyncio.sleep), name="lag"),
                 ]
+                if member:
+                    background.append(group.create_task(_belong(member, reconciler, driver), name="member"))
                 if certificate:
                     background.append(group.create_task(certificate.keep_fresh(), name="certificate"))
                 if settings.gc_interval is not None:
@@ -191,9 +217,15 @@ async def run(settings: Settings) -> None:
                     standalone=True,
                     identity=names.FIELD_MANAGER,  # type: ignore[arg-type]  # else kopf asks for a user name, which a container need not have
                 )
+                if member:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(LEAVING):
+                            await member.leave()
                 for task in background:
                     task.cancel()
         finally:
+            if forwarding:
+                await forwarding.close()
             await engine.chooser.close()
             await webhooks.close()
             if lineage:
@@ -233,10 +265,23 @@ async def _purge(collector: GarbageCollector, namespace: str, uid: str) -> int:
         raise NotReady(f"the workflows of {namespace} cannot be listed now: {type(error).__name__}") from error
 
 
-async def _share(reconciler: Reconciler) -> None:
-    """Once it is known who holds what is shared, those who wait for it may look again."""
-    await reconciler.primed.wait()
-    reconciler.wake_all()
+async def _belong(member: Member, reconciler: Reconciler, driver: PodDriver) -> None:
+    """Share the work with others, once every Pod that exists is known."""
+    member.is_busy, member.changed, member.stop = reconciler.is_busy, reconciler.reassign, reconciler.stop
+    await driver.wait_synced()
+    await member.run()
+
+
+def _trust(settings: Settings) -> tuple[Callable[[], ssl.SSLContext] | None, str | None]:
+    """What the certificate of another member's gateway is checked with, and the name that it is for."""
+    if not settings.gateway_tls:
+        return None, None
+    authority = Path(settings.gateway_tls, AUTHORITY)
+
+    def trust() -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=authority if authority.is_file() else None)
+
+    return trust, URL(settings.pods.gateway).host
 
 
 async def serve(

@@ -33,7 +33,7 @@ class Condition:
 class Health:
     """What the probes look at; `__main__` says when the operator `serves`.
 
-    `watch_age` is the age of the stalest watch in seconds, `store` what is the matter with it (None: it has not answered yet).
+    `watch_age` is the age of the stalest watch in seconds, `store` what is the matter with it (None: it has not answered yet), `member` how this one of several operators stands.
     """
 
     watch_age: Callable[[], float]
@@ -42,6 +42,7 @@ class Health:
     is_primed: Callable[[], bool]
     store: Callable[[], str | None]
     serves: bool = False
+    member: Callable[[], Mapping[str, Any]] | None = None
     _was_reached: bool = False
 
     def startup(self) -> list[Condition]:
@@ -71,12 +72,15 @@ class Health:
 def make_app(health: Health) -> web.Application:
     """To be served on a port of its own, without TLS: probes come from the kubelet."""
 
-    def probe(look: Callable[[], Iterable[Condition]]) -> Callable[[web.Request], Any]:
+    def probe(
+        look: Callable[[], Iterable[Condition]], member: Callable[[], Mapping[str, Any]] | None = None
+    ) -> Callable[[web.Request], Any]:
         async def answer(_: web.Request) -> web.Response:
             found = list(look())
             ok = all(condition.ok or condition.is_told for condition in found)
             said = {each.name: "ok" if each.ok else each.message for each in found}
-            return web.json_response({"ok": ok, "conditions": said}, status=200 if ok else 503)
+            told = {"ok": ok, "conditions": said, **({"member": dict(member())} if member else {})}
+            return web.json_response(told, status=200 if ok else 503)
 
         return answer
 
@@ -85,7 +89,7 @@ def make_app(health: Health) -> web.Application:
         [
             web.get("/startupz", probe(health.startup)),
             web.get("/healthz", probe(health.live)),
-            web.get("/readyz", probe(health.ready)),
+            web.get("/readyz", probe(health.ready, health.member)),
         ]
     )
     return app

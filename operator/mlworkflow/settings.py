@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from mlworkflow.core.errors import UsageError
 from mlworkflow.core.pods import LEAST_PATIENCE, PodSettings
 from mlworkflow.engine.lineage_sender import Endpoint
 from mlworkflow.engine.sharing import Limits
+from mlworkflow.kube.members.leases import Identity
 from mlworkflow.store.garbage import Retention
 from mlworkflow.store.presence import LEAST_GRACE
 
@@ -29,7 +31,7 @@ class Settings:
     `events` says whether Kubernetes Events of workflows are written.
     `metrics_port` is where Prometheus may scrape; 0: nowhere.
     `limits` bound the Pods of all workflows, and of those of one namespace. `gc_interval` are the seconds between two garbage collections; None: there are
-    none.
+    none. `member` is who this is of several operators that share the work; None: it is alone.
     """
 
     namespaces: tuple[str, ...]
@@ -60,6 +62,7 @@ class Settings:
     gc_interval: float | None
     retention: Retention
     pods: PodSettings
+    member: Identity | None
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Settings:
@@ -142,7 +145,26 @@ class Settings:
                 allowed_imports=environ.get("MLWF_ALLOWED_IMPORTS", ""),
                 patience=span("MLWF_STORE_PATIENCE", "6h", least=LEAST_PATIENCE),
             ),
+            member=_member(environ) if environ.get("MLWF_MEMBER") else None,
         )
+
+
+def _member(environ: Mapping[str, str]) -> Identity:
+    def needed(name: str) -> str:
+        if not environ.get(name):
+            raise UsageError(f"the environment variable {name} is not set, and MLWF_MEMBER is")
+        return environ[name]
+
+    host, port = needed("MLWF_MEMBER_ADDRESS"), environ.get("MLWF_GATEWAY_PORT") or "8080"
+    scheme = "https" if environ.get("MLWF_GATEWAY_TLS") else "http"
+    return Identity(
+        name=needed("MLWF_MEMBER"),
+        holder=f"{environ['MLWF_MEMBER']}_{uuid.uuid4()}",
+        namespace=needed("MLWF_MEMBER_NAMESPACE"),
+        group=needed("MLWF_MEMBER_GROUP"),
+        address=f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}",
+        pod_uid=environ.get("MLWF_MEMBER_UID", ""),
+    )
 
 
 def _endpoint(environ: Mapping[str, str]) -> Endpoint | None:

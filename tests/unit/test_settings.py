@@ -50,7 +50,18 @@ def test_what_is_not_said_is_assumed() -> None:
         gc_interval=86400.0,
         retention=Retention(runs=90 * 86400.0, cache=30 * 86400.0, grace=86400.0),
         pods=PodSettings("http://gateway:8080", "steps:1", "agent:1", "IfNotPresent", ""),
+        member=None,
     )
+
+
+def test_one_of_several_says_who_it_is_and_where() -> None:
+    given = {"MLWF_MEMBER": "pod-1", "MLWF_MEMBER_NAMESPACE": "system", "MLWF_MEMBER_GROUP": "release"}
+    with pytest.raises(UsageError, match="MLWF_MEMBER_ADDRESS is not set"):
+        Settings.read({**NEEDED, **given})
+    member = Settings.read({**NEEDED, **given, "MLWF_MEMBER_ADDRESS": "fd00::1"}).member
+    assert member is not None
+    assert (member.name, member.group, member.address) == ("pod-1", "release", "http://[fd00::1]:8080")
+    assert member.holder.startswith("pod-1_")
 
 
 def test_versions_of_models_stay_for_ever_unless_it_is_said_how_long() -> None:

@@ -95,6 +95,10 @@ class Engine:
         self._over[uid] = None
         if len(self._over) > OVER:
             del self._over[next(iter(self._over))]
+        self.release(uid)
+
+    def release(self, uid: str) -> None:
+        """Forget a workflow, which goes on elsewhere or is opened again."""
         if live := self.live.pop(uid, None):
             live.changed.set()
             for asking in (*live.choosing.values(), *live.judging.values(), *live.listening.values()):

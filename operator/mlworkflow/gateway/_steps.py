@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -61,7 +61,10 @@ class Steps:
         authenticator: Authenticator,
         sign_expires: float,
         rates: Rates | None = None,
+        is_here: Callable[[str], None] | None = None,
     ) -> None:
+        """`is_here(uid)` raises for a workflow of which another operator has to be asked."""
+        self._is_here = is_here
         self._runs = runs
         self._store = store
         self._authenticator = authenticator
@@ -251,6 +254,8 @@ class Steps:
         key = caller.attempt or self._runs.attempt_of(caller)
         if key.namespace != caller.namespace:
             raise Forbidden("the step is of another namespace")
+        if self._is_here is not None:
+            self._is_here(key.uid)
         return key
 
 

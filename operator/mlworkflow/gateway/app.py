@@ -11,6 +11,7 @@ from aiohttp.typedefs import Middleware
 from mlworkflow.gateway._auth import Authenticator, Readers
 from mlworkflow.gateway._blobs import Blobs
 from mlworkflow.gateway._datasets import Datasets
+from mlworkflow.gateway._forwarding import Forwarding
 from mlworkflow.gateway._json import BODY_SECONDS, BODY_TIME, MAX_BODY, RefusalsOfHttp, answer, errors_as_answers
 from mlworkflow.gateway._models import Models
 from mlworkflow.gateway._people import Garbage, People, Purge
@@ -36,6 +37,7 @@ def make_app(
     body_seconds: float = BODY_SECONDS,
     rates: Rates | None = None,
     outside: Sequence[Middleware] = (),
+    forwarding: Forwarding | None = None,
 ) -> web.Application:
     """An application to serve with `make_runner`.
 
@@ -43,11 +45,15 @@ def make_app(
     on, who get `public_keys` (PEM) to verify statements with, and what `garbage` says of a namespace, and have `purge`
     remove what is kept of a run; `blobs` turns the blob API on, for a
     `DirectoryStore` that was made with the same signer; `rates` bounds the calls of each Pod, where callers are Pods. `outside` are
-    middlewares that see every answer, refusals too.
+    middlewares that see every answer, refusals too; `forwarding` passes on what steps ask of workflows of other operators.
     """
-    app = web.Application(middlewares=[*outside, errors_as_answers], client_max_size=MAX_BODY)
+    passing_on = [forwarding.middleware] if forwarding else []
+    app = web.Application(middlewares=[*outside, errors_as_answers, *passing_on], client_max_size=MAX_BODY)
     app[BODY_TIME] = body_seconds
-    steps = Steps(runs=runs, store=store, authenticator=authenticator, sign_expires=sign_expires, rates=rates)
+    is_here = forwarding.check if forwarding else None
+    steps = Steps(
+        runs=runs, store=store, authenticator=authenticator, sign_expires=sign_expires, rates=rates, is_here=is_here
+    )
     app.add_routes(steps.routes())
     if readers is not None:
         app.add_routes(People(store, readers, public_keys, garbage, purge).routes())

@@ -5,7 +5,7 @@ by adopting the object. In the same way the repetition of a delete can raise Not
 resourceVersion Conflict.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -40,7 +40,7 @@ class KubeClient:
 
     Every method raises a subclass of ApiError, and nothing else, when the API server is the trouble. Paths come from
     `paths.Resource`. At most `limit` requests are in flight, not counting watches and streams; `timeout` is for one
-    attempt, in seconds; `on_answer` hears of each.
+    attempt, in seconds; `on_answer` hears of each. Where there is `is_fenced`, nothing is written while it says so, nor arrives much later.
     """
 
     def __init__(
@@ -52,10 +52,17 @@ class KubeClient:
         backoff: Backoff = RETRIES,
         clock: Clock | None = None,
         on_answer: OnAnswer = lambda key, seconds, sent: None,
+        is_fenced: Callable[[], bool] | None = None,
     ) -> None:
         self.config = config
         self._transport = Transport(
-            config, limit=limit, timeout=timeout, backoff=backoff, clock=clock or LoopClock(), on_answer=on_answer
+            config,
+            limit=limit,
+            timeout=timeout,
+            backoff=backoff,
+            clock=clock or LoopClock(),
+            on_answer=on_answer,
+            is_fenced=is_fenced,
         )
 
     async def __aenter__(self) -> Self:

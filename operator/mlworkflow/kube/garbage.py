@@ -27,9 +27,17 @@ _log = logging.getLogger("mlworkflow.garbage")
 
 
 class GarbageCollector:
-    """`watched` are the operator's namespaces; none means all that have anything in the store."""
+    """`watched` are the operator's namespaces; none means all that have anything in the store. `is_ours()`: of several operators, this one does it."""
 
-    def __init__(self, client: KubeClient, store: ArtifactStore, watched: Sequence[str], retention: Retention) -> None:
+    def __init__(
+        self,
+        client: KubeClient,
+        store: ArtifactStore,
+        watched: Sequence[str],
+        retention: Retention,
+        is_ours: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._is_ours = is_ours
         self._client = client
         self._store = store
         self._watched = watched
@@ -56,6 +64,8 @@ class GarbageCollector:
             _log.warning("garbage cannot be looked for: %s", error)
             return
         for namespace in found:
+            if not self._is_ours():
+                return
             try:
                 await self.collect(namespace)
             except (StoreError, ApiError) as error:

@@ -29,8 +29,16 @@ Sleep = Callable[[float], Awaitable[None]]
 class Priming:
     """`seen(uid)` says that a workflow has been reconciled, or is gone; `primed` is set when that holds for all that `run` has listed."""
 
-    def __init__(self, client: KubeClient, is_known: Callable[[str], bool]) -> None:
-        """`is_known(uid)`: kopf has brought it, and its turn will come."""
+    def __init__(
+        self,
+        client: KubeClient,
+        is_known: Callable[[str], bool],
+        is_ours: Callable[[Json], bool] = lambda resource: True,
+        on_primed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`is_known(uid)`: kopf has brought it, and its turn will come, if it `is_ours`."""
+        self._is_ours, self._on_primed = is_ours, on_primed
+        self._asked = asyncio.Event()
         self._client = client
         self._is_known = is_known
         self._awaited: dict[str, str] = {}  # uid → its path
@@ -43,6 +51,26 @@ class Priming:
             self._done.add(uid)
             self._awaited.pop(uid, None)
             self._conclude()
+
+    def again(self) -> None:
+        """Workflows of others have become ours: whether all are seen has to be found out anew."""
+        self.primed.clear()
+        self._awaited.clear()
+        self._done.clear()
+        self._is_listed = False
+        self._asked.set()
+
+    async def keep(self, namespaces: Sequence[str], sleep: Sleep) -> None:
+        """`run` each time that it is asked for `again`, which ends the one before."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            async with asyncio.TaskGroup() as group:
+                running = group.create_task(self.run(namespaces, sleep))
+                asked = group.create_task(self._asked.wait())
+                await asyncio.wait([running, asked], return_when=asyncio.FIRST_COMPLETED)
+                running.cancel()
+                asked.cancel()
 
     async def run(self, namespaces: Sequence[str], sleep: Sleep) -> None:
         """List what there is in each of the namespaces (none: in all), then see to it that all of it is seen."""
@@ -62,7 +90,7 @@ class Priming:
         async for page in self._client.pages(MLWORKFLOWS.path(namespace or None), chunk=PAGE):
             for resource in page["items"]:
                 metadata = resource["metadata"]
-                if metadata["uid"] not in self._done and not _is_settled(resource):
+                if metadata["uid"] not in self._done and not _is_settled(resource) and self._is_ours(resource):
                     self._awaited[metadata["uid"]] = MLWORKFLOWS.path(metadata["namespace"], metadata["name"])
 
     async def _look(self, uid: str, path: str) -> None:
@@ -91,6 +119,7 @@ class Priming:
     def _conclude(self) -> None:
         if self._is_listed and not self._awaited and not self.primed.is_set():
             self.primed.set()
+            self._on_primed()
             self._done.clear()
 
 

@@ -8,7 +8,7 @@ we looked at an old one. A resource that is not sound gets a status that says so
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeAlias
@@ -27,6 +27,8 @@ from mlworkflow.kube import retention
 from mlworkflow.kube.cleanup import Cleanup
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.errors import Conflict, NotFound
+from mlworkflow.kube.members.assignment import Alone, Assignment
+from mlworkflow.kube.members.turns import BrokenOff, Turns
 from mlworkflow.kube.objects import Json, namespaced_name, resource_version
 from mlworkflow.kube.paths import MLWORKFLOWS
 from mlworkflow.kube.priming import Priming
@@ -43,7 +45,7 @@ Status: TypeAlias = Mapping[str, Any]
 
 class Reconciler:
     """Holds the resources by ``namespace/name``; `enqueue(key)` asks for a `reconcile`, `report(key)` for a `publish`. `primed` is set once every
-    workflow that existed has had a turn.
+    workflow that existed has had a turn. `assigned` says which workflows are this operator's: of the others it only keeps the resources.
     """
 
     def __init__(
@@ -56,7 +58,13 @@ class Reconciler:
         webhooks: WebhookSender | None = None,
         keeper: Keeper | None = None,
         pause: float = PAUSE,
+        assigned: Assignment = Alone(),  # noqa: B008
     ) -> None:
+        self._assigned = assigned
+        self._turns = Turns()
+        self._mine: set[str] = set()  # uids of those that this operator has begun to look after
+        self._fresh: set[str] = set()  # of these, the ones read anew since
+        self._standing: object = None
         self._report = report
         self._pause = pause
         self._wanted: dict[
@@ -72,7 +80,7 @@ class Reconciler:
         self._resources: dict[str, Json] = {}
         self._keys: dict[str, str] = {}  # uid → key
         self._cleanup = Cleanup(engine.driver)
-        self.priming = Priming(client, self._keys.__contains__)
+        self.priming = Priming(client, self._keys.__contains__, self._is_ours, self.wake_all)
 
     @property
     def primed(self) -> asyncio.Event:
@@ -82,15 +90,62 @@ class Reconciler:
         """Take in an event of a resource (kopf gives None for those listed at the start)."""
         key, uid = namespaced_name(resource), resource["metadata"]["uid"]
         if event == "DELETED" or "deletionTimestamp" in resource["metadata"]:
-            self._keep_what_was(key, uid)
+            if self._assigned.owns(uid):
+                self._keep_what_was(key, uid)
             self._forget(key, uid)  # its Pods go with it; a new one would be one too many
-        elif self._take(resource):
+        elif self._take(resource) and self._assigned.owns(uid):
+            self._mine.add(uid)
             self._enqueue(key)
 
     def wake(self, uid: str) -> None:
         """Something happened to a workflow's attempts."""
-        if key := self._keys.get(uid):
+        if (key := self._keys.get(uid)) and self._assigned.owns(uid):
             self._enqueue(key)
+
+    def reassign(self) -> None:
+        """What is this operator's may be other than before: what is new is looked at, what is another's is let go once nothing is under way for it."""
+        before, self._standing = self._standing, self._assigned.standing()
+        if before != self._standing:
+            self.priming.again()
+        for uid, key in self._keys.items():
+            if self._assigned.owns(uid):
+                self._mine.add(uid)
+            elif uid in self._mine and not self._is_under_way(uid):
+                self._let_go(key, uid)
+        for uid in self._mine - self._fresh:
+            self._enqueue(self._keys[uid])
+
+    def is_busy(self) -> bool:
+        """Whether something is under way for what is not this operator's any more."""
+        return any(self._is_under_way(uid) and not self._assigned.owns(uid) for uid in self._mine)
+
+    def _is_under_way(self, uid: str) -> bool:
+        live = self._engine.live.get(uid)
+        return self._turns.is_under_way(uid) or bool(live and (live.choosing or live.judging))
+
+    async def stop(self) -> None:
+        """Break off what is under way, and let everything go: others may have taken over."""
+        await self._turns.break_off()
+        for uid in list(self._mine):
+            self._let_go(self._keys[uid], uid)
+
+    def _let_go(self, key: str, uid: str) -> None:
+        """Forget what is known of a workflow, but its resource."""
+        self._mine.discard(uid)
+        self._fresh.discard(uid)
+        self._wanted.pop(key, None)
+        self._next_write.pop(key, None)
+        self._engine.release(uid)
+        self._cleanup.forget(uid)
+        if self._webhooks:
+            self._webhooks.forget(uid)
+        if self._keeper:
+            self._keeper.forget(uid)
+        self.priming.seen(uid)
+
+    def _is_ours(self, resource: Json) -> bool:
+        self._assigned.note(resource)
+        return self._assigned.owns(resource["metadata"]["uid"])
 
     def home(self, uid: str) -> str | None:
         """The namespace of a workflow; None for one that is not known."""
@@ -113,10 +168,42 @@ class Reconciler:
         resource = self._resources.get(key)
         if resource is None:
             return None
+        uid = resource["metadata"]["uid"]
         try:
-            return await self._turn(key, resource)
+            if not self._assigned.is_shared:
+                return await self._turn(key, resource)
+            return await self._within_bounds(key, uid, self._shared_turn)
         finally:
-            self.priming.seen(resource["metadata"]["uid"])
+            self.priming.seen(uid)
+
+    async def _within_bounds(
+        self, key: str, uid: str, work: Callable[[str, Json], Awaitable[float | None]]
+    ) -> float | None:
+        """Do something for a workflow while it is this operator's; what is under way when it lapses is broken off."""
+        if not self._assigned.owns(uid) or self._turns.is_closed:
+            return None
+        try:
+            async with self._turns.under(uid):
+                return await work(key, self._resources[key])
+        except BrokenOff:
+            return None
+        finally:
+            if uid in self._mine and not self._assigned.owns(uid) and not self._is_under_way(uid):
+                self._let_go(key, uid)
+
+    async def _shared_turn(self, key: str, resource: Json) -> float | None:
+        """A turn, the first one with the resource as it is now: another member may have written to it later than we have heard."""
+        metadata = resource["metadata"]
+        if metadata["uid"] not in self._fresh and not is_finished(resource.get("status") or {}):
+            try:
+                current = await self._client.get(MLWORKFLOWS.path(metadata["namespace"], metadata["name"]))
+            except NotFound:  # its deletion is on its way to us
+                return None
+            if current["metadata"]["uid"] != metadata["uid"]:
+                return None
+            self._take(current)
+        self._fresh.add(metadata["uid"])
+        return await self._turn(key, self._resources[key])
 
     async def _turn(self, key: str, resource: Json) -> float | None:
         before = _status_of(resource)
@@ -148,6 +235,11 @@ class Reconciler:
         resource = self._resources.get(key)
         if resource is None:
             return None
+        if not self._assigned.is_shared:
+            return await self._publish(key, resource)
+        return await self._within_bounds(key, resource["metadata"]["uid"], self._publish)
+
+    async def _publish(self, key: str, resource: Json) -> float | None:
         live, loop = self._engine.live.get(resource["metadata"]["uid"]), asyncio.get_running_loop()
         if wanted := self._wanted.get(key):
             began, is_last = loop.time(), live is None or live.run.phase.is_finished
@@ -270,6 +362,7 @@ class Reconciler:
         resource["metadata"].pop("managedFields", None)
         self._resources[key] = resource
         self._keys[resource["metadata"]["uid"]] = key
+        self._assigned.note(resource)
         return True
 
     def _keep_what_was(self, key: str, uid: str) -> None:
@@ -285,6 +378,9 @@ class Reconciler:
             self._wanted.pop(key, None)
             self._next_write.pop(key, None)
         self._engine.close(uid)
+        self._assigned.forget(uid)
+        self._mine.discard(uid)
+        self._fresh.discard(uid)
         self._cleanup.forget(uid)
         if self._webhooks:
             self._webhooks.forget(uid)

@@ -6,6 +6,7 @@ credentials.
 """
 
 import asyncio
+import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -26,6 +27,8 @@ Params = Mapping[str, str | int]
 
 JSON = "application/json"
 CONNECT_TIMEOUT = 10.0
+UNHEARD = 2.0
+"""Seconds that a member of several has at most between its last write and the moment that others take over (`members.membership.Terms`)."""
 
 
 class RequestKey(NamedTuple):
@@ -91,8 +94,17 @@ def retry_delay(error: ApiError, failures: int, backoff: Backoff, *, repeatable:
             return None
 
 
+def _impatient(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket that gives up what has not arrived for `UNHEARD` seconds: what is written does not arrive long after its writer was given up."""
+    made = socket.socket(*address[:3])
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(1000 * UNHEARD))
+    return made
+
+
 class Transport:
-    """Make one inside a running event loop. `timeout` is for one attempt, in seconds; `on_answer` hears of each attempt that is no stream."""
+    """Make one inside a running event loop. `timeout` is for one attempt, in seconds; `on_answer` hears of each attempt that is no stream. Where there is
+    `is_fenced`, nothing is written while it says so, nor arrives much later."""
 
     def __init__(
         self,
@@ -103,8 +115,10 @@ class Transport:
         backoff: Backoff,
         clock: Clock,
         on_answer: OnAnswer = lambda key, seconds, sent: None,
+        is_fenced: Callable[[], bool] | None = None,
     ) -> None:
         self._on_answer = on_answer
+        self._is_fenced = is_fenced
         self.config = config
         self._origin = URL(config.server).origin()
         self._timeout = aiohttp.ClientTimeout(total=timeout)
@@ -116,7 +130,12 @@ class Transport:
         self._in_flight = 0
         self._date: tuple[str, float] | None = None
         # The slots bound the requests; a limit here would let idle watches starve them.
-        self._connector = aiohttp.TCPConnector(limit=0, ssl=config.ssl_context or True, keepalive_timeout=60.0)
+        self._connector = aiohttp.TCPConnector(
+            limit=0,
+            ssl=config.ssl_context or True,
+            keepalive_timeout=60.0,
+            socket_factory=_impatient if is_fenced else None,
+        )
         self._session = self.session()
 
     async def close(self) -> None:
@@ -207,6 +226,8 @@ class Transport:
             self._count(verb, path, code)
 
     async def _attempt(self, request: Request) -> bytes:
+        if self._is_fenced and request.method != "GET" and self._is_fenced():
+            raise Unavailable(0, "Fenced", "others may have taken over: nothing is written before the Lease is renewed")
         self._in_flight += 1
         code = 0
         sent = self._clock.now()
