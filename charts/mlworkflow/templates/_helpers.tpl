@@ -183,6 +183,33 @@ affinity:
 {{- end }}
 {{- end -}}
 
+{{/* Several operators rather run on different nodes, and in different zones. */}}
+{{- define "mlworkflow.apart" -}}
+{{- $selector := dict "matchLabels" (include "mlworkflow.selectorLabels" (list . "operator") | fromYaml) -}}
+{{- $several := gt (int .Values.operator.replicas) 1 -}}
+{{- if and $several (not .Values.operator.affinity) }}
+affinity:
+  podAntiAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        podAffinityTerm:
+          topologyKey: kubernetes.io/hostname
+          labelSelector:
+            {{- toYaml $selector | nindent 12 }}
+{{- end }}
+{{- if .Values.operator.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- toYaml .Values.operator.topologySpreadConstraints | nindent 2 }}
+{{- else if $several }}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: topology.kubernetes.io/zone
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      {{- toYaml $selector | nindent 6 }}
+{{- end }}
+{{- end -}}
+
 {{/*
 The metadata of a Pod. Takes the root, the component's name and its values. The selector's labels win over the user's; those
 with a version in them stay away, so that an upgrade of the chart alone restarts nothing.

@@ -108,6 +108,7 @@ VALUE_SETS: dict[str, dict[str, Any]] = {
         },
         "networkPolicy": {"enabled": True},
     },
+    "several operators in a closed network": {"operator": {"replicas": 3}, "networkPolicy": {"enabled": True}},
     "no fixed user, as OpenShift wants it": {"security": {"runAsUser": None, "runAsGroup": None, "fsGroup": None}},
 }
 

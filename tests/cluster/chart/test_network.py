@@ -61,6 +61,12 @@ def test_the_operator_calls_names_the_store_and_the_api_server(render, server):
     assert policy(manifests, f"rel-mlworkflow-{server}")["egress"] == []
 
 
+def test_several_operators_ask_each_other(render):
+    found = policy(render({**ON, "operator": {"replicas": 2}}), "rel-mlworkflow")
+    assert {"podSelector": own("operator")} in found["ingress"][0]["from"]
+    assert {"to": [{"podSelector": own("operator")}], "ports": tcp(8080)} in found["egress"]
+
+
 def test_the_api_server_is_known_by_its_addresses(render):
     server = {"cidrs": ["10.0.0.1/32", "fd00::1/128"], "ports": [6443]}
     found = policy(render({"networkPolicy": {"enabled": True, "apiServer": server}}), "rel-mlworkflow")

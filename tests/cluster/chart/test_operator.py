@@ -28,10 +28,41 @@ def volume(manifests, name):
 
 
 def test_there_is_never_more_than_one(render):
-    spec = operator(render())
+    manifests = render()
+    spec = operator(manifests)
+    assert not any(name.startswith("MLWF_MEMBER") for name in environment(manifests))
+    assert not manifests.of_kind("PodDisruptionBudget")
     assert spec["replicas"] == 1
     assert spec["strategy"] == {"type": "Recreate"}
     assert spec["template"]["spec"]["terminationGracePeriodSeconds"] == 15
+
+
+def test_several_know_of_each_other_and_are_replaced_one_by_one(render):
+    manifests = render({"operator": {"replicas": 3}})
+    spec = operator(manifests)
+    assert spec["replicas"] == 3
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    pod, selector = spec["template"]["spec"], spec["selector"]
+    assert {
+        variable["name"]: variable["valueFrom"]["fieldRef"]["fieldPath"]
+        for variable in pod["containers"][0]["env"]
+        if "valueFrom" in variable
+    } == {
+        "MLWF_MEMBER": "metadata.name",
+        "MLWF_MEMBER_UID": "metadata.uid",
+        "MLWF_MEMBER_NAMESPACE": "metadata.namespace",
+        "MLWF_MEMBER_ADDRESS": "status.podIP",
+    }
+    (term,) = pod["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    assert term["podAffinityTerm"] == {"topologyKey": "kubernetes.io/hostname", "labelSelector": selector}
+    assert pod["topologySpreadConstraints"][0]["labelSelector"] == selector
+    assert manifests.one("PodDisruptionBudget")["spec"] == {"maxUnavailable": 1, "selector": selector}
+
+
+def test_where_several_run_is_the_users_choice(render):
+    given = {"nodeAffinity": {}}
+    pod = operator(render({"operator": {"replicas": 2, "affinity": given}}))["template"]["spec"]
+    assert pod["affinity"] == given
 
 
 def test_probes_and_ports(render):

@@ -138,3 +138,12 @@ def test_every_namespaced_object_says_its_namespace(render, values):
     for manifest in render(values):
         if not manifest["kind"].startswith(("Cluster", "Custom", "ValidatingAdmission")):
             assert manifest["metadata"]["namespace"]
+
+
+def test_several_operators_have_leases_in_their_own_namespace_alone(render):
+    manifests = render({"operator": {"replicas": 2}})
+    role = manifests.one("Role", "rel-mlworkflow-members")
+    assert role["metadata"]["namespace"] == "ml"
+    assert granted(role) == {("coordination.k8s.io", "leases"): {"get", "list", "create", "patch", "delete"}}
+    assert manifests.one("RoleBinding", "rel-mlworkflow-members")["subjects"] == [SUBJECT]
+    assert granted(manifests.one("ClusterRole", "rel-mlworkflow:ml")) == OPERATOR

@@ -58,7 +58,7 @@ def test_every_object_of_the_schema_is_closed(chart):
     ("values", "said"),
     [
         ({"bogus": 1}, "bogus"),
-        ({"operator": {"replicas": 2}}, "operator.*replicas"),
+        ({"operator": {"replicas": 0}}, "operator.*replicas"),
         ({"store": {"server": "ceph"}}, "store.*server"),
         ({"store": {"pathStyle": "maybe"}}, "store.*pathStyle"),
         ({"store": {"bucket": "Bucket_"}}, "store.*bucket"),
