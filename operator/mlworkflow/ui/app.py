@@ -62,9 +62,11 @@ def make_app(
     content_origin: str = "",
     page_origins: str = "'self'",
     extra: Collection[Route] = (),
+    open_paths: Collection[str] = (),
 ) -> ASGIApp:
     """The whole of it. `hosts` are the names by which it is known (None: any); content that is not ours is served on `content_port`, which is
-    `content_origin`, or (None) under the page's own name. `extra` are ways to sign in.
+    `content_origin`, or (None) under the page's own name. `extra` are more of its addresses, `open_paths` those
+    of them that are asked for by any name.
     """
     pages = _Pages(door, Content(door, content_origin, page_origins), content_origin)
 
@@ -76,7 +78,7 @@ def make_app(
             await door.close()
 
     routes = [*extra, *pages.routes(), Route("/{path:path}", pages.page)]
-    return Guard(Starlette(routes=routes, lifespan=lifespan), hosts, content_port, content_origin)
+    return Guard(Starlette(routes=routes, lifespan=lifespan), hosts, content_port, content_origin, open_paths)
 
 
 class _Pages:

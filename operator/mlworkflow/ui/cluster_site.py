@@ -81,7 +81,7 @@ class ClusterSite:
         self._watched: dict[str, _Watched] = {}
         self._kept: dict[str, _Kept] = {}
         self._starting = asyncio.Lock()
-        self._all = False
+        self._all = self._is_started = False
 
     async def start(self) -> None:
         """Watch all namespaces where that is allowed, else those that are known."""
@@ -92,9 +92,11 @@ class ClusterSite:
             if self._wanted or await self._is_forbidden():
                 for namespace in dict.fromkeys([*self._wanted, self.namespace]):
                     await self.look_into(namespace)
+                self._is_started = True
+                self._may_be_loaded()
                 return
             self.index.trouble("", problem_of(error))
-        self._all = True
+        self._all = self._is_started = True
         self._watch("")
 
     async def close(self) -> None:
@@ -128,7 +130,7 @@ class ClusterSite:
                     await self.client.list(MLWORKFLOWS.path(namespace), {"limit": 1})
             except RunsError as error:
                 self.index.trouble(namespace, problem_of(error))
-                self.index.loaded()
+                self._may_be_loaded()
                 return
             self.index.trouble(namespace, None)
             self._watch(namespace)
@@ -202,10 +204,15 @@ class ClusterSite:
         try:
             await watched.reflector.synced.wait()
             self.index.trouble("", None)
-            self.index.loaded()
+            self._may_be_loaded()
             await running
         finally:
             running.cancel()
+
+    def _may_be_loaded(self) -> None:
+        """All that is watched has been listed."""
+        if self._is_started and all(each.reflector.synced.is_set() for each in self._watched.values()):
+            self.index.loaded()
 
     async def _is_forbidden(self) -> bool:
         try:

@@ -37,10 +37,16 @@ class Guard:
     """ASGI middleware. `hosts` None: any, which is for a server that no cookie of another name reaches; `content_port` None: there is one port only."""
 
     def __init__(
-        self, app: ASGIApp, hosts: Collection[str] | None, content_port: int | None, content_origin: str
+        self,
+        app: ASGIApp,
+        hosts: Collection[str] | None,
+        content_port: int | None,
+        content_origin: str,
+        open_paths: Collection[str] = (),
     ) -> None:
         self._app = app
         self._hosts = hosts
+        self._open_paths = frozenset(open_paths)
         self._content_port = content_port
         self._headers = {
             "content-security-policy": policy(content_origin),
@@ -66,7 +72,7 @@ class Guard:
     def _problem(self, scope: Scope, is_content: bool) -> Problem | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if self._hosts is not None and host not in self._hosts:
+        if self._hosts is not None and host not in self._hosts and scope["path"] not in self._open_paths:
             return Problem(
                 status=403,
                 message=f"this page is not known as {host[:100]!r}",

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from mlworkflow.ui.answers import SignIn
 from mlworkflow.ui.failing import SIGN_IN, Refusal
 from mlworkflow.ui.look import Look
+from mlworkflow.ui.previews.cache import Cache
 from mlworkflow.ui.previews.show import Previews
 from mlworkflow.ui.site import Site
 
@@ -22,6 +23,7 @@ class Visitor:
     """`csrf` is what POSTs of theirs carry; `id` names them in signed addresses of content, and is no secret."""
 
     site: Site
+    cache: Cache = field(default_factory=Cache)
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     look: Look = field(init=False)
@@ -29,7 +31,7 @@ class Visitor:
 
     def __post_init__(self) -> None:
         self.look = Look(self.site)
-        self.previews = Previews(self.site)
+        self.previews = Previews(self.site, self.cache)
 
     async def close(self) -> None:
         await self.look.close()

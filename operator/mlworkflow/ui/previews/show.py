@@ -80,9 +80,9 @@ Elsewhere = Callable[[Asked], tuple[str, int]]
 class Previews:
     """Of one site."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, cache: Cache) -> None:
         self._site = site
-        self._cache = Cache()
+        self._cache = cache
 
     def close(self) -> None:
         self._cache.close()
