@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,9 +39,14 @@ class Waiting:
 
 def waiting(run: Run) -> list[Waiting]:
     """Every task that waits for a decision."""
-    found = []
+    found: list[Waiting] = []
+    asking = set(_approvals((run.resource.get("spec") or {}).get("steps"))) | _approvals_at_exit(run)
+    if not asking:
+        return found
     for task in [*run.steps, *(run.status.get("tasks") or [])]:
-        if task.get("phase") == Phase.RUNNING and (body := _question(run, task["name"])) is not None:
+        if task.get("phase") != Phase.RUNNING or paths.segments(task["name"])[-1].step not in asking:
+            continue
+        if (body := _question(run, task["name"])) is not None:
             attempt = max(0, int(task.get("attempts") or 0) - 1)
             found.append(Waiting(task["name"], attempt, str(task.get("message") or ""), body.inputs))
     return found
@@ -124,6 +129,19 @@ def _holds_null(value: Any) -> bool:
 
 def _kind(question: Question) -> str:
     return f"one of {', '.join(map(str, question.enum))}" if question.enum else f"of type {question.type}"
+
+
+def _approvals(steps: Any) -> Iterator[str]:
+    """The names of the steps that ask, also in groups: thousands of others are not looked for one by one."""
+    for step in steps or []:
+        if "approve" in step:
+            yield str(step.get("name"))
+        yield from _approvals(step.get("steps"))
+
+
+def _approvals_at_exit(run: Run) -> set[str]:
+    lists = (run.resource.get("spec") or {}).get("onExit") or {}
+    return {name for when in EXITS for name in _approvals(lists.get(when))}
 
 
 def _question(run: Run, task: str) -> Approve | None:

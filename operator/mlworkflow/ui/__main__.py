@@ -6,7 +6,7 @@ MLWF_UI_NAMESPACES       namespaces to look into for those who may not look into
 MLWF_UI_OPERATOR_NAMESPACE where the operator is; default: found by its labels
 MLWF_UI_URL              the address of the page, https://…; OpenID Connect needs it
 MLWF_UI_TOKENS           false: nobody signs in with a Kubernetes token
-MLWF_UI_OIDC_ISSUER, …_CLIENT_ID, …_CLIENT_SECRET, …_SCOPES, …_NAME, …_CA
+MLWF_UI_OIDC_ISSUER, …_CLIENT_ID, …_SCOPES, …_NAME, and the files …_CLIENT_SECRET and …_CA
 MLWF_UI_PORT             default 8080
 MLWF_UI_TLS_CERT, …_KEY  files, to serve HTTPS itself
 """
@@ -70,7 +70,7 @@ def team_app(environ: Mapping[str, str]) -> ASGIApp:
         settings = Settings(
             issuer=issuer,
             client_id=said("OIDC_CLIENT_ID"),
-            client_secret=said("OIDC_CLIENT_SECRET"),
+            client_secret=Path(secret).read_text().strip() if (secret := said("OIDC_CLIENT_SECRET")) else "",
             url=url,
             scopes=said("OIDC_SCOPES", "openid profile email"),
             trust=server_trust(Path(authority).read_bytes()) if authority else None,

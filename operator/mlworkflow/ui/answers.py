@@ -15,9 +15,11 @@ GET /rights?namespace= → Rights
 
 GET /runs?namespace=&phase=&text=&sort=&cursor=&limit= → RunsPage
     namespace: empty for all that can be read; phase: comma separated; text: each word in name, namespace, message or a parameter; sort: ``-started`` (default), ``started``, ``-finished``,
-    ``name``, ``-name``, ``duration``, ``-duration``; limit: up to 500, 100 by default
+    ``name``, ``-name``, ``duration``, ``-duration``; limit: up to 500, 100 by default;
+    archived=1: those that were deleted, instead
 GET /runs/events?namespace=&phase=&text=&sort=&limit= → events: `runs` RunsPage (the first page, when it changed; at once to begin with), `problem` Problem
 GET /run?namespace=&run= → RunAnswer
+GET /run/yaml?namespace=&run= → text/plain, as `RunAnswer.yaml`
 GET /run/events?namespace=&run= → events: `state` RunState (at once everything, then what changed), `gone` Problem, `problem` Problem. It stays open when the run has ended: it may be retried.
 GET /run/tasks?namespace=&run=&node=&below=&phase=&text=&cursor=&limit= → TasksPage
     node: all tasks at that place (items, trials, attempts of groups); below: the direct parts of a task; neither: all tasks
@@ -171,7 +173,7 @@ class Graph(Answer, frozen=True):
 
     nodes: Annotated[list[Node], "Topologically ordered; a parent comes before what is in it."]
     edges: list[Edge]
-    left_out: Annotated[int, "Steps beyond the first 1,000 nodes, which are not drawn."] = 0
+    left_out: Annotated[int, "Steps beyond the first 5,000 nodes, which are not drawn."] = 0
 
 
 class NodeState(Answer, frozen=True):
@@ -213,7 +215,7 @@ class RunAnswer(Answer, frozen=True):
     graph: Graph
     params: Params
     spec: Annotated[Json, "As it is in the resource."]
-    yaml: Annotated[str, "The workflow as YAML, without status and what the server added: to be read, copied, submitted again."]  # fmt: skip
+    yaml: Annotated[str, "The workflow as YAML, without status and what the server added: to be read, copied, submitted again. Empty for one of more than 500 steps: GET /run/yaml."]  # fmt: skip
     labels: dict[str, str]
     annotations: dict[str, str]
     problems: Annotated[list[Problem], "Why the spec is not sound, or the graph cannot be drawn."]

@@ -13,7 +13,7 @@ from mlworkflow.core.plan import Plan
 from mlworkflow.core.step import Step
 from mlworkflow.ui.answers import Edge, Graph, Node, Problem
 
-MOST = 1000
+MOST = 5000
 """Nodes that are drawn."""
 FOLDED_FROM = 60
 """Steps of a scope from which on alike ones are shown as one."""

@@ -21,8 +21,9 @@ from mlworkflow.ui.changes import Changes
 from mlworkflow.ui.drawing import Drawing, drawing
 from mlworkflow.ui.site import Site
 from mlworkflow.ui.standing import counts_below
+from mlworkflow.ui.yaml_text import workflow_yaml
 
-DRAWINGS = 64
+DRAWINGS, TEXTS = 64, 16
 WHOLE = 2000
 """Tasks that only records tell of, up to which they are read."""
 KEPT = 8
@@ -50,6 +51,7 @@ class Look:
         self.site = site
         self._followed: dict[tuple[str, str], Followed] = {}
         self._drawings: OrderedDict[tuple[str, int, bool], Drawing] = OrderedDict()
+        self._texts: OrderedDict[tuple[str, int], str] = OrderedDict()
         self._records: OrderedDict[tuple[str, str, int], Mapping[str, Any]] = OrderedDict()
         self._told: OrderedDict[str, dict[str, Mapping[str, Any]]] = OrderedDict()
 
@@ -103,6 +105,15 @@ class Look:
                 self._drawings.popitem(last=False)
         self._drawings.move_to_end(key)
         return self._drawings[key]
+
+    def yaml(self, run: Run) -> str:
+        """A run's workflow as text, which changes with its spec alone."""
+        key = (run.uid, int(run.resource["metadata"].get("generation") or 1))
+        if key not in self._texts:
+            self._texts[key] = workflow_yaml(run.resource)
+            if len(self._texts) > TEXTS:
+                self._texts.popitem(last=False)
+        return self._texts[key]
 
     @asynccontextmanager
     async def follow(self, namespace: str, name: str) -> AsyncGenerator[Followed, None]:

@@ -37,9 +37,10 @@ from mlworkflow.ui.responses import sent
 from mlworkflow.ui.shown import archived_row, run_row, task_row
 from mlworkflow.ui.standing import SHOWN, run_state
 from mlworkflow.ui.visitors import Visitor
-from mlworkflow.ui.yaml_text import workflow_yaml
 
 PAGE, LARGEST_PAGE = 100, 500
+LONG = 500
+"""Steps from which on a workflow's text is given by itself."""
 
 
 async def rights(visitor: Visitor, query: Query) -> Rights:
@@ -81,13 +82,17 @@ async def run(visitor: Visitor, query: Query) -> RunAnswer:
         graph=drawing.graph,
         params=(found.resource.get("spec") or {}).get("params") or {},
         spec=found.resource.get("spec"),
-        yaml=workflow_yaml(found.resource),
+        yaml=visitor.look.yaml(found) if len(found.steps) <= LONG else "",
         labels=metadata.get("labels") or {},
         annotations=metadata.get("annotations") or {},
         problems=list(drawing.problems),
         failures=[task_row(found, task) for task in failed[:SHOWN]],
         events=events,
     )
+
+
+async def run_yaml(visitor: Visitor, query: Query) -> Response:
+    return PlainTextResponse(visitor.look.yaml(await run_of(visitor, query)))
 
 
 def _failed(run: Run, step: str) -> list[dict[str, object]]:

@@ -12,14 +12,11 @@ _CONTROL = ("rerun", "cancel", "suspend", "approvals")
 _ADDED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-class _Dumper(yaml.SafeDumper):
-    """Text of several lines as it is, items of a list set in from their field, no anchors."""
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+    """Text of several lines as it is, and no anchors. By libyaml where it is there: ten times as fast."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, False)
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

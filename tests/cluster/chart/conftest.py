@@ -88,6 +88,22 @@ VALUE_SETS: dict[str, dict[str, Any]] = {
             "extraEnv": [{"name": "MINIO_PROMETHEUS_AUTH_TYPE", "value": "public"}],
         },
     },
+    "the page": {
+        "ui": {
+            "enabled": True,
+            "url": "https://ml.example.com",
+            "oidc": {
+                "issuer": "https://id.example.com",
+                "clientId": "page",
+                "existingSecret": "oidc",
+                "caConfigMap": "id-ca",
+            },
+            "tlsSecret": "page-tls",
+            "ingress": {"enabled": True, "host": "ml.example.com", "tlsSecret": "page-tls"},
+            "podLabels": {"team": "ml"},
+        },
+        "networkPolicy": {"enabled": True},
+    },
     "a closed network and TLS": {
         "watchNamespaces": ["team-a", "team-b"],
         "gateway": {"tls": {"enabled": True}},

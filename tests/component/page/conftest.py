@@ -54,10 +54,10 @@ class Page:
             with error:
                 return Said(error.code, error.headers, error.read())
 
-    def ask(self, path: str, **query: Any) -> Said:
+    def ask(self, path: str, /, **query: Any) -> Said:
         return self.fetch(f"/api/v1/{path}?{urlencode({'namespace': 'local', **query}, doseq=True)}")
 
-    def get(self, path: str, **query: Any) -> Any:
+    def get(self, path: str, /, **query: Any) -> Any:
         said = self.ask(path, **query)
         assert said.status == 200, said.body
         return said.json
@@ -85,7 +85,7 @@ class Page:
         return str(self.until(run, lambda row: row["finished"] is not None)["phase"])
 
     @contextmanager
-    def events(self, path: str, **query: Any) -> Iterator[Iterator[tuple[str, Any]]]:
+    def events(self, path: str, /, **query: Any) -> Iterator[Iterator[tuple[str, Any]]]:
         """What a stream tells, as (event, data)."""
         url = f"{self.origin}/api/v1/{path}?{urlencode({'namespace': 'local', **query})}"
         with self._opener.open(url, timeout=PATIENCE) as stream:

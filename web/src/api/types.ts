@@ -18,9 +18,11 @@
  *
  * GET /runs?namespace=&phase=&text=&sort=&cursor=&limit= → RunsPage
  *     namespace: empty for all that can be read; phase: comma separated; text: each word in name, namespace, message or a parameter; sort: ``-started`` (default), ``started``, ``-finished``,
- *     ``name``, ``-name``, ``duration``, ``-duration``; limit: up to 500, 100 by default
+ *     ``name``, ``-name``, ``duration``, ``-duration``; limit: up to 500, 100 by default;
+ *     archived=1: those that were deleted, instead
  * GET /runs/events?namespace=&phase=&text=&sort=&limit= → events: `runs` RunsPage (the first page, when it changed; at once to begin with), `problem` Problem
  * GET /run?namespace=&run= → RunAnswer
+ * GET /run/yaml?namespace=&run= → text/plain, as `RunAnswer.yaml`
  * GET /run/events?namespace=&run= → events: `state` RunState (at once everything, then what changed), `gone` Problem, `problem` Problem. It stays open when the run has ended: it may be retried.
  * GET /run/tasks?namespace=&run=&node=&below=&phase=&text=&cursor=&limit= → TasksPage
  *     node: all tasks at that place (items, trials, attempts of groups); below: the direct parts of a task; neither: all tasks
@@ -199,7 +201,7 @@ export interface Graph {
   /** Topologically ordered; a parent comes before what is in it. */
   nodes: Node[];
   edges: Edge[];
-  /** Steps beyond the first 1,000 nodes, which are not drawn. */
+  /** Steps beyond the first 5,000 nodes, which are not drawn. */
   leftOut: number;
 }
 
@@ -249,7 +251,7 @@ export interface RunAnswer {
   params: Record<string, unknown>;
   /** As it is in the resource. */
   spec: unknown;
-  /** The workflow as YAML, without status and what the server added: to be read, copied, submitted again. */
+  /** The workflow as YAML, without status and what the server added: to be read, copied, submitted again. Empty for one of more than 500 steps: GET /run/yaml. */
   yaml: string;
   labels: Record<string, string>;
   annotations: Record<string, string>;
