@@ -15,7 +15,7 @@ from typing import Any
 from mlworkflow.cli.live import View
 from mlworkflow.local.home import Home
 from mlworkflow.local.runner import LocalRunner
-from mlworkflow.runs.going_on import taken_up
+from mlworkflow.local.taking_up import taken_up
 from mlworkflow.runs.run import Run
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -51,7 +51,7 @@ async def run_locally(home: Path, resource: Mapping[str, Any], view: View) -> tu
 async def go_on_locally(
     home: Path, run_id: str, patch: Mapping[str, Any], view: View
 ) -> tuple[Run, signal.Signals | None]:
-    """As `run_locally`, for a run that is there already, with a patch of its spec. Raises SpecError, RunsError."""
+    """As `run_locally`, for a run that is there already, with a patch of its spec. Raises SpecError, Taken."""
     runner = taken_up(Home(home), run_id, patch, lambda run: view.show(Run(run.id, run.resource)))
     return await _executed(runner, view)
 

@@ -1,6 +1,7 @@
-"""A local run in a process of its own, which goes on when whoever began it ends: `start` begins one, `python -m mlworkflow.local.detached HOME` is that process.
+"""A local run in a process of its own, which goes on when whoever began it ends: `start` begins one and `go_on` takes one up that nobody runs;
+`python -m mlworkflow.local.detached HOME` is that process.
 
-It is told the resource on its standard input, and answers with one line of JSON: the run it has begun, or what is wrong. After that it is like any other run of
+It is told on its standard input what to run, ``{"resource"}`` or ``{"run", "patch"}``, and answers with one line of JSON: the run it has begun, or what is wrong. After that it is like any other run of
 the folder: looked at, stopped and taken up by its id. Its own troubles are in `detached.log` there.
 """
 
@@ -21,6 +22,7 @@ from typing import Any
 from mlworkflow.core.errors import Problem, SpecError, UserError
 from mlworkflow.local.home import Home, LocalRun
 from mlworkflow.local.runner import LocalRunner
+from mlworkflow.local.taking_up import taken_up
 
 LOG = "detached.log"
 _begun: list[subprocess.Popen[str]] = []
@@ -33,6 +35,15 @@ class NotBegun(UserError):
 
 def start(root: Path, resource: Mapping[str, Any]) -> LocalRun:
     """Begin a run of a resource; what it is called is known when this returns. Raises SpecError, UserError."""
+    return _begin(root, {"resource": resource})
+
+
+def go_on(root: Path, run_id: str, patch: Mapping[str, Any]) -> LocalRun:
+    """Take up a run with a patch of its spec; it is on its way when this returns. Raises SpecError, UserError."""
+    return _begin(root, {"run": run_id, "patch": patch})
+
+
+def _begin(root: Path, asked: Mapping[str, Any]) -> LocalRun:
     _begun[:] = [process for process in _begun if process.poll() is None]
     root.mkdir(parents=True, exist_ok=True)
     with (root / LOG).open("ab") as log:
@@ -47,7 +58,7 @@ def start(root: Path, resource: Mapping[str, Any]) -> LocalRun:
     assert process.stdin
     assert process.stdout
     with process.stdin, process.stdout, suppress(BrokenPipeError):
-        process.stdin.write(json.dumps(resource))
+        process.stdin.write(json.dumps(asked))
         process.stdin.close()
         line = process.stdout.readline()
     said = json.loads(line or "{}")
@@ -61,19 +72,19 @@ def start(root: Path, resource: Mapping[str, Any]) -> LocalRun:
 
 
 def main() -> int:
-    root, resource = Path(sys.argv[1]), json.load(sys.stdin)
+    root, asked = Path(sys.argv[1]), json.load(sys.stdin)
     answer, sys.stdout = sys.stdout, sys.stderr
     logging.basicConfig(level=logging.INFO if os.environ.get("MLWF_DEBUG") else logging.CRITICAL)
-    return asyncio.run(_run(Home(root), resource, answer))
+    return asyncio.run(_run(Home(root), asked, answer))
 
 
-async def _run(home: Home, resource: Mapping[str, Any], answer: Any) -> int:
+async def _run(home: Home, asked: Mapping[str, Any], answer: Any) -> int:
     def say(**said: Any) -> None:
         print(json.dumps(said), file=answer, flush=True)
         answer.close()
 
     try:
-        runner = LocalRunner(home, resource, lambda run: None)
+        runner = _runner(home, asked)
     except SpecError as error:
         say(problems=[{"path": problem.path, "message": problem.message} for problem in error.problems])
         return 1
@@ -86,6 +97,12 @@ async def _run(home: Home, resource: Mapping[str, Any], answer: Any) -> int:
         asyncio.get_running_loop().add_signal_handler(number, runner.cancel)
     await runner.execute()
     return 0
+
+
+def _runner(home: Home, asked: Mapping[str, Any]) -> LocalRunner:
+    if "run" in asked:
+        return taken_up(home, asked["run"], asked["patch"], lambda run: None)
+    return LocalRunner(home, asked["resource"], lambda run: None)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from mlworkflow.core.state import Phase
+from mlworkflow.local import detached
 from mlworkflow.local.home import Home, LocalRun
 from mlworkflow.runs.local import LocalRuns
 from mlworkflow.runs.run import Resource, Run, Runs
 from mlworkflow.ui.answers import KubeEvent, Pod, Rights
 from mlworkflow.ui.index import Index
-from mlworkflow.ui.launch import launched
 from mlworkflow.ui.shown import phase_of, run_row
 from mlworkflow.ui.site import VERBS, Batch, Mode
 
@@ -83,7 +83,8 @@ class LocalSite:
         return await asyncio.to_thread(_points, path), is_over
 
     async def submit(self, resource: Resource) -> tuple[str, str]:
-        return self.namespace, await launched(self.home.root, {"resource": resource})
+        run = await asyncio.to_thread(detached.start, self.home.root, resource)
+        return self.namespace, run.id
 
     async def settled(self, run: Run) -> None:
         """Its process signs it when it has ended."""
@@ -96,7 +97,7 @@ class LocalSite:
 
     async def go_on(self, run: Run, patch: Mapping[str, Any]) -> None:
         if await self._runs.is_idle(run):
-            await launched(self.home.root, {"run": run.id, "patch": patch})
+            await asyncio.to_thread(detached.go_on, self.home.root, run.id, patch)
         else:
             await self._runs.change(run, patch)
 
