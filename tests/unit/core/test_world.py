@@ -20,7 +20,7 @@ def _told(world: World) -> World:
     return world
 
 
-@examples(900)
+@examples(600)
 @given(cases(), tapes)
 def test_whatever_is_killed_the_end_is_the_same(case: Case, tape: bytes) -> None:
     calm = World(case)
