@@ -37,6 +37,8 @@ OVER = 10_000
 """Workflows that were closed, of which that is remembered: their last Pods are gone long before so many others are over."""
 CREATE_AGAIN = 3.0
 """Seconds until what could not be created is tried again."""
+AT_ONCE = 128
+"""Attempts that are being created at the same time: more wait for the same few connections, each with all that it is made of."""
 LOOK_AT_ALL = 600.0
 """Seconds after which a turn looks at everything, whether there is news or not."""
 TURNS = 20
@@ -74,6 +76,7 @@ class Engine:
         self.sharing = Sharing(self.live, limits, is_known)
         self.cache = Cache(store, driver, clock)
         self.chooser = Chooser()
+        self._creating = asyncio.Semaphore(AT_ONCE)
 
     async def open(self, plan: Plan, run: Run) -> Live:
         """Take up a workflow: `run` is what its status says, the store's records say the rest."""
@@ -193,11 +196,15 @@ class Engine:
             live.trouble = ""
             while attempts and not live.trouble:
                 hits = await asyncio.gather(
-                    *(self._start(live, attempt, live.creating[attempt]) for attempt in attempts[:size])
+                    *(self._started(live, attempt, live.creating[attempt]) for attempt in attempts[:size])
                 )
                 is_hit |= any(hits)
                 attempts, size = attempts[size:], size * 2
         return is_hit
+
+    async def _started(self, live: Live, attempt: AttemptId, order: Order) -> bool:
+        async with self._creating:
+            return await self._start(live, attempt, order)
 
     async def _start(self, live: Live, attempt: AttemptId, order: Order) -> bool:
         """Create an attempt, unless the cache has its result. Whether it has."""
