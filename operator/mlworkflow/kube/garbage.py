@@ -91,7 +91,13 @@ class GarbageCollector:
         return count
 
     def _collect(self, namespace: str, known: Known, dry_run: bool) -> Report:
-        return collect(self._store, namespace, known, self._retention, dry_run=dry_run, is_stopped=self._is_over.is_set)
+        return collect(
+            self._store, namespace, known, self._retention, dry_run=dry_run, is_stopped=self._is_stopped(dry_run)
+        )
+
+    def _is_stopped(self, dry_run: bool) -> Callable[[], bool]:
+        """Looking is for everybody."""
+        return lambda: self._is_over.is_set() or not (dry_run or self._is_ours())
 
     async def _known(self, namespace: str) -> Known:
         uids: dict[bool, set[str]] = defaultdict(set)

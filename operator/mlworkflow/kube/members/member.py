@@ -68,12 +68,12 @@ class Member:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch_the_time())
             while True:
-                await self.cycle()
-                if not (self.membership.is_moving and not self.is_busy() and not self.is_fenced()):
+                has_renewed = await self.cycle()
+                if not (has_renewed and self.membership.is_moving and not self.is_busy()):
                     await self._sleep(self._terms.every)
 
-    async def cycle(self) -> None:
-        """Renew once, and read once. Trouble is logged, and what comes of it is a matter of time."""
+    async def cycle(self) -> bool:
+        """Renew once, and read once; whether that came through. Trouble is logged, and what comes of it is a matter of time."""
         async with self._turn:
             await self._stop_if_lapsed()
             began = self._now()
@@ -88,12 +88,13 @@ class Member:
                 listed = await self._list()
             except ApiError as error:
                 _log.warning("the Lease %s cannot be renewed: %s", self.me.name, error)
-                return
+                return False
             self.membership.seen([sighting(each) for each in listed], asked, self._now())
             if self.membership.acts_by != before:
                 _log.info("member %s acts by: %s", self.me.name, ", ".join(sorted(self.membership.acts_by)) or "nobody")
             self.changed()
             await self._bury(listed)
+            return True
 
     async def leave(self) -> None:
         """Begin nothing more, finish what is under way, and say so: others take over at once."""

@@ -67,14 +67,15 @@ class Membership:
         self._live: list[Sighting] = []
         self.lapses = 0
         self._is_leaving = False
-        self._known: dict[str, bool] = {}
+        self._known: dict[str, bool] = {}  # what follows from `_basis`
+        self._basis: object = None
 
     def begin(self, now: float, *, is_busy: bool) -> frozenset[str]:
         """The view to write with the renewal that begins now. `is_busy`: something is under way for what is not owned any more."""
         self.lapse_if_due(now)
         self._writing = self._acts if is_busy and self._acts else self.view
         self._maybe.add(self._writing)
-        self._known.clear()
+        self._think_again()
         return self._writing
 
     def renewed(self, began: float, now: float) -> None:
@@ -82,7 +83,7 @@ class Membership:
         self.lapse_if_due(now)
         self._renewed = began
         self._maybe = {self._writing}
-        self._known.clear()
+        self._think_again()
 
     def seen(self, sightings: Iterable[Sighting], began: float, now: float) -> None:
         """All Leases, read from `began` until now, after the last write came through. One that has vanished, which nobody does that leaves, counts as
@@ -100,19 +101,27 @@ class Membership:
         self._live = [it for it, news in fresh.values() if it.is_here and began - news <= self.terms.duration]
         self._acts = self._writing
         self.view = self._wanted()
-        self._known.clear()
+        self._think_again()
 
     def lapse_if_due(self, now: float) -> None:
         """It could not renew in time: nothing is this member's any more, whatever it held, and `lapses` counts that."""
         if self._acts and now >= self.expires_at:
             self._acts = self.view = NOBODY
             self.lapses += 1
-            self._known.clear()
+            self._think_again()
 
     def leave(self) -> None:
         """Nothing more is begun."""
         self._is_leaving, self.view = True, NOBODY
-        self._known.clear()
+        self._think_again()
+
+    def _think_again(self) -> None:
+        """Forget what followed from what was, unless it is the same: a renewal that changes nothing costs nothing for each key."""
+        claims = frozenset((it.name, it.scheme, it.view) for it in self._live)
+        basis = self._acts, self.view, frozenset(self._maybe), claims
+        if basis != self._basis:
+            self._basis = basis
+            self._known.clear()
 
     def owns(self, key: str, now: float) -> bool:
         """Whether `key` is this member's at this moment."""
