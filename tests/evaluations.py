@@ -97,6 +97,8 @@ def clusters(rows: int = 300) -> Evaluation:
 class AsLoaded:
     """An estimator as a bundle has it."""
 
+    task: Task = "classification"
+
     def __init__(self, estimator: Any) -> None:
         self.estimator, self.predict = estimator, estimator.predict
         if hasattr(estimator, "predict_proba"):

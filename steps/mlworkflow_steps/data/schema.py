@@ -105,6 +105,8 @@ class Schema:
 
 
 def _inferred(values: pd.Series, task: str) -> Rule:
+    if isinstance(values.dtype, pd.SparseDtype):  # of which every question takes longer than all of the values
+        values = pd.Series(np.asarray(values))
     kind = kind_of(values)
     missing = float(values.isna().mean()) if len(values) else 1.0
     allowed = min(1.0, math.ceil((_GROWTH * missing + _MARGIN) * 1000) / 1000) if missing else 0.0

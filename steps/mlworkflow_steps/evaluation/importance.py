@@ -5,7 +5,6 @@ Bounded on any table: at most 1,000 rows, 200 columns, 100,000 predictions and 5
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -13,7 +12,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from mlworkflow_steps.data.sparse import matrix_of, sparse_names
 from mlworkflow_steps.evaluation.subject import Subject
 from mlworkflow_steps.models.scores import Array, Outcome, Score
 
@@ -58,15 +56,14 @@ def importances(subject: Subject, outcome: Outcome, score: Score, seed: int) -> 
     tried = min(width, MOST_FEATURES)
     if not width:
         return None
-    is_sparse = len(sparse_names(subject.features)) == width
-    most = _MOST_PREDICTIONS if is_sparse else min(_MOST_PREDICTIONS, _MOST_VALUES // width)
+    most = _MOST_PREDICTIONS if subject.matrix is not None else min(_MOST_PREDICTIONS, _MOST_VALUES // width)
     size = min(total, MOST_ROWS, max(_FEWEST_ROWS, most // tried))
     chosen = np.sort(random.permutation(total)[:size])
     whole = outcome.at(chosen)
     if not score.fits(whole):
         return None
-    if is_sparse:
-        matrix = matrix_of(subject.features)[chosen].tocsc()
+    if subject.matrix is not None:
+        matrix = subject.matrix[chosen].tocsc()
         ask, strengths = _by_matrix(subject, matrix, whole), _strengths_of_matrix(matrix, subject.response_of(whole)[1])
     else:
         rows = subject.features.iloc[chosen]
@@ -112,11 +109,8 @@ def _by_frames(subject: Subject, rows: pd.DataFrame, true: Array, only_labels: b
 
 def _by_matrix(subject: Subject, matrix: Any, whole: Outcome) -> Ask | None:
     """Thousands of sparse columns make a slow frame: the estimator is asked with a matrix, if it says the same of that."""
-    estimator = getattr(subject.model, "estimator", None)
-    try:
-        if not np.array_equal(_said(estimator, matrix), whole.predicted):
-            return None
-    except (AttributeError, ValueError, TypeError):
+    said = subject.said_of(matrix)
+    if said is None or not np.array_equal(said, whole.predicted):
         return None
 
     def ask(batch: Sequence[Shuffle]) -> list[Outcome]:
@@ -125,16 +119,12 @@ def _by_matrix(subject: Subject, matrix: Any, whole: Outcome) -> Ask | None:
             shuffled, column = matrix.copy(), slice(matrix.indptr[place], matrix.indptr[place + 1])
             shuffled.indices[column] = np.argsort(order)[matrix.indices[column]]
             shuffled.has_sorted_indices = False
-            answers.append(Outcome(whole.true, _said(estimator, shuffled), classes=whole.classes))
+            said = subject.said_of(shuffled)
+            assert said is not None
+            answers.append(Outcome(whole.true, said, classes=whole.classes))
         return answers
 
     return ask
-
-
-def _said(estimator: Any, matrix: Any) -> Array:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a matrix has no names
-        return np.asarray(estimator.predict(matrix.tocsr()))
 
 
 def _strengths(rows: pd.DataFrame, response: Array) -> Array:

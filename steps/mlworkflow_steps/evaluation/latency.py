@@ -19,11 +19,14 @@ _WIDE = 1_000
 
 
 def latencies(
-    predict: Callable[[pd.DataFrame], Any], features: pd.DataFrame, clock: Callable[[], float] = time.perf_counter
+    predict: Callable[[pd.DataFrame], Any],
+    features: pd.DataFrame,
+    clock: Callable[[], float] = time.perf_counter,
+    matrix: Any = None,
 ) -> dict[str, float]:
-    """Milliseconds a single prediction takes, in the middle and at the 95th percentile, in 50 tries or as many as a second has time for."""
+    """Milliseconds a single prediction takes, in the middle and at the 95th percentile, in 50 tries or as many as a second has time for. `matrix`: as `Subject` has it."""
     few = 1 if features.shape[1] > _WIDE else _ROWS
-    rows = [take(features, np.array([place])) for place in range(min(len(features), few))]
+    rows = [take(features, np.array([place]), matrix) for place in range(min(len(features), few))]
     taken: list[float] = []
     end = clock() + _SECONDS
     for turn in range(_WARM + _TRIES):

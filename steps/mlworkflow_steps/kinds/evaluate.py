@@ -87,7 +87,7 @@ def run(context: Context) -> None:
     rival = _rival(context, table, spec, subject) if (context.inputs / _CHAMPION).exists() else None
     try:
         found = evaluate(subject, about, table.frame, _plan(spec, subject, table, rehearsed), rival)
-        latency = latencies(subject.model.predict, subject.features)
+        latency = latencies(subject.model.predict, subject.features, matrix=subject.matrix)
     except (ValueError, TypeError) as error:
         raise StepFailure("PredictFailed", f"the model cannot predict this table: {first_line(error)}") from error
     _leave(context, found, _digests(context, about))
@@ -138,7 +138,7 @@ def _subject(context: Context, name: str, table: Table, spec: Evaluate) -> tuple
         baseline=manifest.baseline,
         training=manifest.inputs.get("train", ""),
     )
-    return Subject(model, model.task, features, true.values, true.labels), about
+    return Subject.of(model, features, true.values, true.labels), about
 
 
 def _rival(context: Context, table: Table, spec: Evaluate, subject: Subject) -> tuple[Subject, About]:

@@ -246,11 +246,11 @@ def outcome_of(model: Any, features: pd.DataFrame, true: Array) -> Outcome:
     predicted, classes = model.predict(features), getattr(model, "classes_", None)
     if not hasattr(model, "predict_proba"):
         return Outcome(true, predicted, None, classes)
-    return Outcome(true, predicted, _probabilities(model, features), classes)
+    return Outcome(true, predicted, probabilities_of(model, features), classes)
 
 
-def _probabilities(model: Any, features: pd.DataFrame) -> Array:
-    """Rows × classes; of several labels, of which some estimators leave a table each, rows × labels."""
+def probabilities_of(model: Any, features: Any) -> Array:
+    """What it says of a frame or a matrix: rows × classes; of several labels, of which some estimators leave a table each, rows × labels."""
     found: Array | list[Array] = model.predict_proba(features)
     if not isinstance(found, list):
         return found

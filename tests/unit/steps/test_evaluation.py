@@ -91,8 +91,10 @@ def test_sparse_features_are_shuffled_as_others_are_and_thousands_of_columns_are
     dense, sparse = pd.DataFrame(values, columns=names), frame_of(csr_matrix(values), names)
     found = []
     for frame in (dense, sparse):
-        subject = Subject(AsLoaded(model), "classification", frame, true)
-        important = importances(subject, subject.outcome(), SCORES["accuracy"], 0)
+        subject = Subject.of(AsLoaded(model), frame, true)
+        outcome = subject.outcome()
+        assert outcome.probabilities == pytest.approx(model.predict_proba(values))
+        important = importances(subject, outcome, SCORES["accuracy"], 0)
         assert important is not None
         assert {each.feature for each in important.found[:2]} == {"w3", "w7"}
         assert important.features == MOST_FEATURES == len(important.found)
