@@ -81,6 +81,37 @@ def show_(place: Place, name: Dataset, output: Output = Format.TABLE) -> None:
     show(output, found, lambda: _table(found, "VERSION", "digest"))
 
 
+@app.command()
+@at_a_place("everywhere")
+def remove(
+    place: Place,
+    version: Annotated[str, typer.Argument(metavar="NAME[@DIGEST]", help="A version, as `dataset show` lists it.")],
+    all_: Annotated[bool, typer.Option("--all", help="Every version of the dataset.")] = False,
+    output: Output = Format.TABLE,
+) -> None:
+    """Forget a version of a dataset, or all. What runs have taken of it they keep."""
+    name, _, digest = version.partition("@")
+    _check(name)
+
+    async def forget(runs: Runs) -> Sequence[Mapping[str, Any]]:
+        there = await runs.datasets(name)
+        found = [one for one in there if digest in ("", one["digest"])]
+        if not found:
+            what = f"the dataset '{name}' has no version {digest}" if there else f"there is no dataset '{name}'"
+            raise RunsError(what, f"see: mlwf dataset {f'show {name}' if there else 'list'}{runs.flags}")
+        if len(found) > 1 and not all_:
+            raise Usage(
+                f"'{name}' has {len(found)} versions: name one, {name}@{found[0]['digest']}, or say --all",
+                f"see: mlwf dataset show {name}{runs.flags}",
+            )
+        for one in found:
+            await runs.remove_dataset(name, str(one["digest"]))
+        return found
+
+    removed = ask(place, forget)
+    show(output, removed, lambda: "\n".join(f"removed {name}@{one['digest']}" for one in removed))
+
+
 def _check(name: str) -> None:
     from mlworkflow.core.names import MAX_NAME, STEP_NAME
 

@@ -1,4 +1,4 @@
-"""The API for people's datasets (contract, section 5): which there are, and adding one, its bytes first where the store has not got them.
+"""The API for people's datasets (contract, section 5): which there are; adding one, its bytes first where the store has not got them; removing a version.
 
 Bytes go through to the store as they come, which keeps them only if they have the digest that they were announced with.
 """
@@ -53,6 +53,7 @@ class Datasets:
         return [
             web.get("/v1/read/{namespace}/datasets", self.newest),
             web.get("/v1/read/{namespace}/datasets/{name}", self.versions),
+            web.delete("/v1/read/{namespace}/datasets/{name}", self.remove),
             web.put("/v1/write/{namespace}/artifacts/{digest}", self.upload),
             web.put("/v1/write/{namespace}/datasets/{name}", self.add),
         ]
@@ -102,6 +103,19 @@ class Datasets:
         except datasets.NoDataset as missing:
             raise Absent(str(missing), [added.digest]) from None
         _log.info("dataset namespace=%s name=%s digest=%s caller=%s", namespace, name, added.digest, CALLER.get())
+        return answer(version)
+
+    async def remove(self, request: web.Request) -> web.Response:
+        """Forgets a version of a dataset."""
+        namespace, name = await namespace_of(request, self._readers.purger), request.match_info["name"]
+        digest = request.query.get("digest", "")
+        if not digest:
+            raise Invalid("digest is the version to remove")
+        try:
+            version = await asyncio.to_thread(datasets.remove, self._store, namespace, name, digest)
+        except datasets.NoDataset as missing:
+            raise Unknown(str(missing)) from None
+        _log.info("dataset removed namespace=%s name=%s digest=%s caller=%s", namespace, name, digest, CALLER.get())
         return answer(version)
 
     def _pieces(self, request: web.Request, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:

@@ -337,6 +337,10 @@ class ClusterRuns:
             await self._reader.put(f"artifacts/{artifact.digest}", content, {"size": artifact.size})
             return dict(await self._reader.put(at, io.BytesIO(added)))
 
+    async def remove_dataset(self, name: str, digest: str) -> None:
+        with translated(self._client.config.server):
+            await self._reader.delete(f"datasets/{quote(name, safe='')}", {"digest": digest})
+
     async def models(self) -> Sequence[Mapping[str, Any]]:
         with translated(self._client.config.server):
             return list((await self._reader.json("models"))["models"])

@@ -254,6 +254,15 @@ class LocalRuns:
                 raise NotFound(artifact.digest) from None
         return dict(msgspec.to_builtins(added))
 
+    async def remove_dataset(self, name: str, digest: str) -> None:
+        from mlworkflow.store import datasets
+
+        with _translated():
+            try:
+                datasets.remove(self._home.store, NAMESPACE, name, digest)
+            except datasets.NoDataset as missing:
+                raise RunsError(str(missing)) from None
+
     async def models(self) -> Sequence[Mapping[str, Any]]:
         import msgspec
 

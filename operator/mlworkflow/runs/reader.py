@@ -48,10 +48,10 @@ class Reader:
             async for piece in pieces:
                 yield piece
 
-    async def delete(self, path: str) -> None:
+    async def delete(self, path: str, params: Mapping[str, str] | None = None) -> None:
         """Have something removed. Raises ApiError."""
         headers = await self._token("purge")
-        await self._client.request("DELETE", await self._url("read", path), headers=headers)
+        await self._client.request("DELETE", await self._url("read", path), params=params, headers=headers)
 
     async def put(self, path: str, content: BinaryIO, params: Mapping[str, str | int] | None = None) -> Any:
         """Send something to be kept. Raises ApiError."""

@@ -195,6 +195,9 @@ class Runs(Protocol):
     ) -> Mapping[str, Any]:
         """Make an artifact, whose bytes are `content` or in the store, the newest version of a dataset."""
 
+    async def remove_dataset(self, name: str, digest: str) -> None:
+        """Forget a version of a dataset. Raises RunsError where there is none such."""
+
     async def models(self) -> Sequence[Mapping[str, Any]]:
         """Every model by name, as `store.model_log.Model`."""
 

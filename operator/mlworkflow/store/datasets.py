@@ -60,6 +60,13 @@ def versions(store: ArtifactStore, namespace: str, name: str) -> list[Version]:
     return sorted(found, key=lambda version: version.added, reverse=True)
 
 
+def remove(store: ArtifactStore, namespace: str, name: str, digest: str) -> Version:
+    """Forget a version, and with it that its artifact is kept for that; what it was. Raises NoDataset where there is none such, `StoreError`."""
+    version = _version(store, namespace, name, digest)
+    store.delete(dataset_key(namespace, name, version.digest))
+    return version
+
+
 def newest(store: ArtifactStore, namespace: str) -> list[Version]:
     """The newest version of every dataset, by name. Raises `StoreError`."""
     names = sorted(store.folders(datasets_prefix(namespace)))
@@ -68,6 +75,13 @@ def newest(store: ArtifactStore, namespace: str) -> list[Version]:
 
 def find(store: ArtifactStore, namespace: str, name: str, digest: str = "") -> Version:
     """The version with a digest, or the newest; its artifact is in the store, and stays for now. Raises NoDataset, `StoreError`."""
+    version = _version(store, namespace, name, digest)
+    if renewed(store, cas_key(namespace, version.digest)) != version.size:
+        raise NoDataset(f"the dataset '{name}': {version.digest} is not in the store any more; add it again")
+    return version
+
+
+def _version(store: ArtifactStore, namespace: str, name: str, digest: str) -> Version:
     found = versions(store, namespace, name)
     if not found:
         known = ", ".join(sorted(store.folders(datasets_prefix(namespace)))) or "none yet: mlwf dataset add"
@@ -77,6 +91,4 @@ def find(store: ArtifactStore, namespace: str, name: str, digest: str = "") -> V
         shown = ", ".join(version.digest for version in found[:SHOWN])
         more = f" and {len(found) - SHOWN} older ones" if len(found) > SHOWN else ""
         raise NoDataset(f"the dataset '{name}' has no version {digest}; it has, the newest first: {shown}{more}")
-    if renewed(store, cas_key(namespace, version.digest)) != version.size:
-        raise NoDataset(f"the dataset '{name}': {version.digest} is not in the store any more; add it again")
     return version

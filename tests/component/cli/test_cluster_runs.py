@@ -325,6 +325,8 @@ async def test_a_person_adds_to_the_datasets_of_a_namespace(mlwf: Remote, cluste
     cluster.put("digits", left_by)
     named = await mlwf.json("dataset", "add", "train", "digits", "prep.train")
     assert (named["digest"], named["source"]) == (left.digest, "digits prep.train (uid-digits)")
+    assert await mlwf.json("dataset", "remove", f"bikes@{digest}") == [added]
+    assert await mlwf.json("dataset", "list") == [named]
 
 
 async def test_who_may_not_add_is_told_what_is_needed(mlwf: Remote, cluster: FakeCluster, tmp_path: Path) -> None:

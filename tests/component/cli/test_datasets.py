@@ -45,6 +45,24 @@ def test_a_file_becomes_a_dataset_and_the_input_of_a_step(mlwf: Shell, sh: Sh) -
     assert [one["name"] for one in mlwf.json("dataset", "list")] == ["bikes"]
 
 
+def test_a_version_that_is_removed_is_forgotten_and_runs_keep_what_they_have(mlwf: Shell, sh: Sh) -> None:
+    for content in (b"one", b"two"):
+        (mlwf.folder / "x").write_bytes(content)
+        mlwf("dataset", "add", "bikes", "x")
+    file = mlwf.write("w", [shows(sh, dataset="bikes")])
+    mlwf("run", file, "-q")
+    assert "'bikes' has 2 versions: name one" in mlwf("dataset", "remove", "bikes", code=2)
+    assert mlwf("dataset", "remove", f"bikes@{sha(b'two')}") == f"removed bikes@{sha(b'two')}\n"
+    assert [version["digest"] for version in mlwf.json("dataset", "show", "bikes")] == [sha(b"one")]
+    assert "has no version" in mlwf("dataset", "remove", f"bikes@{sha(b'two')}", code=1)
+    mlwf("gc", "--grace", "0s")
+    mlwf("download", "w", "look.copy", "copy")
+    assert (mlwf.folder / "copy").read_bytes() == b"two"
+    assert [one["digest"] for one in mlwf.json("dataset", "remove", "bikes")] == [sha(b"one")]
+    assert "there is no dataset 'bikes'" in mlwf("dataset", "remove", "bikes", code=1)
+    assert mlwf.json("dataset", "list") == []
+
+
 def test_a_run_goes_on_with_what_it_began_with(mlwf: Shell, sh: Sh) -> None:
     (mlwf.folder / "x").write_bytes(b"one")
     mlwf("dataset", "add", "bikes", "x")

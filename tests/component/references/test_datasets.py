@@ -98,7 +98,7 @@ class Tokens:
         return self._known(token, "write")
 
     async def purger(self, token: str) -> Reader:
-        raise Unauthorized("no such token")
+        return self._known(token, "purge")
 
     def _known(self, token: str, verb: str) -> Reader:
         known, _, namespace = token.partition(":")
@@ -143,6 +143,22 @@ async def test_a_person_adds_a_dataset_and_finds_it_again(person: Person) -> Non
     assert await person("GET", "/v1/read/{}/datasets") == (200, {"datasets": [added]})
     assert await person("GET", "/v1/read/{}/datasets/bikes") == (200, {"versions": [added]})
     assert (await person("GET", "/v1/read/{}/datasets/cars"))[0] == 404
+
+
+async def test_a_version_is_removed_by_who_may_and_by_its_digest(person: Person) -> None:
+    one = reference(ONE)
+    await person("PUT", f"/v1/write/{{}}/artifacts/{one.digest}?size={one.size}", ONE)
+    await person(
+        "PUT", "/v1/write/{}/datasets/bikes", json.dumps({"digest": one.digest, "size": one.size, "type": "file"})
+    )
+    path, purge = f"/v1/read/{{}}/datasets/bikes?digest={one.digest}", f"purge:{person.namespace}"
+    assert (await person("DELETE", path))[0] == 401, "to read is not to remove"
+    assert (await person("DELETE", path, token="purge:elsewhere"))[0] == 403
+    assert (await person("DELETE", "/v1/read/{}/datasets/bikes", token=purge))[0] == 422
+    status, removed = await person("DELETE", path, token=purge)
+    assert (status, removed["digest"]) == (200, one.digest)
+    assert (await person("DELETE", path, token=purge))[0] == 404
+    assert await person("GET", "/v1/read/{}/datasets") == (200, {"datasets": []})
 
 
 async def test_who_may_read_may_not_write_and_nobody_writes_elsewhere(person: Person) -> None:
