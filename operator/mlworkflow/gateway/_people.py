@@ -80,13 +80,17 @@ class People:
         ]
 
     async def artifact(self, request: web.Request) -> web.StreamResponse:
-        """The bytes of an artifact, streamed."""
-        key = cas_key(await self._namespace(request), request.match_info["digest"])
+        """The bytes of an artifact, streamed; none for who has them already."""
+        digest = request.match_info["digest"]
+        key = cas_key(await self._namespace(request), digest)
         size = await asyncio.to_thread(self._store.stat, key)
         if size is None:
             raise Unknown("there is no such artifact")
+        tag = {"ETag": f'"{digest}"', "Cache-Control": "private, no-cache"}  # it never changes, and may be gone
+        if any(known.value in (digest, "*") for known in request.if_none_match or ()):
+            return web.Response(status=304, headers=tag)
         chunks = await asyncio.to_thread(self._store.read, key)
-        headers = {"Content-Type": "application/octet-stream", "X-Content-Type-Options": "nosniff"}
+        headers = {**tag, "Content-Type": "application/octet-stream", "X-Content-Type-Options": "nosniff"}
         response = web.StreamResponse(headers=headers)
         response.content_length = size
         await response.prepare(request)

@@ -169,6 +169,14 @@ async def test_people_read_their_own_namespace_with_their_own_kind_of_token(
     async with session.get(f"/v1/read/ml/artifacts/{DIGEST}", headers=reader) as response:
         assert (response.status, await response.read()) == (200, b"x" * 3_000_000)
         assert response.headers["X-Content-Type-Options"] == "nosniff"
+        tag = response.headers["ETag"]
+    known, other = {"If-None-Match": f'"x", W/{tag}'}, {"If-None-Match": '"sha256:x"'}
+    async with session.get(f"/v1/read/ml/artifacts/{DIGEST}", headers={**reader, **known}) as response:
+        assert (response.status, await response.read(), response.headers["ETag"]) == (304, b"", tag)
+    assert await status(session, f"/v1/read/ml/artifacts/{DIGEST}", **reader, **other) == 200
+    assert await status(session, f"/v1/read/ml/artifacts/{DIGEST}", **known) == 401, (
+        "nobody else learns that it is there"
+    )
     async with session.get(run, headers=reader) as response:
         assert await response.json() == {"records": [{"task": "tune/3", "attempt": 1}]}
     async with session.get(f"{run}/record?task=tune/3&attempt=1", headers=reader) as response:

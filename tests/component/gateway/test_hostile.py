@@ -313,3 +313,18 @@ async def test_a_grant_of_the_directory_store_is_for_one_thing(
         assert (await hostile(method, url, MINE if method == "PUT" else b""))[0] in (403, 404, 405), url
     assert (await hostile("GET", read))[1] == MINE
     assert len(audited(lines, read.rpartition("/")[2], write.rpartition("/")[2], expired, other)) == 13
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /v1/task HTTP/1.1\r\nHost: x\r\nX-Slow: ", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["nothing", "half a head", "one request"])  # fmt: skip
+async def test_a_connection_that_says_nothing_more_is_closed(said: bytes) -> None:
+    app = web.Application()
+    runner = make_runner(app, shutdown_timeout=0.1, idle=0.2)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", runner.addresses[0][1])
+    writer.write(said)
+    async with asyncio.timeout(60):
+        while await reader.read(1 << 16):
+            pass  # an answer, where there was a request
+    writer.close()
+    await runner.cleanup()
