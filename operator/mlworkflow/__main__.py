@@ -31,6 +31,7 @@ from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.keeper import Duty, Keeper, archiving, signing
 from mlworkflow.engine.last_words import LastWords
 from mlworkflow.engine.lineage_sender import LineageSender
+from mlworkflow.engine.mirroring import mirroring
 from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.engine.telling import telling
 from mlworkflow.engine.watch import watch_store
@@ -144,7 +145,9 @@ async def run(settings: Settings) -> None:
         webhooks = WebhookSender(engine, key, settings.webhook_hosts)
         signing_key = Path(settings.signing_key) if settings.signing_key else None
         duties = [archiving, *([_signing(signing_key)] if signing_key else [])]
-        keeper = Keeper(engine.store, duties, lambda uid: reconciler.wake(uid))
+        mirror = [mirroring(settings.mlflow, settings.mlflow_experiment)] if settings.mlflow else []
+        aside = Keeper(engine.store, mirror, lambda uid: None) if mirror else None
+        keeper = Keeper(engine.store, duties, lambda uid: reconciler.wake(uid), aside=aside)
         reconciler = Reconciler(client, engine, queue.add, statuses.add, clock, webhooks, keeper, assigned=assigned)
         reconcile = hooks.reconciled(meter, "workflows", reconciler.reconcile)
         publish = hooks.reconciled(meter, "statuses", reconciler.publish)

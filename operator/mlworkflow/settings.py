@@ -11,6 +11,7 @@ from mlworkflow.core import duration
 from mlworkflow.core.errors import UsageError
 from mlworkflow.core.pods import LEAST_PATIENCE, PodSettings
 from mlworkflow.engine.lineage_sender import Endpoint
+from mlworkflow.engine.mlflow_server import Server
 from mlworkflow.engine.sharing import Limits
 from mlworkflow.kube.members.leases import Identity
 from mlworkflow.store.garbage import Retention
@@ -23,6 +24,7 @@ class Settings:
     and so does `store_cloud`, whatever else there is.
     `webhook_key` is the file of the key that webhooks are signed with; `webhook_hosts` may be called at whatever address.
     `signing_key` is the file of the key that statements of runs are signed with; empty: none are made.
+    `mlflow` is the server that is told of runs that have ended, if any, in `mlflow_experiment` or one for each workflow.
     `openlineage` is where the operator tells what runs, if anywhere.
     `registries` says whether registries are asked what tags mean, and which of them speak http; `registry_secrets` that the `imagePullSecrets` of steps
     are read for it.
@@ -56,6 +58,8 @@ class Settings:
     webhook_hosts: frozenset[str]
     signing_key: str
     openlineage: Endpoint | None
+    mlflow: Server | None
+    mlflow_experiment: str
     registries: frozenset[str] | None
     registry_secrets: bool
     limits: Limits
@@ -122,6 +126,8 @@ class Settings:
             webhook_key=environ.get("MLWF_WEBHOOK_KEY", ""),
             webhook_hosts=frozenset(host.lower() for host in listed("MLWF_WEBHOOK_ALLOWED_HOSTS")),
             openlineage=_endpoint(environ),
+            mlflow=_mlflow(environ),
+            mlflow_experiment=environ.get("MLWF_MLFLOW_EXPERIMENT", ""),
             signing_key=environ.get("MLWF_SIGNING_KEY", ""),
             registries=frozenset(listed("MLWF_REGISTRY_INSECURE")) if switch("MLWF_REGISTRY_ENABLED") else None,
             registry_secrets=switch("MLWF_REGISTRY_PULL_SECRETS", "false"),
@@ -173,6 +179,12 @@ def _endpoint(environ: Mapping[str, str]) -> Endpoint | None:
         return None
     path, namespace = environ.get("MLWF_OPENLINEAGE_ENDPOINT", ""), environ.get("MLWF_OPENLINEAGE_NAMESPACE", "")
     return Endpoint.of(url, path, namespace, key_file=Path(key) if key else None)
+
+
+def _mlflow(environ: Mapping[str, str]) -> Server | None:
+    url, keys = environ.get("MLWF_MLFLOW_URL", ""), environ.get("MLWF_MLFLOW_KEYS", "")
+    authorities = environ.get("MLWF_MLFLOW_CA", "")
+    return Server.of(url, keys=Path(keys) if keys else None, authorities=authorities) if url else None
 
 
 def _pair(text: str) -> tuple[str, int]:

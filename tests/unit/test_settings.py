@@ -44,6 +44,8 @@ def test_what_is_not_said_is_assumed() -> None:
         webhook_hosts=frozenset(),
         signing_key="",
         openlineage=None,
+        mlflow=None,
+        mlflow_experiment="",
         registries=frozenset(),
         registry_secrets=False,
         limits=Limits(),

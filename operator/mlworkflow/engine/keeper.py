@@ -49,7 +49,7 @@ def signing(key_file: Path, builder: Builder) -> Duty:
 
 
 class Keeper:
-    """`wake(uid)`: what was busy is no more. Close it in the end."""
+    """`wake(uid)`: what was busy is no more. `aside` sees to the same runs, and is never waited for but in the end. Close it then."""
 
     def __init__(
         self,
@@ -57,10 +57,11 @@ class Keeper:
         duties: Sequence[Duty],
         wake: Callable[[str], None],
         *,
+        aside: Keeper | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store, self._duties = store, duties
-        self._wake, self._sleep = wake, sleep
+        self._wake, self._sleep, self._aside = wake, sleep, aside
         self._tasks: dict[str, tuple[str, asyncio.Task[None]]] = {}  # uid → the end it is of, and who sees to it
         self._parting: set[asyncio.Task[None]] = set()
         self._done: dict[str, str] = {}
@@ -68,6 +69,8 @@ class Keeper:
 
     def take(self, resource: Mapping[str, Any]) -> None:
         """A run has ended, and that is written down."""
+        if self._aside:
+            self._aside.take(resource)
         uid, end = resource["metadata"]["uid"], resource["status"].get("finishedAt", "")
         if not end or self._done.get(uid) == end:
             return
@@ -87,12 +90,16 @@ class Keeper:
 
     def forget(self, uid: str) -> None:
         """The workflow is gone; what is under way for it is done all the same."""
+        if self._aside:
+            self._aside.forget(uid)
         self._done.pop(uid, None)
         if known := self._tasks.pop(uid, None):
             self._parting.add(known[1])
             known[1].add_done_callback(self._parting.discard)
 
     async def close(self) -> None:
+        if self._aside:
+            await self._aside.close()
         tasks = [*self._parting, *(task for _, task in self._tasks.values())]
         for task in tasks:
             task.cancel()

@@ -26,7 +26,7 @@ from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.engine.webhook_sender import WebhookSender
 from mlworkflow.gateway._auth import LocalTokens
 from mlworkflow.gateway.app import make_app, make_runner
-from mlworkflow.local import attesting, orphans
+from mlworkflow.local import attesting, mirroring, orphans
 from mlworkflow.local.home import NAMESPACE, Home, LocalRun
 from mlworkflow.local.patches import merged
 from mlworkflow.local.processes import ProcessDriver
@@ -157,6 +157,7 @@ class LocalRunner:
                 listening.cancel()
             await driver.wait_ended()
             await asyncio.to_thread(attesting.attest_all, self._home, self.run)
+            await asyncio.to_thread(mirroring.mirror_all, self._home, self.run, os.environ)
         finally:
             driver.kill()
             await engine.chooser.close()

@@ -240,6 +240,11 @@ def gone_key(namespace: str, uid: str) -> str:
     return f"{records_prefix(namespace, uid)}gone.json"
 
 
+def mirror_key(namespace: str, uid: str) -> str:
+    """The key of what says which end of a run another system has been told."""
+    return f"{records_prefix(namespace, uid)}mirror.json"
+
+
 def workflow_key(namespace: str, uid: str) -> str:
     """The key of a run that has ended as its resource told it."""
     return f"{records_prefix(namespace, uid)}workflow.json"

@@ -223,6 +223,17 @@ def test_openlineage_is_off_by_default_and_reaches_the_operator(render):
     assert not any(name.startswith("MLWF_OPENLINEAGE") for name in environment(render()))
 
 
+def test_mlflow_is_off_by_default_and_reaches_the_operator(render):
+    given = {"trackingUri": "https://mlflow.example.com", "existingSecret": "mlflow", "experiment": "all"}
+    manifests = render({"mlflow": given})
+    found = environment(manifests)
+    assert volume(manifests, "mlflow-keys")["secret"] == {"secretName": "mlflow"}
+    read = Settings.read({**found, "MLWF_STORE_KEYS": ""})
+    assert (read.mlflow.url, str(read.mlflow.keys)) == ("https://mlflow.example.com", "/etc/mlworkflow/mlflow")
+    assert read.mlflow_experiment == "all"
+    assert not any(name.startswith("MLWF_MLFLOW") for name in environment(render()))
+
+
 def test_the_users_own_key_of_webhooks_is_used(render):
     manifests = render({"webhooks": {"existingSecret": "mine"}})
     assert "rel-mlworkflow-webhooks" not in {found["metadata"]["name"] for found in manifests.of_kind("Secret")}

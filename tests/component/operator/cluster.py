@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import time
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from mlworkflow.core.observation import Result
 from mlworkflow.core.pods import PodSettings
 from mlworkflow.core.status import stamp
 from mlworkflow.engine.engine import Engine
-from mlworkflow.engine.keeper import Keeper, archiving
+from mlworkflow.engine.keeper import Duty, Keeper, archiving
 from mlworkflow.engine.keeper import signing as signing_with
 from mlworkflow.engine.last_words import LastWords
 from mlworkflow.engine.runs import EngineRuns
@@ -213,6 +213,7 @@ class Operator:
         clock: Callable[[], float],
         hosts: frozenset[str] | None,
         signing: bool,
+        aside: Sequence[Duty] = (),
     ) -> None:
         self.api = api
         self.client = client
@@ -238,7 +239,7 @@ class Operator:
             SigningKey.made(signing_key)
         wake = lambda uid: self.reconciler.wake(uid)  # noqa: E731
         duties = [archiving, *([signing_with(signing_key, Builder(OPERATOR, "1"))] if signing else [])]
-        self.keeper = Keeper(store, duties, wake)
+        self.keeper = Keeper(store, duties, wake, aside=Keeper(store, aside, lambda uid: None))
         self.last_words = LastWords(store, lambda key, pod: self.driver.last_log(key.namespace, pod))
         self.reconciler = Reconciler(
             client, self.engine, self.queue.add, self.statuses.add, clock, self.webhooks, self.keeper, pause=0.0
@@ -308,10 +309,11 @@ async def operating(
     clock: Callable[[], float] = time.time,
     hosts: frozenset[str] | None = None,
     signing: bool = False,
+    aside: Sequence[Duty] = (),
 ) -> AsyncIterator[Operator]:
     """The operator, running, having settled."""
     async with api.served() as config, KubeClient(config, backoff=QUICK) as client:
-        operator = Operator(api, client, folder, clock, hosts, signing)
+        operator = Operator(api, client, folder, clock, hosts, signing, aside)
         running = asyncio.create_task(operator.run())
         try:
             await operator.driver.wait_synced()
