@@ -59,7 +59,7 @@ ROWS: list[tuple[str, list[Panel]]] = [
     (
         "What is going on?",
         [
-            ("Workflows", "How many are there, and how do they stand?", "short", [("sum by (phase) (mlworkflow_workflows$J)", "{{phase}}")]),
+            ("Workflows", "How many are there, and how do they stand?", "short", [("max by (phase) (mlworkflow_workflows$J)", "{{phase}}")]),
             ("Steps", "How many run, how many wait to begin?", "short", [("sum(mlworkflow_steps_running$J)", "running"), ("sum(mlworkflow_steps_waiting$J)", "waiting"), ("sum(mlworkflow_approvals_waiting$J)", "waiting for a person")]),
             ("What steps wait for", "Nodes, images, quotas, limits, locks, the store?", "short", [("sum by (reason) (mlworkflow_steps_waiting$J) > 0 or sum(mlworkflow_steps_waiting$J)", "{{reason}}")]),
             ("Longest waits", "A Pod that does not start; a running workflow in which nothing happens.", "s", [("max(mlworkflow_steps_waiting_oldest_seconds$J)", "Pod"), ("max(mlworkflow_workflow_idle_seconds$J)", "workflow")]),

@@ -34,6 +34,7 @@ from mlworkflow.engine.lineage_sender import LineageSender
 from mlworkflow.engine.mirroring import mirroring
 from mlworkflow.engine.runs import EngineRuns
 from mlworkflow.engine.telling import telling
+from mlworkflow.engine.trace_sender import TraceSender
 from mlworkflow.engine.watch import watch_store
 from mlworkflow.engine.webhook_sender import WebhookSender
 from mlworkflow.gateway._auth import ClusterKeys, PodTokens, ReaderTokens
@@ -129,6 +130,7 @@ async def run(settings: Settings) -> None:
         )
         lineage = LineageSender(settings.openlineage, clock) if settings.openlineage else None
         events = EventSender(client, clock) if settings.events else None
+        traces = TraceSender.find(os.environ, clock, has_pods=True)
         turns = Turns(meter, clock)
         engine = Engine(
             measured(_store(settings, clock), meter),
@@ -137,7 +139,7 @@ async def run(settings: Settings) -> None:
             clock,
             settings.limits,
             lambda: reconciler.primed.is_set(),
-            telling([turns.tell, *(each.tell for each in (lineage, events) if each)]),
+            telling([turns.tell, *(each.tell for each in (lineage, events, traces) if each)]),
             decide=hooks.decided(meter, decide),
         )
         last_words = LastWords(engine.store, lambda key, pod: driver.last_log(key.namespace, pod))
@@ -235,6 +237,8 @@ async def run(settings: Settings) -> None:
                 await lineage.close(patience=2.0)
             if events:
                 await events.close()
+            if traces:
+                await traces.close(patience=2.0)
             await keeper.close()
             await last_words.close()
             if registries:

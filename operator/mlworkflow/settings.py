@@ -13,6 +13,7 @@ from mlworkflow.core.pods import LEAST_PATIENCE, PodSettings
 from mlworkflow.engine.lineage_sender import Endpoint
 from mlworkflow.engine.mlflow_server import Server
 from mlworkflow.engine.sharing import Limits
+from mlworkflow.engine.trace_sender import is_wanted
 from mlworkflow.kube.members.leases import Identity
 from mlworkflow.store.garbage import Retention
 from mlworkflow.store.presence import LEAST_GRACE
@@ -149,6 +150,7 @@ class Settings:
                 agent_image=needed("MLWF_AGENT_IMAGE"),
                 pull_policy=environ.get("MLWF_IMAGE_PULL_POLICY") or "IfNotPresent",
                 allowed_imports=environ.get("MLWF_ALLOWED_IMPORTS", ""),
+                is_traced=is_wanted(environ),
                 patience=span("MLWF_STORE_PATIENCE", "6h", least=LEAST_PATIENCE),
             ),
             member=_member(environ) if environ.get("MLWF_MEMBER") else None,

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from mlworkflow.core import names
+from mlworkflow.core import names, tracing
 from mlworkflow.core.actions import Order
 from mlworkflow.core.expressions import as_text
 from mlworkflow.core.merge import overlay
@@ -44,7 +44,7 @@ _TOKEN_MOUNT = {"name": "mlworkflow-token", "mountPath": "/var/run/mlworkflow", 
 @dataclass(frozen=True, slots=True)
 class PodSettings:
     """What the operator adds to every Pod. `patience` are the seconds that its agents wait for the store and the gateway, `authorities` (PEM) those that
-    they trust beside the ones of their image.
+    they trust beside the ones of their image. `is_traced` says that steps are told which span they are.
     """
 
     gateway: str
@@ -54,6 +54,7 @@ class PodSettings:
     allowed_imports: str = ""
     patience: float = 6 * 3600.0
     authorities: str = ""
+    is_traced: bool = False
 
 
 def step_pod(order: Order, settings: PodSettings) -> dict[str, Any]:
@@ -158,7 +159,11 @@ def _user_container(order: Order, settings: PodSettings, image: str) -> dict[str
         "name": MAIN,
         "image": image,
         "imagePullPolicy": settings.pull_policy,
-        "env": [*(dict(variable) for variable in order.env), *order.step.kind.variables(order.spec)],
+        "env": [
+            *_trace(order, settings),
+            *(dict(variable) for variable in order.env),
+            *order.step.kind.variables(order.spec),
+        ],
         "resources": deepcopy(dict(order.resources)),
         "securityContext": overlay(deepcopy(_RESTRICTED), _or(common.security_context, {})),
         "volumeMounts": [_ROOT_MOUNT, *_or(common.volume_mounts, [])],
@@ -166,6 +171,13 @@ def _user_container(order: Order, settings: PodSettings, image: str) -> dict[str
     if order.step.kind.command and settings.allowed_imports:
         container["env"].insert(0, {"name": "MLWF_ALLOWED_IMPORTS", "value": settings.allowed_imports})
     return container
+
+
+def _trace(order: Order, settings: PodSettings) -> list[dict[str, Any]]:
+    """Where the step stands in its workflow's trace, unless it has been told another."""
+    if not settings.is_traced or any(variable.get("name") == tracing.VARIABLE for variable in order.env):
+        return []
+    return [{"name": tracing.VARIABLE, "value": tracing.traceparent(order.uid, order.task, order.attempt)}]
 
 
 def _agent(command: str, settings: PodSettings) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from importlib.metadata import distributions
 from pathlib import Path
 
+from mlworkflow.core import tracing
 from mlworkflow.core.actions import Order
 from mlworkflow.core.cachefacts import Identity
 from mlworkflow.core.observation import Attempt, AttemptId, Seen
@@ -64,6 +65,7 @@ class ProcessDriver:
         self._code: asyncio.Task[str] | None = None
         self._installed = ""
         self.gateway = ""
+        self.is_traced = False
 
     def attempts(self, uid: str) -> Mapping[AttemptId, Attempt]:
         return {key: process.attempt for key, process in self._processes.get(uid, {}).items()}
@@ -90,13 +92,17 @@ class ProcessDriver:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "mlworkflow_steps.agent", "run",
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env={"MLWF_PATIENCE": f"{self._patience:g}", **os.environ, **_variables(order), "MLWF_ROOT": str(folder), "MLWF_GATEWAY": self.gateway, "MLWF_TOKEN_FILE": str(token)},
+                env={"MLWF_PATIENCE": f"{self._patience:g}", **os.environ, **self._trace(order), **_variables(order), "MLWF_ROOT": str(folder), "MLWF_GATEWAY": self.gateway, "MLWF_TOKEN_FILE": str(token)},
             )  # fmt: skip
         now = self._clock()
         running = Attempt(*key, handle=str(process.pid), seen=Seen.RUNNING, created_at=now, running_since=now)
         mine[key] = _Process(process, running, folder, order.step.grace)
         mine[key].waiter = asyncio.create_task(self._wait(order.uid, key))
         self._on_change(order.uid, key)  # it runs, and so does its time
+
+    def _trace(self, order: Order) -> dict[str, str]:
+        """Where the step stands in the trace of its run."""
+        return {tracing.VARIABLE: tracing.traceparent(order.uid, order.task, order.attempt)} if self.is_traced else {}
 
     async def _wait(self, uid: str, key: AttemptId) -> None:
         mine = self._processes[uid][key]

@@ -23,6 +23,8 @@ from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.lineage_sender import Endpoint, LineageSender
 from mlworkflow.engine.live import Live
 from mlworkflow.engine.runs import EngineRuns
+from mlworkflow.engine.telling import telling
+from mlworkflow.engine.trace_sender import TraceSender
 from mlworkflow.engine.webhook_sender import WebhookSender
 from mlworkflow.gateway._auth import LocalTokens
 from mlworkflow.gateway.app import make_app, make_runner
@@ -138,8 +140,9 @@ class LocalRunner:
         )
         lineage = LineageSender(self._lineage, self._clock) if self._lineage else None
         engine = Engine(self._home.store, driver, self._awake, self._clock, called=self._home.called)
-        if lineage:
-            engine.tell = lineage.tell
+        traces = TraceSender.find(os.environ, self._clock, has_pods=False)
+        driver.is_traced = traces is not None
+        engine.tell = telling([each.tell for each in (lineage, traces) if each])
         has_webhooks = any(step.on_success or step.on_failure for step in self._plan.workflow.all_steps().values())
         key = self._home.webhook_key() if has_webhooks else None
         webhooks = WebhookSender(engine, key, None, patience=WEBHOOK_PATIENCE)
@@ -164,6 +167,8 @@ class LocalRunner:
             await webhooks.close()
             if lineage:
                 await lineage.close(lineage_sender.PATIENCE)
+            if traces:
+                await traces.close(lineage_sender.PATIENCE)
             await runner.cleanup()
             self._home.release(self.run, self._lock)
         return self.run

@@ -53,7 +53,11 @@ def _histogram(name: str, buckets: tuple[float, ...], text: str, *labels: str) -
     return Definition(f"mlworkflow_{name}", "histogram", text, labels, buckets)
 
 
-WORKFLOWS = _gauge("workflows", "MLWorkflows that exist, by the phase in their status.", "phase")
+WORKFLOWS = _gauge(
+    "workflows",
+    "MLWorkflows that exist, by the phase in their status. Of several operators each counts all: take the maximum.",
+    "phase",
+)
 WORKFLOW_DURATION = _histogram(
     "workflow_duration_seconds", WORK, "From the start to the end of a workflow, by how it ended.", "phase"
 )

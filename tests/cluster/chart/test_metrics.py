@@ -45,3 +45,13 @@ def test_the_network_policy_says_who_may_scrape(render):
     found = render({"networkPolicy": {"enabled": True, "metricsFrom": peers}})
     rules = found.one("NetworkPolicy", "rel-mlworkflow")["spec"]["ingress"]
     assert {"ports": [{"protocol": "TCP", "port": 8082}], "from": peers} in rules
+
+
+def test_traces_go_where_they_are_asked_for_and_nowhere_else(render):
+    def variables(manifests):
+        (container,) = manifests.one("Deployment", "rel-mlworkflow")["spec"]["template"]["spec"]["containers"]
+        return {each["name"]: each.get("value") for each in container["env"] if each["name"].startswith("OTEL")}
+
+    assert variables(render()) == {}
+    found = render({"tracing": {"endpoint": "http://collector.monitoring:4318"}})
+    assert variables(found) == {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector.monitoring:4318"}
