@@ -19,7 +19,7 @@ from mlworkflow.core.values import ArtifactRef
 from mlworkflow.local.home import NAMESPACE, Home, LocalRun
 from mlworkflow.runs.errors import NoSuchRun, Refused, Removed, RunsError, Usage
 from mlworkflow.runs.lineage.book import Act
-from mlworkflow.runs.run import NoLog, Resource, Run, must_exist
+from mlworkflow.runs.run import NoLog, PodNow, Resource, Run, must_exist
 from mlworkflow.store import archive
 from mlworkflow.store.errors import InvalidKey, NotFound, StoreError
 from mlworkflow.store.layout import AttemptKey, Line, cas_key, provenance_key, record_key, signature_key
@@ -72,7 +72,9 @@ class LocalRuns:
             try:
                 resource = archive.read(self._home.store, NAMESPACE, last.uid)
             except msgspec.DecodeError as error:
-                raise RunsError(f"what is kept of {last.run} cannot be read: {error}") from None
+                raise RunsError(
+                    f"what is kept of {last.run} cannot be read: {error}", f"forget it: mlwf delete {last.run} --purge"
+                ) from None
         if resource is None:
             return None
         del resource["id"]
@@ -184,7 +186,9 @@ class LocalRuns:
             if not is_heard or time.monotonic() > deadline:
                 requests.done(path)
                 why = "does not answer" if is_heard else "ended before it heard of it"
-                raise RunsError(f"nothing was changed: the process that runs {run.id} {why}")
+                raise RunsError(
+                    f"nothing was changed: the process that runs {run.id} {why}", f"look: mlwf get {run.id}{self.flags}"
+                )
             await asyncio.sleep(_ASK_AGAIN)
 
     async def is_idle(self, run: Run) -> bool:
@@ -193,6 +197,9 @@ class LocalRuns:
         if run.phase.is_finished and not is_idle:
             raise RunsError(f"{run.id} has not quite ended yet", "try again in a moment")
         return is_idle
+
+    async def pods(self, everywhere: bool = False) -> Mapping[str, PodNow]:
+        return {}
 
     async def whoami(self) -> str:
         try:
@@ -290,7 +297,7 @@ class LocalRuns:
             with _translated():
                 made = carry_out(self._home.store, NAMESPACE, name, msgspec.convert(asked, Request))
         except (AliasMoved, NoModel, msgspec.ValidationError) as error:
-            raise Refused(str(error)) from None
+            raise Refused(str(error), f"what there is: mlwf models show {name}{self.flags}") from None
         return dict(msgspec.to_builtins(made))
 
     def _find(self, name: str) -> LocalRun:
@@ -334,6 +341,8 @@ def _translated() -> Iterator[None]:
     except NotFound:
         raise Removed("the store does not have it any more", "it was deleted, or the folder was moved") from None
     except InvalidKey as error:
-        raise Usage(str(error)) from None
+        raise Usage(str(error), "those there are: mlwf list --local") from None
     except StoreError as error:
-        raise Refused(f"the store: {error}") from None
+        raise Refused(
+            f"the store: {error}", "is the folder of runs whole, and has its disk room? mlwf doctor --local"
+        ) from None

@@ -59,8 +59,12 @@ class Reader:
         return await self._client.upload(await self._url("write", path), content, params, headers)
 
     async def _url(self, verb: str, path: str) -> str:
+        return f"{await self.gateway()}/proxy/v1/{verb}/{self._namespace}/{path}"
+
+    async def gateway(self) -> str:
+        """The path of the gateway's Service on the API server. Raises RunsError where there are several."""
         self._gateway = self._gateway or await self._find_gateway()
-        return f"{self._gateway}/proxy/v1/{verb}/{self._namespace}/{path}"
+        return self._gateway
 
     async def _token(self, verb: str) -> dict[str, str]:
         """The header with a token for what is to be done: to read, to write or to purge."""

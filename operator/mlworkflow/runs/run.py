@@ -118,6 +118,17 @@ class Run:
         return {"id": self.id, **self.resource}
 
 
+@dataclass(frozen=True, slots=True)
+class PodNow:
+    """A Pod of a task: why it does not run yet (`waits`, empty where it does), and what it uses: `cpu` in cores, `memory` in bytes (None: not known)."""
+
+    name: str
+    node: str = ""
+    waits: str = ""
+    cpu: float | None = None
+    memory: float | None = None
+
+
 class Runs(Protocol):
     """Runs of one place. `flags` is what a suggested command needs in order to find this place again."""
 
@@ -177,6 +188,9 @@ class Runs(Protocol):
 
     async def is_idle(self, run: Run) -> bool:
         """Whether it is this process that would have to carry out what is asked of a run, because nobody else does."""
+
+    async def pods(self, everywhere: bool = False) -> Mapping[str, PodNow]:
+        """The Pods of the runs as they are now, by name; none on this machine."""
 
     async def whoami(self) -> str:
         """The user's name, as this place knows it."""

@@ -14,7 +14,8 @@ from mlworkflow.kube.errors import ApiError, Forbidden, NotFound
 from mlworkflow.kube.objects import Json
 from mlworkflow.kube.paths import EVENTS, MLWORKFLOWS, NAMESPACES, PODS, Resource
 from mlworkflow.kube.reflector import Reflector
-from mlworkflow.runs.cluster import ClusterRuns, translated
+from mlworkflow.runs.cluster import ClusterRuns
+from mlworkflow.runs.refusals import translated
 from mlworkflow.runs.errors import RunsError
 from mlworkflow.runs.run import Resource as RunResource
 from mlworkflow.runs.run import Run, Runs

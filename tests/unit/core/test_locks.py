@@ -24,6 +24,15 @@ def test_a_lock_has_one_holder_and_its_end_lets_the_next_in() -> None:
     assert play.fails("a").turn().started == ["b"]
 
 
+def test_each_cause_of_waiting_is_told_with_the_first_who_waits() -> None:
+    locked = [{"locks": ["x"]}, {"locks": ["x"]}, {"locks": ["x"]}, {"locks": ["y"]}, {"locks": ["y"]}]
+    builder = a_workflow()
+    for name, fields in zip("abcde", locked, strict=True):
+        builder = builder.step(name, **fields)
+    message = "step 'b' waits for the lock 'x' (and 1 more tasks wait); step 'e' waits for the lock 'y'"
+    assert Play(builder).turn().run.message == message
+
+
 def test_a_semaphore_has_as_many_as_its_size() -> None:
     play = Play(a_workflow().step("s", forEach={"range": 5}, locks=[{"name": "db", "size": 2}])).turn()
     assert play.started == ["s/0", "s/1"]

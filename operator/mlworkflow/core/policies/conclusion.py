@@ -11,6 +11,8 @@ from mlworkflow.core.policies.groups import first_failure, told
 from mlworkflow.core.state import Phase, Run
 from mlworkflow.core.turn import Turn, shortened
 
+_MOST_CAUSES = 3
+
 
 def judge(turn: Turn) -> None:
     """The end of the workflow's own steps is the end of the workflow, but for the steps of `onExit`."""
@@ -77,8 +79,11 @@ def _failure(turn: Turn, scope: Scope) -> str:
 
 def _waits(turn: Turn) -> str:
     """What the workflow waits for, where that is not its own steps."""
-    if not turn.blocked:
-        return ""
-    first, count = turn.blocked[0], sum(blocked.count for blocked in turn.blocked)
-    others = f" (and {count - 1} more tasks wait)" if count > 1 else ""
-    return f"step '{first.task}' waits for {first.what}{others}"
+    alike: dict[str, tuple[str, int]] = {}
+    for blocked in turn.blocked:
+        first, count = alike.get(blocked.what, (blocked.task, 0))
+        alike[blocked.what] = first, count + blocked.count
+    return "; ".join(
+        f"step '{first}' waits for {what}{f' (and {count - 1} more tasks wait)' if count > 1 else ''}"
+        for what, (first, count) in list(alike.items())[:_MOST_CAUSES]
+    )
