@@ -78,8 +78,9 @@ format: $(VENV)/.ready ## Put the code into its canonical form
 	@[ -z "$(NPM)" ] || $(MAKE) --no-print-directory web-format
 
 .PHONY: crds
-crds: $(VENV)/.ready ## Write the CRD, its copies and the reference page from the model
+crds: $(VENV)/.ready ## Write the CRD, its copies and the reference pages from the model and the commands
 	$(RUN)/python -m mlworkflow.schema
+	$(RUN)/python -m mlworkflow.cli.manual
 
 .PHONY: clean
 clean: ## Remove what builds and tests left in the checkout

@@ -6,14 +6,14 @@ Exit codes: 0; 1: it was tried and did not work, or a run did not succeed; 2: a 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
-
-import typer
 
 from mlworkflow.cli import (
     caching,
     datasets,
+    doctor,
     errors,
     explain,
     file_commands,
@@ -22,51 +22,52 @@ from mlworkflow.cli import (
     models,
     page,
     run_commands,
+    shell,
     steering,
+    top,
     tracing,
     trust,
 )
+from mlworkflow.cli.manual.command import App
 
-app = typer.Typer(
-    name="mlwf",
-    help="Machine-learning workflows, on this machine and in a cluster.",
-    no_args_is_help=True,
-    rich_markup_mode=None,  # rich would take longer to import than everything else
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+app = App(
+    name="mlwf", help="Machine-learning workflows, on this machine and in a cluster.", pretty_exceptions_enable=False
 )
-for command in (
+_COMMANDS: tuple[Callable[..., None], ...] = (
     init.init,
     explain.explain,
     explain.schema,
+    doctor.doctor,
     file_commands.run,
     file_commands.lint,
     file_commands.submit,
-):
-    app.command()(command)
-app.command("list")(run_commands.list_)
-for command in (
+    run_commands.list_,
     run_commands.get,
     run_commands.watch,
+    top.top,
+    page.ui,
     run_commands.logs,
+    run_commands.artifacts,
+    run_commands.download,
     steering.approve,
     steering.retry,
     steering.stop,
     steering.suspend,
     steering.resume,
-    run_commands.artifacts,
-    run_commands.download,
+    run_commands.delete,
     tracing.lineage,
     tracing.diff,
     tracing.reproduce,
     caching.why_miss,
     trust.verify,
     trust.public_key,
-    run_commands.delete,
     garbage.gc,
-    page.ui,
-):
-    app.command()(command)
+    shell.completion,
+    shell.man,
+)
+"""Within their groups (`manual.pages`) they are told in this order."""
+for command in _COMMANDS:
+    app.command(command.__name__.strip("_").replace("_", "-"))(command)
 app.add_typer(datasets.app, name="dataset")
 app.add_typer(models.app, name="models")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlworkflow.cli import completing
 from mlworkflow.cli.answers import ask, show
 from mlworkflow.cli.formats import Format
 from mlworkflow.cli.options import Name, Output, at_a_place
@@ -23,7 +24,12 @@ NoCache = Annotated[bool, typer.Option("--no-cache", help="Run every step, whate
 def why_miss(
     place: Place,
     name: Name,
-    step: Annotated[str, typer.Argument(metavar="STEP", help="A step, an item or a trial: `tune/3`.")],
+    step: Annotated[
+        str,
+        typer.Argument(
+            metavar="STEP", help="A step, an item or a trial: `tune/3`.", autocompletion=completing.step_names
+        ),
+    ],
     output: Output = Format.TABLE,
 ) -> None:
     """Say why a step ran instead of taking an earlier result: the fields that differ from the last run of it."""

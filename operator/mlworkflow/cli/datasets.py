@@ -9,6 +9,7 @@ import typer
 
 from mlworkflow.cli.answers import ask, show
 from mlworkflow.cli.formats import Format
+from mlworkflow.cli.manual.command import App
 from mlworkflow.cli.options import Output, at_a_place
 from mlworkflow.runs.errors import RunsError, Usage
 from mlworkflow.runs.places import Place
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from mlworkflow.runs.run import Runs
 
-app = typer.Typer(help="Named datasets: what `from: {dataset: NAME}` stands for.", no_args_is_help=True)
+app = App(help="Named datasets: what `from: {dataset: NAME}` stands for.")
 Dataset = Annotated[str, typer.Argument(metavar="NAME", help="A dataset: lower case letters, digits and dashes.")]
 
 
@@ -116,7 +117,7 @@ def _check(name: str) -> None:
     from mlworkflow.core.names import MAX_NAME, STEP_NAME
 
     if not re.fullmatch(STEP_NAME, name) or len(name) > MAX_NAME:
-        raise Usage(f"'{name}' is no name of a dataset: it has lower case letters, digits and dashes")
+        raise Usage(f"'{name}' is no name of a dataset", "it has lower case letters, digits and dashes, at most 63")
 
 
 def _table(found: Sequence[Mapping[str, Any]], title: str, field: str) -> str:

@@ -13,7 +13,7 @@ import typer
 from mlworkflow.cli.answers import do, exit_as, show, view
 from mlworkflow.cli.caching import NoCache
 from mlworkflow.cli.formats import Format
-from mlworkflow.cli.options import File, Output, Params, Quiet, Wait, at_a_place
+from mlworkflow.cli.options import PLACES, File, Output, Params, Quiet, Wait, at_a_place
 from mlworkflow.runs.places import Place
 from mlworkflow.runs.uncached import without_cache
 
@@ -24,8 +24,13 @@ if TYPE_CHECKING:
 def run(
     file: File,
     param: Params = None,
-    home: Annotated[Path | None, typer.Option(help="The folder of runs. [default: $MLWF_HOME or .mlworkflow]")] = None,
-    local: Annotated[bool, typer.Option("--local", help="As it is anyway.")] = True,
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="The folder of runs. [default: $MLWF_HOME or .mlworkflow]", rich_help_panel=PLACES
+        ),
+    ] = None,
+    local: Annotated[bool, typer.Option("--local", help="As it is anyway.", rich_help_panel=PLACES)] = True,
     no_cache: NoCache = False,
     quiet: Quiet = False,
     output: Output = Format.TABLE,

@@ -23,7 +23,7 @@ def gc(
     place: Place,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
     grace: Annotated[
-        str | None, typer.Option(help="How old garbage has to be, on this machine. [default: 24h]")
+        str | None, typer.Option(metavar="DURATION", help="How old garbage has to be, on this machine. [default: 24h]")
     ] = None,
     output: Output = Format.TABLE,
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from mlworkflow.cli import completing
 from mlworkflow.cli.answers import show
 from mlworkflow.cli.formats import Format
 from mlworkflow.cli.options import Output
@@ -65,7 +66,9 @@ def init(
     template: Annotated[
         str | None,
         typer.Argument(
-            metavar="TEMPLATE", help="Which one; without it they are listed, and on a terminal you are asked."
+            metavar="TEMPLATE",
+            help="Which one; without it they are listed, and on a terminal you are asked.",
+            autocompletion=completing.templates,
         ),
     ] = None,
     folder: Annotated[

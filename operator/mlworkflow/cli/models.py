@@ -8,6 +8,7 @@ import typer
 
 from mlworkflow.cli.answers import ask, show
 from mlworkflow.cli.formats import Format
+from mlworkflow.cli.manual.command import App
 from mlworkflow.cli.options import Output, at_a_place
 from mlworkflow.runs.errors import NoSuchRun, RunsError, Usage
 from mlworkflow.runs.places import Place
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
     from mlworkflow.runs.comparing import Side
     from mlworkflow.runs.run import Runs
 
-app = typer.Typer(help="Models by name: what `from: {model: NAME@champion}` stands for.", no_args_is_help=True)
+app = App(help="Models by name: what `from: {model: NAME@champion}` stands for.")
 Model = Annotated[str, typer.Argument(metavar="NAME", help="A model: lower case letters, digits and dashes.")]
-Alias = Annotated[str, typer.Option(help="The alias that is moved.", show_default=True)]
-Why = Annotated[str, typer.Option("-m", "--message", help="Why; it is kept.")]
+Alias = Annotated[str, typer.Option(metavar="ALIAS", help="The alias that is moved.", show_default=True)]
+Why = Annotated[str, typer.Option("-m", "--message", metavar="WORDS", help="Why; it is kept.")]
 Reference = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="A version: NAME@champion, NAME@3, NAME@sha256:….")]  # fmt: skip
 
 
@@ -68,7 +69,10 @@ def promote(
     ] = None,
     alias: Alias = "champion",
     expect: Annotated[
-        str, typer.Option(help="What the alias has to mean before: a version's number or digest, or `none`.")
+        str,
+        typer.Option(
+            metavar="VERSION", help="What the alias has to mean before: a version's number or digest, or `none`."
+        ),
     ] = "",
     message: Why = "",
     output: Output = Format.TABLE,
@@ -146,7 +150,7 @@ async def _version(runs: Runs, reference: str) -> Mapping[str, Any]:
     from mlworkflow.core.origins import model_parts
 
     if (parts := model_parts(reference)) is None:
-        raise Usage(f"'{reference}' is no version of a model: write NAME@champion, NAME@3 or NAME@sha256:…")
+        raise Usage(f"'{reference}' is no version of a model", "write NAME@champion, NAME@3 or NAME@sha256:…")
     name, wanted = parts
     model = await _known(runs, name)
     number = model["aliases"].get(wanted)

@@ -17,7 +17,9 @@ from mlworkflow.runs.places import Place
 @at_a_place("everywhere")
 def ui(
     place: Place,
-    port: Annotated[int, typer.Option(help="The port on this machine; 0: any that is free.", min=0, max=65535)] = 0,
+    port: Annotated[
+        int, typer.Option(metavar="N", help="The port on this machine; 0: any that is free.", min=0, max=65535)
+    ] = 0,
     browser: Annotated[bool, typer.Option(help="Open it in a browser.")] = True,
 ) -> None:
     """Look at runs in a browser, and steer them: runs of this machine, or of a cluster with your own rights. Ends with Ctrl-C."""

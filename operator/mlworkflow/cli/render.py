@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlworkflow.core.duration import human
+from mlworkflow.core.names import Reason
 from mlworkflow.core.state import Phase
 from mlworkflow.core.status import moment, stamp
+from mlworkflow.runs import reasons
 from mlworkflow.runs.artifacts import Artifact
 from mlworkflow.runs.rows import Row, remarks, rows
 from mlworkflow.runs.run import Run
@@ -144,6 +146,9 @@ def _cause(run: Run, flags: str) -> Iterator[str]:
         task = _innermost(run, first)
         if first.get("attempts"):
             yield f"  the whole log: mlwf logs {run.id} {task}{flags}"
+        reason = str(run.known.get(task, first).get("reason") or "")
+        if reason != Reason.ERROR and reasons.find(reason):  # what the command itself said is in its log
+            yield f"  what {reason} means: mlwf explain {reason}"
 
 
 def _innermost(run: Run, failed: Mapping[str, Any]) -> str:

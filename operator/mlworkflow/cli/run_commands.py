@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlworkflow.cli import completing
 from mlworkflow.cli.answers import ask, exit_as, show, view
 from mlworkflow.cli.formats import Format
 from mlworkflow.cli.options import Name, Output, Quiet, at_a_place
@@ -32,7 +33,9 @@ def list_(
 
     if archived:
         if place.everywhere:
-            raise errors.Usage("--archived is of one namespace: name it with -n instead of -A")
+            raise errors.Usage(
+                "--archived is of one namespace, and -A of all", "name one: mlwf list --archived -n NAMESPACE"
+            )
         ended = ask(place, lambda runs: runs.archived())
         show(output, [render.line(one) for one in ended], lambda: render.line_table(ended, time.time()))
         return
@@ -85,15 +88,20 @@ def watch(place: Place, name: Name, quiet: Quiet = False, output: Output = Forma
 def logs(
     place: Place,
     name: Name,
-    step: Annotated[str | None, typer.Argument(help="A step, or a trial: `tune/3`. All, if it is left out.")] = None,
-    attempt: Annotated[int | None, typer.Option(help="An attempt, from 0. [default: the last]")] = None,
+    step: Annotated[
+        str | None,
+        typer.Argument(
+            help="A step, or a trial: `tune/3`. All, if it is left out.", autocompletion=completing.step_names
+        ),
+    ] = None,
+    attempt: Annotated[int | None, typer.Option(metavar="N", help="An attempt, from 0. [default: the last]")] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on until it has ended.")] = False,
 ) -> None:
     """Print what steps have printed, while they run and afterwards."""
     from mlworkflow.runs import logs as reader
 
     if attempt is not None and step is None:
-        raise errors.Usage("--attempt is of one step: mlwf logs NAME STEP --attempt N")
+        raise errors.Usage("--attempt is of one step", f"name it: mlwf logs {name} STEP --attempt {attempt}")
 
     async def copy(runs: Runs) -> None:
         found = await runs.get(name)
@@ -128,11 +136,16 @@ def download(
     place: Place,
     name: Name,
     artifact: Annotated[
-        str, typer.Argument(metavar="STEP.ARTIFACT", help="`train.model`, `tune/3.model`, `train.logs`.")
+        str,
+        typer.Argument(
+            metavar="STEP.ARTIFACT",
+            help="`train.model`, `tune/3.model`, `train.logs`.",
+            autocompletion=completing.artifact_names,
+        ),
     ],
     destination: Annotated[str | None, typer.Argument(metavar="DEST", help="Where to; `-` is standard output.")] = None,
     attempt: Annotated[
-        int | None, typer.Option(help="What this attempt left, which failed. [default: the result]")
+        int | None, typer.Option(metavar="N", help="What this attempt left, which failed. [default: the result]")
     ] = None,
     signature: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write a model's signature, for the tool model_signing.")
@@ -156,7 +169,7 @@ def download(
             return wanted, await fetch(wanted, lambda digest: runs.artifact(found, digest), destination)
         except errors.Removed:
             if why := await why_removed(runs, found, wanted):
-                raise errors.Removed(why) from None
+                raise errors.Removed(why, "make it again: mlwf retry NAME --step STEP") from None
             raise
 
     wanted, path = ask(place, get_it)
@@ -171,7 +184,7 @@ def download(
 @at_a_place("everywhere")
 def delete(
     place: Place,
-    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Runs.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help="Runs.", autocompletion=completing.run_names)],
     purge: Annotated[
         bool, typer.Option("--purge", help="Also forget what is kept of them: they cannot be looked at any more.")
     ] = False,

@@ -28,7 +28,10 @@ def prepared(source: str, params: Sequence[str]) -> list[dict[str, Any]]:
         errors += sum(finding.severity == "error" for finding in findings)
         found.append(resource)
     if errors:
-        raise RunsError(f"nothing was started: {errors} problem{'s' if errors > 1 else ''} in {source}")
+        raise RunsError(
+            f"nothing was started: {errors} problem{'s' if errors > 1 else ''} in {source}",
+            "mend what is told above; what a field means: mlwf explain FIELD",
+        )
     return found
 
 

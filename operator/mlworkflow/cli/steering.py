@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlworkflow.cli import completing
 from mlworkflow.cli.answers import ask, do, exit_as, show, view
 from mlworkflow.cli.formats import Format
 from mlworkflow.cli.options import Name, Output, Quiet, Wait, at_a_place
@@ -42,13 +43,26 @@ def resume(place: Place, name: Name, output: Output = Format.TABLE) -> None:
 def approve(
     place: Place,
     name: Name,
-    step: Annotated[str, typer.Argument(metavar="STEP", help="A step that waits: `ship`, or one of many: `ship/0`.")],
+    step: Annotated[
+        str,
+        typer.Argument(
+            metavar="STEP",
+            help="A step that waits: `ship`, or one of many: `ship/0`.",
+            autocompletion=completing.waiting_steps,
+        ),
+    ],
     param: Annotated[
         list[str] | None,
-        typer.Option("-p", "--param", metavar="NAME=VALUE", help="What the step asks for; JSON if it parses."),
+        typer.Option(
+            "-p",
+            "--param",
+            metavar="NAME=VALUE",
+            help="What the step asks for; JSON if it parses.",
+            autocompletion=completing.answers,
+        ),
     ] = None,
     reject: Annotated[bool, typer.Option("--reject", help="Say no: the step fails.")] = False,
-    comment: Annotated[str, typer.Option("-m", "--comment", help="Why.")] = "",
+    comment: Annotated[str, typer.Option("-m", "--comment", metavar="WORDS", help="Why.")] = "",
     output: Output = Format.TABLE,
 ) -> None:
     """Answer a step that waits for approval, with a yes or, with --reject, a no."""
@@ -73,11 +87,25 @@ def retry(
     name: Name,
     step: Annotated[
         list[str] | None,
-        typer.Option("--step", metavar="STEP", help="Run this step again, and what depends on it; may be repeated."),
+        typer.Option(
+            "--step",
+            metavar="STEP",
+            help="Run this step again, and what depends on it; may be repeated.",
+            autocompletion=completing.step_names,
+        ),
     ] = None,
-    file: Annotated[str | None, typer.Option("-f", "--file", help="Go on with the spec of this file.")] = None,
+    file: Annotated[
+        str | None, typer.Option("-f", "--file", metavar="FILE", help="Go on with the spec of this file.")
+    ] = None,
     param: Annotated[
-        list[str] | None, typer.Option("-p", "--param", metavar="NAME=VALUE", help="Go on with another parameter.")
+        list[str] | None,
+        typer.Option(
+            "-p",
+            "--param",
+            metavar="NAME=VALUE",
+            help="Go on with another parameter.",
+            autocompletion=completing.params,
+        ),
     ] = None,
     wait: Wait = False,
     quiet: Quiet = False,
@@ -148,9 +176,10 @@ def _go_on_here(place: Place, found: Run, patch: dict[str, Any], quiet: bool, ou
 
 
 def _prompt(name: str, question: Question) -> str | None:
-    kind = f"one of {', '.join(map(str, question.enum))}" if question.enum else question.type
+    from mlworkflow.runs import approvals
+
     described = f" ({question.description})" if question.description else ""
-    return str(typer.prompt(f"{name}{described}, {kind}", err=True))
+    return str(typer.prompt(f"{name}{described}, {approvals.kind_of(question)}", err=True))
 
 
 def _change(place: Place, name: str, spec: dict[str, Any], word: str, output: Format) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mlworkflow.cli import completing
 from mlworkflow.cli.answers import ask, show, view
 from mlworkflow.cli.formats import Format
-from mlworkflow.cli.options import Name, Output, Quiet, at_a_place
+from mlworkflow.cli.options import ANSWERS, Name, Output, Quiet, at_a_place
 from mlworkflow.runs.places import Place
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ def lineage(
         str, typer.Argument(metavar="DIGEST", help="A digest, its beginning, or RUN/STEP.OUTPUT: `digits/train.model`.")
     ],
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="Also write a picture.")] = None,
-    output: Annotated[GraphFormat, typer.Option("-o", "--output", help="How to answer.")] = GraphFormat.TABLE,
+    output: Annotated[
+        GraphFormat,
+        typer.Option("-o", "--output", metavar="table|json|yaml|dot", rich_help_panel=ANSWERS, help="How to answer."),
+    ] = GraphFormat.TABLE,
 ) -> None:
     """Show what an artifact was made from, step by step, and what was made with it."""
 
@@ -73,8 +77,8 @@ def lineage(
 @at_a_place("everywhere")
 def diff(
     place: Place,
-    left: Annotated[str, typer.Argument(metavar="RUN", help="A run.")],
-    right: Annotated[str, typer.Argument(metavar="RUN", help="Another.")],
+    left: Annotated[str, typer.Argument(metavar="RUN", help="A run.", autocompletion=completing.run_names)],
+    right: Annotated[str, typer.Argument(metavar="RUN", help="Another.", autocompletion=completing.run_names)],
     output: Output = Format.TABLE,
 ) -> None:
     """Show what differs between two runs: parameters, spec, data, images, code, outputs, metrics."""

@@ -23,7 +23,9 @@ def verify(
     name: Name,
     key: Annotated[
         Path | None,
-        typer.Option(help="Public keys to trust, in PEM. [default: those of the operator, or of the folder]"),
+        typer.Option(
+            metavar="FILE", help="Public keys to trust, in PEM. [default: those of the operator, or of the folder]"
+        ),
     ] = None,
     no_content: Annotated[bool, typer.Option("--no-content", help="Do not read the artifacts themselves.")] = False,
     output: Output = Format.TABLE,

@@ -16,7 +16,6 @@ import contextlib
 import fcntl
 import json
 import os
-import re
 import secrets
 import shutil
 import tempfile
@@ -25,13 +24,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from mlworkflow.local.listing import run_files
 from mlworkflow.local.requests import Requests
 from mlworkflow.store import archive
 from mlworkflow.store.directory import DirectoryStore
 from mlworkflow.store.signing import BlobSigner
 
 NAMESPACE = "local"
-_RUN = re.compile(r"(?P<name>.+)\.(?P<number>[0-9]+)\.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +76,7 @@ class Home:
 
     def ids(self) -> Iterator[tuple[str, int]]:
         """The name and number of every run, from its file's name alone."""
-        for path in (self.root / "runs").glob("*.json"):
-            if match := _RUN.fullmatch(path.name):
-                yield match["name"], int(match["number"])
+        yield from ((name, number) for name, number, _ in run_files(self.root))
 
     def read(self, name: str, number: int) -> LocalRun | None:
         """One run; None where it has just been deleted."""

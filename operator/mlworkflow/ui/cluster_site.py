@@ -15,8 +15,8 @@ from mlworkflow.kube.objects import Json
 from mlworkflow.kube.paths import EVENTS, MLWORKFLOWS, NAMESPACES, PODS, Resource
 from mlworkflow.kube.reflector import Reflector
 from mlworkflow.runs.cluster import ClusterRuns
-from mlworkflow.runs.refusals import translated
 from mlworkflow.runs.errors import RunsError
+from mlworkflow.runs.refusals import translated
 from mlworkflow.runs.run import Resource as RunResource
 from mlworkflow.runs.run import Run, Runs
 from mlworkflow.ui.answers import KubeEvent, Pod, Rights, RunRow, Verb

@@ -21,8 +21,9 @@ BIN = Path(sys.executable).parent
         ("mypy",),
         ("lint-imports",),
         ("python", "-m", "mlworkflow.schema", "--check"),
+        ("python", "-m", "mlworkflow.cli.manual", "--check"),
     ],
-    ids=["lint", "format", "types", "layers", "generated-files"],
+    ids=["lint", "format", "types", "layers", "generated-files", "generated-pages"],
 )
 def test_the_tools_find_nothing(command: tuple[str, ...]) -> None:
     done = subprocess.run([BIN / command[0], *command[1:]], cwd=ROOT, capture_output=True, text=True)
