@@ -70,12 +70,12 @@ def answer(
     """What `spec.approvals` gets. Raises Usage for inputs that are not what is asked for; `ask` is asked for those that are missing."""
     values = _values(asked, given, ask) if approved else {}
     if not approved and given:
-        raise Usage("-p goes with a yes: a step that is rejected takes no inputs")
+        raise Usage("a step that is rejected takes no inputs", "leave out -p, or --reject")
     decision = {"approved": approved, "by": by, "comment": comment, "inputs": values, "attempt": asked.attempt}
     try:
         msgspec.convert(decision, Approval)
     except msgspec.ValidationError as error:
-        raise Usage(f"this cannot be written down: {error}") from None
+        raise Usage(f"this cannot be written down: {error}", "mlwf approve --help shows what can") from None
     return decision
 
 
@@ -95,7 +95,10 @@ def _values(asked: Waiting, given: Sequence[str], ask: Ask | None) -> dict[str, 
         if asked.questions[name].type == "string" and not isinstance(value, str):
             values[name] = text_of(given, name)
         if problem := _problem(asked.questions[name], values[name]):
-            raise Usage(f"-p {name}: {values[name]!r} {problem}")
+            raise Usage(
+                f"-p {name}: {values[name]!r} {problem}",
+                f"'{asked.task}' asks for: {kind_of(asked.questions[name])}",
+            )
     for name, question in asked.questions.items():
         if name in values or question.default is not UNSET:
             continue
@@ -114,6 +117,11 @@ def _asked_for(asked: Waiting, name: str, question: Question, ask: Ask | None) -
         f"'{asked.task}' asks for '{name}'{described}, {_kind(question)}",
         f"give it with -p {name}=…; it needs: {', '.join(asked.needed)}",
     )
+
+
+def kind_of(question: Question) -> str:
+    """What an answer has to be, in words."""
+    return f"one of {', '.join(map(str, question.enum))}" if question.enum else str(question.type)
 
 
 def _problem(question: Question, value: Any) -> str:

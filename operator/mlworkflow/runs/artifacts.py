@@ -48,7 +48,10 @@ async def find(runs: Runs, run: Run, name: str, attempt: int | None = None) -> A
     """
     task, _, wanted = name.rpartition(".")  # a task of a group has dots itself
     if not task or not wanted:
-        raise Usage(f"'{name}' is no artifact: write STEP.ARTIFACT, as in train.model or tune/3.model")
+        raise Usage(
+            f"'{name}' is no artifact",
+            f"write STEP.ARTIFACT, as in train.model or tune/3.model; those there are: mlwf artifacts {run.id}{runs.flags}",
+        )
     status = run.task(task)
     if wanted == LOGS:
         number = int(status.get("attempts") or 0) - 1 if attempt is None else attempt

@@ -23,7 +23,10 @@ def with_code(document: Document) -> Document:
             return _text(folder, name)
         except (OSError, ValueError) as error:
             words = getattr(error, "strerror", None) or error
-            raise BadFile(f"{document.source}:{document.line(path)}: {path}: '{name}': {words}") from None
+            raise BadFile(
+                f"{document.source}:{document.line(path)}: {path}: '{name}': {words}",
+                "name a file beside the workflow's own, or below it",
+            ) from None
 
     spec = document.resource.get("spec")
     if not isinstance(spec, dict):

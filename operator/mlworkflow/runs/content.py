@@ -59,7 +59,10 @@ def _pack(path: Path, target: BinaryIO) -> None:
     command = [sys.executable, "-m", "mlworkflow_steps.agent", "pack", str(path)]
     ended = subprocess.run(command, stdout=target, stderr=subprocess.PIPE, check=False)
     if ended.returncode:
-        raise RunsError(f"{path}: {ended.stderr.decode(errors='replace').strip().removeprefix('mlworkflow: ')}")
+        raise RunsError(
+            f"{path}: {ended.stderr.decode(errors='replace').strip().removeprefix('mlworkflow: ')}",
+            "mend that, or name another file or folder",
+        )
 
 
 def _fetch(address: str, target: BinaryIO) -> None:
@@ -74,6 +77,6 @@ def _fetch(address: str, target: BinaryIO) -> None:
                 size += len(piece)
             told = response.headers.get("Content-Length")
     except (OSError, ValueError) as error:
-        raise RunsError(f"{shown(address)}: {error}") from None
+        raise RunsError(f"{shown(address)}: {error}", "is the address right, and can this machine reach it?") from None
     if told is not None and told.isdecimal() and int(told) != size:
         raise RunsError(f"{shown(address)}: {size} bytes came of {told}", "nothing was kept; try again")

@@ -115,11 +115,18 @@ def parsed(text: str, source: str) -> list[Document]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f":{mark.line + 1}" if mark else ""
-        raise BadFile(f"{source}{where}: not YAML: {error.problem or error.context}") from None
+        raise BadFile(
+            f"{source}{where}: not YAML: {error.problem or error.context}",
+            "look at the indentation, quotes and brackets there and in the line before",
+        ) from None
     except yaml.YAMLError as error:
-        raise BadFile(f"{source}: not YAML: {' '.join(str(error).split())}") from None
+        raise BadFile(
+            f"{source}: not YAML: {' '.join(str(error).split())}", "it has to be UTF-8 without control characters"
+        ) from None
     except RecursionError:
-        raise BadFile(f"{source}: nested too deeply, or an alias within its own anchor") from None
+        raise BadFile(
+            f"{source}: nested too deeply, or an alias within its own anchor", "write it without that anchor"
+        ) from None
 
 
 def written(resource: Mapping[str, Any]) -> str:
@@ -131,7 +138,7 @@ def workflows(source: str) -> list[Document]:
     """The workflows of a file; other objects are passed over. Raises Usage where there is none."""
     found = [document for document in read(source) if not document.is_foreign]
     if not found:
-        raise Usage(f"{source}: there is no {names.KIND} in it")
+        raise Usage(f"{source}: there is no {names.KIND} in it", "one to begin with: mlwf init")
     return found
 
 
@@ -147,7 +154,10 @@ def _documents(text: str, source: str) -> Iterator[Document]:
             if value is None:
                 continue
             if not isinstance(value, dict):
-                raise BadFile(f"{source}:{node.start_mark.line + 1}: a workflow is a map, this is not one")
+                raise BadFile(
+                    f"{source}:{node.start_mark.line + 1}: a workflow is a map, this is not one",
+                    "one to begin with: mlwf init",
+                )
             yield Document(source, value, node, duplicates)
     finally:
         loader.dispose()
@@ -177,7 +187,7 @@ def _plain(value: Any, source: str, path: str) -> Any:
         return [_plain(item, source, f"{path}[{index}]") for index, item in enumerate(value)]
     if value is None or isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    raise BadFile(f"{source}: {path}: {value!r} is not a JSON value")
+    raise BadFile(f"{source}: {path}: {value!r} is not a JSON value", "put it in quotes, if a text was meant")
 
 
 def _key(key: Any) -> str:

@@ -61,7 +61,10 @@ async def _make(artifact: Artifact, read: Read, target: Path) -> None:
         try:
             unpack(part, target)
         except BadArchive as error:
-            raise RunsError(f"{artifact.task}.{artifact.name} is not unpacked: {error}") from None
+            raise RunsError(
+                f"{artifact.task}.{artifact.name} is not unpacked: {error}",
+                "the bytes as they are stored: mlwf download NAME STEP.ARTIFACT -",
+            ) from None
         part.unlink()
     else:
         part.chmod(0o666 & ~_umask())
@@ -92,7 +95,10 @@ async def _laid_out(artifact: Artifact, read: Read, target: Path) -> AsyncIterat
     try:
         members = collection.decode(manifest.getvalue())
     except (DecodeError, UnicodeError, RecursionError) as error:
-        raise RunsError(f"{artifact.task}.{artifact.name} is no collection: {error}") from None
+        raise RunsError(
+            f"{artifact.task}.{artifact.name} is no collection: {error}",
+            "the bytes as they are stored: mlwf download NAME STEP.ARTIFACT -",
+        ) from None
     _begin(target, members)
     for member, path in zip(members, collection.paths(members), strict=True):
         if (found := member.artifact) is None or path is None:
@@ -112,7 +118,7 @@ def _target(artifact: Artifact, destination: str | None) -> Path:
     if target.is_dir() or (artifact.type != "file" and os.path.lexists(target)):
         raise RunsError(f"{target} exists already", "name another place: mlwf download NAME STEP.ARTIFACT DEST")
     if not target.parent.is_dir():
-        raise RunsError(f"{target.parent} is no directory")
+        raise RunsError(f"{target.parent} is no directory", f"make it: mkdir -p {target.parent}")
     return target
 
 

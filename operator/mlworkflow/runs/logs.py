@@ -19,7 +19,10 @@ async def log_of(runs: Runs, run: Run, task: str, attempt: int | None, follow: b
     number = attempts - 1 if attempt is None else attempt
     if not 0 <= number < attempts:
         had = f"attempts 0 to {attempts - 1}" if attempts else "not been started yet"
-        raise RunsError(f"{run.id}: {task} has {had}")
+        raise RunsError(
+            f"{run.id}: {task} has {had}",
+            f"look: mlwf get {run.id}{runs.flags}; wait for it: mlwf logs {run.id} {task} -f{runs.flags}",
+        )
     if status["phase"] == Phase.RUNNING and number == attempts - 1:
         try:
             async for piece in runs.live_log(run, task, number, follow):

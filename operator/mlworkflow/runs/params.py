@@ -24,7 +24,7 @@ def parse_assignments(given: Sequence[str]) -> dict[str, Any]:
     for assignment in given:
         name, equals, text = assignment.partition("=")
         if not equals or not name.strip():
-            raise Usage(f"-p {assignment}: a parameter is given as name=value")
+            raise Usage(f"-p {assignment}: a parameter is given as name=value", "write -p NAME=VALUE")
         values[name.strip()] = parse_value(text)
     return values
 

@@ -40,7 +40,10 @@ class Place:
         asks_for_cluster = bool(self.context or self.kubeconfig or self.namespace or self.everywhere)
         if self.local or self.home:
             if asks_for_cluster:
-                raise Usage("--local and --home are for this machine; --context, --kubeconfig, -n and -A for a cluster")
+                raise Usage(
+                    "--local and --home are for this machine, --context, --kubeconfig, -n and -A for a cluster",
+                    "leave out the one or the other",
+                )
             return True
         if asks_for_cluster:
             return False

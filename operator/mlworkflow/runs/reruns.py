@@ -44,7 +44,10 @@ def _wanted(run: Run, spec: Mapping[str, Any], edited: Resource | None, params: 
     if edited is not None:
         name, own = (edited.get("metadata") or {}).get("name"), run.resource["metadata"]["name"]
         if name and name != own:
-            raise Usage(f"the file is of the workflow '{name}', and {run.id} of '{own}'")
+            raise Usage(
+                f"the file is of the workflow '{name}', and {run.id} of '{own}'",
+                "name the file of that one, or run this: mlwf submit FILE, or mlwf run FILE",
+            )
         kept = {field: spec[field] for field in ("rerun", "cancel", *_ANSWERS) if field in spec}
         wanted = {**{field: value for field, value in edited["spec"].items() if field not in kept}, **kept}
     return dict(overridden({"spec": wanted}, params)["spec"])
