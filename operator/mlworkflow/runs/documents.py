@@ -105,7 +105,7 @@ def read(source: str) -> list[Document]:
     try:
         return parsed(sys.stdin.read() if source == STDIN else Path(source).read_text(encoding="utf-8"), source)
     except UnicodeDecodeError as error:
-        raise BadFile(f"{source}: not YAML: {' '.join(str(error).split())}") from None
+        raise BadFile(f"{source}: not YAML: {error}", "it has to be UTF-8") from None
 
 
 def parsed(text: str, source: str) -> list[Document]:
@@ -121,7 +121,7 @@ def parsed(text: str, source: str) -> list[Document]:
         ) from None
     except yaml.YAMLError as error:
         raise BadFile(
-            f"{source}: not YAML: {' '.join(str(error).split())}", "it has to be UTF-8 without control characters"
+            f"{source}: not YAML: {' '.join(str(error).split())}", "control characters have to be left out"
         ) from None
     except RecursionError:
         raise BadFile(
@@ -148,7 +148,7 @@ def _documents(text: str, source: str) -> Iterator[Document]:
         while loader.check_node():
             node = loader.get_node()
             if _expanded(node) > MOST:
-                raise BadFile(f"{source}: its aliases stand for more than {MOST} values")
+                raise BadFile(f"{source}: its aliases stand for more than {MOST} values", "write it without anchors")
             duplicates = tuple(_duplicates(node))  # before merging, after which a key may be there twice
             value = _plain(loader.construct_document(node), source, "")
             if value is None:
