@@ -347,7 +347,7 @@ def test_help_answers_at_once_without_importing_what_it_does_not_need(mlwf: Shel
     )
     path = os.pathsep.join([str(Path(__file__).parents[3] / part) for part in ("operator", "steps")])
     subprocess.run([sys.executable, "-c", script], check=True, env={**os.environ, "PYTHONPATH": path})
-    assert "Commands:" in mlwf("--help")
+    assert "Run workflows:" in mlwf("--help")
 
 
 def test_an_attempt_goes_on_where_the_one_before_left_off(mlwf: Shell, sh: Sh) -> None:
