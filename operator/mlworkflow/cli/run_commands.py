@@ -17,6 +17,9 @@ from mlworkflow.runs import errors, text
 from mlworkflow.runs.places import Place
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mlworkflow.runs.artifacts import Artifact
     from mlworkflow.runs.run import Run, Runs
 
 
@@ -153,10 +156,14 @@ def download(
     output: Output = Format.TABLE,
 ) -> None:
     """Fetch an artifact, verified by its digest; a directory is unpacked, and a collection becomes a directory of its members."""
+    from mlworkflow.cli import progress
     from mlworkflow.runs.artifacts import find, why_removed
     from mlworkflow.runs.download import download as fetch
 
     signed: list[bytes] = []
+
+    def read(runs: Runs, run: Run, wanted: Artifact, digest: str) -> AsyncIterator[bytes]:
+        return progress.shown(runs.artifact(run, digest), wanted.size if digest == wanted.digest else 0, artifact)
 
     async def get_it(runs: Runs) -> Any:
         found = await runs.get(name)
@@ -166,7 +173,7 @@ def download(
 
             signed.append(await signature_of(runs, found, wanted))
         try:
-            return wanted, await fetch(wanted, lambda digest: runs.artifact(found, digest), destination)
+            return wanted, await fetch(wanted, lambda digest: read(runs, found, wanted, digest), destination)
         except errors.Removed:
             if why := await why_removed(runs, found, wanted):
                 raise errors.Removed(why, "make it again: mlwf retry NAME --step STEP") from None
