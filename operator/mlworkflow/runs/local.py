@@ -268,7 +268,7 @@ class LocalRuns:
             try:
                 datasets.remove(self._home.store, NAMESPACE, name, digest)
             except datasets.NoDataset as missing:
-                raise RunsError(str(missing)) from None
+                raise RunsError(str(missing), f"those there are: mlwf dataset list{self.flags}") from None
 
     async def models(self) -> Sequence[Mapping[str, Any]]:
         import msgspec

@@ -239,7 +239,10 @@ PAGES: Mapping[str, Page] = {
     ),
     "dataset remove": Page(
         THINGS,
-        (("mlwf dataset remove bikes@sha256:9f86d0", "forget this version"), ("mlwf dataset remove bikes --all", "forget every one")),
+        (
+            ("mlwf dataset remove bikes@sha256:9f86d0", "forget this version"),
+            ("mlwf dataset remove bikes --all", "forget every one"),
+        ),
         ("mlwf dataset show",),
     ),
     "dataset list": Page(THINGS, (("mlwf dataset list", "each with its newest version"),), ("mlwf dataset show",)),
