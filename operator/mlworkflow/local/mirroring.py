@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from mlworkflow.core.errors import UsageError
+from mlworkflow.engine.keeper import Duty
 from mlworkflow.engine.mirroring import mirroring, note, noted
 from mlworkflow.engine.mlflow_server import Server
 from mlworkflow.local.home import Home, LocalRun
@@ -35,11 +36,11 @@ def mirror_all(home: Home, ended: LocalRun, environ: Mapping[str, str]) -> None:
         return
     deadline = time.monotonic() + PATIENCE
     for resource in owed:
-        if not _tell(home, duty, resource, deadline):
-            return
+        if not _tell(home, duty, resource, deadline) or time.monotonic() > deadline:
+            return  # what is still owed is told after the next run
 
 
-def _tell(home: Home, duty: Any, resource: Mapping[str, Any], deadline: float) -> bool:
+def _tell(home: Home, duty: Duty, resource: Mapping[str, Any], deadline: float) -> bool:
     """Whether the next one is worth trying."""
     while True:
         try:
@@ -49,4 +50,7 @@ def _tell(home: Home, duty: Any, resource: Mapping[str, Any], deadline: float) -
             if time.monotonic() + _PAUSE > deadline:
                 _log.warning("%s: not told to MLflow yet: %s", resource["metadata"]["name"], error)
                 return False
+        except Exception:  # whatever it is, the run has ended well or not without it
+            _log.exception("%s: not told to MLflow: a bug", resource["metadata"]["name"])
+            return True
         time.sleep(_PAUSE)
