@@ -79,6 +79,9 @@ class FakeRuns:
             raise Superseded("the attempt is over")
         return self.tasks[key]
 
+    def series(self, key: AttemptKey) -> list[Point]:
+        return [] if key in self.results else self.points
+
     async def container_ended(self, key: AttemptKey, wait: float) -> Ended | None:
         deadline = asyncio.get_running_loop().time() + wait
         while key not in self.ended and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  (set from threads)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+import msgspec
 from msgspec import structs
 
 from mlworkflow.core import paths
@@ -13,9 +14,10 @@ from mlworkflow.core.actions import Order, Publish
 from mlworkflow.core.observation import Attempt, AttemptId, Result
 from mlworkflow.core.step import Step
 from mlworkflow.core.values import ArtifactRef
+from mlworkflow.gateway.runs import Point
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.errors import NotFound
-from mlworkflow.store.layout import AttemptKey, CheckpointKey, cas_key, checkpoint_key
+from mlworkflow.store.layout import AttemptKey, CheckpointKey, cas_key, checkpoint_key, series_key
 from mlworkflow.store.presence import is_present
 from mlworkflow.store.records import (
     Chosen,
@@ -150,6 +152,11 @@ async def keep_log(store: ArtifactStore, key: AttemptKey, log: ArtifactRef) -> N
 async def keep_left(store: ArtifactStore, key: AttemptKey, outputs: Mapping[str, ArtifactRef]) -> None:
     """Note what an attempt left that cannot commit any more."""
     await asyncio.to_thread(write_left, store, key, outputs)
+
+
+async def keep_series(store: ArtifactStore, key: AttemptKey, points: Sequence[Point]) -> None:
+    """Keep what an attempt has said of its metrics on the way."""
+    await asyncio.to_thread(store.write_bytes, series_key(*key), msgspec.json.encode(points))
 
 
 async def put(store: ArtifactStore, namespace: str, data: bytes, type_: str = "file") -> ArtifactRef:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -22,8 +22,10 @@ from mlworkflow.engine import pruning, records
 from mlworkflow.engine.choosing import ChoiceFailed
 from mlworkflow.engine.engine import Engine
 from mlworkflow.engine.live import Live
+from mlworkflow.engine.series import Series
 from mlworkflow.gateway.errors import Forbidden, NotReady, Superseded
-from mlworkflow.gateway.runs import Batch, Caller, Ended, Heard, OutputSpec, Task, Waiting, WorkflowRef
+from mlworkflow.gateway.runs import Batch, Caller, Ended, Heard, OutputSpec, Point, Task, Waiting, WorkflowRef
+from mlworkflow.store.errors import StoreError
 from mlworkflow.store.layout import AttemptKey
 from mlworkflow.store.records import Result
 
@@ -40,6 +42,7 @@ class EngineRuns:
     def __init__(self, engine: Engine, cause: float = CAUSE) -> None:
         self._engine = engine
         self._cause = cause
+        self._series = Series()
 
     def attempt_of(self, caller: Caller) -> AttemptKey:
         driver = self._engine.driver
@@ -105,6 +108,15 @@ class EngineRuns:
             await self._engine.cache.keep(key, order, record, is_awaited=is_awaited)
         live.take(attempt, record)
         self._engine.wake(key.uid)
+        if points := self._series.end(key):
+            try:
+                await records.keep_series(self._engine.store, key, points)
+            except StoreError as trouble:  # what is lost is to be looked at, and nothing goes by it
+                _log.warning("%s %s: its metrics on the way are not kept: %s", key.uid, key.task, trouble)
+
+    def series(self, key: AttemptKey) -> Sequence[Point]:
+        """What an attempt that runs has said of its metrics so far."""
+        return self._series.of(key)
 
     def _by_our_clock(self, result: Result) -> Result:
         """A result that ends now: the clock of the node that it comes from may be another, and time limits go by ours."""
@@ -166,8 +178,9 @@ class EngineRuns:
         if (known := self._engine.live.get(key.uid)) and pruning.is_pruned(known, attempt):
             return Heard(stop=True)
         live = self._current(key)
+        is_known = self._series.note(key, batch)
         if (trial := live.curves.trial_of(attempt)) is None:
-            return Heard()
+            return Heard(again=not is_known)
         if not live.curves.note(attempt, trial, batch):
             return Heard(again=True)
         if live.curves.of(trial).is_open:

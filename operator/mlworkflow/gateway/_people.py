@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import islice
 from typing import TypeAlias
 
@@ -14,16 +14,19 @@ from aiohttp import web
 from mlworkflow.gateway._auth import Reader, Readers
 from mlworkflow.gateway._json import CALLER, answer
 from mlworkflow.gateway.errors import Forbidden, Invalid, Unauthorized, Unknown
+from mlworkflow.gateway.runs import Point
 from mlworkflow.store import archive
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.garbage import Report
 from mlworkflow.store.layout import (
+    AttemptKey,
     Line,
     cas_key,
     left_key,
     log_key,
     provenance_key,
     record_key,
+    series_key,
     signature_key,
     workflow_key,
 )
@@ -53,13 +56,15 @@ class People:
         public_keys: Callable[[], str],
         garbage: Garbage | None = None,
         purge: Purge | None = None,
+        live_series: Callable[[AttemptKey], Sequence[Point]] = lambda key: (),
     ) -> None:
-        """`public_keys` gives those that statements are verified with, as PEM; it may read a file."""
+        """`public_keys` gives those that statements are verified with, as PEM; it may read a file. `live_series` gives the metrics of what runs."""
         self._store = store
         self._readers = readers
         self._public_keys = public_keys
         self._garbage = garbage
         self._purge = purge
+        self._live_series = live_series
 
     def routes(self) -> list[web.RouteDef]:
         """All routes of this API."""
@@ -74,6 +79,7 @@ class People:
             web.get("/v1/read/{namespace}/runs/{uid}/record", self.record),
             web.get("/v1/read/{namespace}/runs/{uid}/log", self.log),
             web.get("/v1/read/{namespace}/runs/{uid}/left", self.left),
+            web.get("/v1/read/{namespace}/runs/{uid}/series", self.series),
             web.get("/v1/read/{namespace}/runs/{uid}/provenance", self.provenance),
             web.get("/v1/read/{namespace}/runs/{uid}/signature", self.signature),
             web.get("/v1/read/{namespace}/keys", self.keys),
@@ -154,6 +160,14 @@ class People:
         """Which artifacts an attempt left that has no record, because it was stopped."""
         return await self._kept(request, left_key)
 
+    async def series(self, request: web.Request) -> web.Response:
+        """What an attempt has said of its metrics on the way: of one that runs what is known so far, else what is kept."""
+        namespace, uid, task, attempt = await self._attempt(request)
+        if points := self._live_series(AttemptKey(namespace, uid, task, attempt)):
+            return answer({"points": points, "final": False})
+        data = await asyncio.to_thread(self._store.read_bytes, series_key(namespace, uid, task, attempt))
+        return answer({"points": msgspec.Raw(data), "final": True})
+
     async def provenance(self, request: web.Request) -> web.Response:
         """The signed statement of a run that has ended."""
         at = provenance_key(await self._namespace(request), request.match_info["uid"])
@@ -177,12 +191,14 @@ class People:
         return answer({"keys": pem})
 
     async def _kept(self, request: web.Request, key: Callable[[str, str, str, int], str]) -> web.Response:
-        namespace, uid = await self._namespace(request), request.match_info["uid"]
-        attempt = request.query.get("attempt", "0")
+        at = key(*await self._attempt(request))
+        return web.Response(body=await asyncio.to_thread(self._store.read_bytes, at), content_type="application/json")
+
+    async def _attempt(self, request: web.Request) -> tuple[str, str, str, int]:
+        namespace, attempt = await self._namespace(request), request.query.get("attempt", "0")
         if not _ATTEMPT.fullmatch(attempt):
             raise Invalid("attempt is a number")
-        at = key(namespace, uid, request.query.get("task", ""), int(attempt))
-        return web.Response(body=await asyncio.to_thread(self._store.read_bytes, at), content_type="application/json")
+        return namespace, request.match_info["uid"], request.query.get("task", ""), int(attempt)
 
     async def _namespace(self, request: web.Request, known: Callable[[str], Awaitable[Reader]] | None = None) -> str:
         return await namespace_of(request, known or self._readers.reader)

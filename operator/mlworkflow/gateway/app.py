@@ -56,7 +56,7 @@ def make_app(
     )
     app.add_routes(steps.routes())
     if readers is not None:
-        app.add_routes(People(store, readers, public_keys, garbage, purge).routes())
+        app.add_routes(People(store, readers, public_keys, garbage, purge, lambda key: runs.series(key)).routes())
         app.add_routes(Datasets(store, readers).routes())
         app.add_routes(Models(store, readers).routes())
     if blobs is not None:

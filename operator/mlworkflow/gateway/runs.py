@@ -149,5 +149,8 @@ class Runs(Protocol):
     async def metrics(self, key: AttemptKey, batch: Batch) -> Heard:
         """Takes metrics as they come; where a pruner looks at them, the answer waits a while for its word. Raises `Superseded`."""
 
+    def series(self, key: AttemptKey) -> Sequence[Point]:
+        """What an attempt that runs has said of its metrics so far; nothing where nobody here knows."""
+
     def waiting(self, key: AttemptKey, waiting: Waiting | None) -> None:
         """Notes what an attempt waits for, or (None) that it goes on; raises `Superseded`."""

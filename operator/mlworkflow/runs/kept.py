@@ -47,6 +47,11 @@ class Kept:
             except NotFound:
                 return None
 
+    async def series(self, run: Run, task: str, attempt: int) -> tuple[Sequence[Mapping[str, Any]], bool]:
+        """What an attempt has said of its metrics on the way, each ``{name, value, step}``, and whether that is all of it; nothing where it is not known."""
+        found = await self._kept("series", run, task, attempt)
+        return (found["points"], bool(found["final"])) if found else ((), False)
+
     async def attempts(self, run: Run) -> Sequence[AttemptId]:
         with translated(self._server):
             found = await self._reader.json(f"runs/{run.uid}")

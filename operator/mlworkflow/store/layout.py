@@ -4,6 +4,7 @@
     <namespace>/runs/<workflow uid>/<task>/<attempt>.json       the record of one attempt
     <namespace>/runs/<workflow uid>/<task>/<attempt>.log.json   where the log of an attempt is that was stopped before it could commit
     <namespace>/runs/<workflow uid>/<task>/<attempt>.left.json  which artifacts such an attempt left to be looked at
+    <namespace>/runs/<workflow uid>/<task>/<attempt>.series.json    what an attempt has said of its metrics on the way
     <namespace>/runs/<workflow uid>/<task>/<attempt>.<artifact>.sig.json   the signature of a model that an attempt left
     <namespace>/runs/<workflow uid>/<task>/checkpoint.json      where the last checkpoint of a task is
     <namespace>/runs/<workflow uid>/<task>/trial.json           the parameters that were chosen for a trial
@@ -145,6 +146,11 @@ def log_key(namespace: str, uid: str, task: str, attempt: int) -> str:
 def left_key(namespace: str, uid: str, task: str, attempt: int) -> str:
     """The key of what says which artifacts an attempt left, if it has no record."""
     return f"{_folder(namespace, uid, task)}{_number(attempt)}.left.json"
+
+
+def series_key(namespace: str, uid: str, task: str, attempt: int) -> str:
+    """The key of what an attempt has said of its metrics on the way."""
+    return f"{_folder(namespace, uid, task)}{_number(attempt)}.series.json"
 
 
 def checkpoint_key(namespace: str, uid: str, task: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 from mlworkflow.core import names
+from mlworkflow.core.state import Phase
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.errors import ApiError, Forbidden, NotFound
 from mlworkflow.kube.objects import Json
@@ -23,7 +24,7 @@ from mlworkflow.ui.answers import KubeEvent, Pod, Rights, RunRow, Verb
 from mlworkflow.ui.failing import problem_of
 from mlworkflow.ui.index import Index
 from mlworkflow.ui.pods import event_of, pod_of
-from mlworkflow.ui.shown import run_row
+from mlworkflow.ui.shown import phase_of, run_row
 from mlworkflow.ui.site import VERBS, Batch, Mode
 
 REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
@@ -170,7 +171,15 @@ class ClusterSite:
         return [] if run.is_archived else (await self._events(run.namespace, str(run.resource["metadata"]["name"])))[0]
 
     async def metrics(self, run: Run, task: str, attempt: int) -> Batch:
-        return [], True
+        now = run.known.get(task, {})
+        is_over = (
+            run.phase.is_finished or phase_of(now) is not Phase.RUNNING or int(now.get("attempts") or 0) > attempt + 1
+        )
+        try:
+            points, is_final = await self._of(run.namespace).series(run, task, attempt)
+        except RunsError:  # who may not read artifacts sees what the status says
+            return [], True
+        return points, is_final or is_over
 
     async def submit(self, resource: RunResource) -> tuple[str, str]:
         namespace = (resource.get("metadata") or {}).get("namespace") or self.namespace

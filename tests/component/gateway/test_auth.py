@@ -13,7 +13,7 @@ from mlworkflow.gateway.app import make_app
 from mlworkflow.gateway.errors import NotReady, Unauthorized
 from mlworkflow.gateway.runs import Caller
 from mlworkflow.store.directory import DirectoryStore
-from mlworkflow.store.layout import cas_key
+from mlworkflow.store.layout import cas_key, series_key
 from mlworkflow.store.records import ArtifactRef, Record, write_log, write_record
 
 from tests.component.fakes import KEY, FakeRuns, a_task
@@ -190,6 +190,10 @@ async def test_people_read_their_own_namespace_with_their_own_kind_of_token(
     async with session.get(f"{run}/log?task=train&attempt=0", headers=reader) as response:
         assert await response.json() == {"digest": DIGEST, "size": 5, "type": "file"}
     assert await status(session, f"{run}/log?task=..%2F..&attempt=0", **reader) == 422
+    assert await status(session, f"{run}/series?task=train&attempt=0", **reader) == 404
+    directory_store.write_bytes(series_key(*KEY), b'[{"name":"loss","value":0.5,"step":1}]')
+    async with session.get(f"{run}/series?task=train&attempt=0", headers=reader) as response:
+        assert await response.json() == {"points": [{"name": "loss", "value": 0.5, "step": 1}], "final": True}
     assert await status(session, f"/v1/read/other/runs/{KEY.uid}/log?task=train", **reader) == 403
     assert await status(session, "/v1/read/ml/runs/..%2F..%2Fother", **reader) == 422
     assert await status(session, "/v1/read/ml/artifacts/sha256:" + "b" * 64, **reader) == 404

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from mlworkflow.store.directory import DirectoryStore
+from mlworkflow.store.layout import series_key
+from mlworkflow.store.signing import BlobSigner
 
 from tests.component.page.conftest import Page
 
@@ -119,6 +123,11 @@ def test_metrics_and_logs_come_whole_and_as_they_are_made(page: Page, run: str) 
     assert metrics["series"] == [{"name": "loss", "points": [[1, 1.0], [2, 2.0], [3, 3.0]], "total": 3}]
     with page.events("run/metrics/events", run=run, task="hello") as events:
         assert list(events) == [("metrics", metrics), ("end", {})]
+    key = series_key("local", page.get("run", run=run)["row"]["uid"], "hello", 0)
+    kept = DirectoryStore(page.home / "store", BlobSigner(b"x" * 32)).read_bytes(
+        key
+    )  # as in a cluster, where the page reads it
+    assert [(point["value"], point["step"]) for point in json.loads(kept)] == [(1, 1), (2, 2), (3, 3)]
     assert page.ask("run/log", run=run, task="hello").body == b"there\n"
     cut = page.ask("run/log", run=run, task="hello", tail=3)
     assert (cut.body, cut.headers["x-mlwf-truncated"]) == (b"re\n", "true")

@@ -201,11 +201,13 @@ async def test_the_log_of_an_agent_is_its_own_to_keep(world: World, tmp_path: Pa
 
 async def test_metrics_of_what_no_pruner_looks_at_are_heard_and_nothing_else(operator: Operator) -> None:
     await operator.turn()
-    batch = Batch([Point("loss", 2.0), Point("loss", 1.0, 2), Point("nan", None)], first=7)
-    assert await operator.runs.metrics(key("a"), batch) == Heard()
+    points = [Point("loss", 2.0), Point("loss", 1.0, 2), Point("nan", None)]
+    assert await operator.runs.metrics(key("a"), Batch(points, first=7)) == Heard(again=True)  # to be looked at whole
+    assert await operator.runs.metrics(key("a"), Batch(points, first=0)) == Heard()
+    assert operator.runs.series(key("a")) == points
     assert operator.live.curves.shown == {}
     with pytest.raises(Superseded):
-        await operator.runs.metrics(key("b"), batch)
+        await operator.runs.metrics(key("b"), Batch(points))
 
 
 async def test_a_checkpoint_is_there_for_the_next_attempt_also_after_a_restart(
