@@ -20,6 +20,8 @@ let numbers = 0;
 /** When a stream was lost: after this long what is shown is called out of date. */
 const PATIENCE = 3_000;
 const PAUSES = [500, 1_000, 2_000, 5_000, 10_000];
+/** A page that nobody sees keeps no stream: a browser has six connections to a server, for all its tabs together. */
+const UNSEEN = 10_000;
 
 export const freshness = computed<Freshness>(() => {
   const states = streams.value.map((each) => each.state);
@@ -104,8 +106,22 @@ export function listen(path: string, query: Query, listener: Listener): () => vo
     }
   };
 
+  let unseen = 0;
+  const looked = () => {
+    window.clearTimeout(unseen);
+    if (document.hidden) unseen = window.setTimeout(close, UNSEEN);
+    else if (!source && !isClosed) {
+      window.clearTimeout(timer);
+      listener.onAgain?.();
+      open();
+    }
+  };
+
   open();
+  document.addEventListener("visibilitychange", looked);
   return () => {
+    document.removeEventListener("visibilitychange", looked);
+    window.clearTimeout(unseen);
     isClosed = true;
     close();
     streams.value = streams.value.filter((each) => each.id !== id);

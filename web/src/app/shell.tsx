@@ -67,8 +67,8 @@ export function Shell() {
                   <span class="clip" title={session.value.user}>
                     {session.value.user}
                   </span>
-                  <span class="clip" title={session.value.place}>
-                    {session.value.place}
+                  <span class="clip from-end" title={session.value.place}>
+                    <bdi>{session.value.place}</bdi>
                   </span>
                 </>
               )}

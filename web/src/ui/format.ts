@@ -79,3 +79,10 @@ export function share(progress: string): number | null {
   const [done, all] = progress.split("/").map(Number);
   return done === undefined || all === undefined || !all || Number.isNaN(done) ? null : done / all;
 }
+
+const UNSEEN = /(?![\t\n\r\u200c\u200d])[\p{Cc}\p{Cf}\u2028\u2029]/gu;
+
+/** A text of a user's with what would change how it is read made visible: control characters, and marks that turn the direction of writing. */
+export function visible(text: string): string {
+  return text.replace(UNSEEN, (mark) => `⟨U+${mark.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}⟩`);
+}

@@ -182,7 +182,7 @@ export function Table<Row>(props: TableProps<Row>) {
                 onClick={(event) => onOpen && !isControl(event.target) && !isMarking() && onOpen(row)}
               >
                 {onSelect && (
-                  <td>
+                  <td class="box">
                     <input
                       type="checkbox"
                       tabIndex={-1}

@@ -1,10 +1,16 @@
 /** YAML and JSON to be read and copied. Colours come from a reader of single lines: it only says what is what, nothing is parsed. */
 import { useState } from "preact/hooks";
 import { Button } from "./button";
+import { visible } from "./format";
 
-const LINE = /^(\s*(?:- )*)((?:[^\s#"'][^:#]*|"[^"]*"|'[^']*'):)?(\s.*|)$/;
+const LINE = /^(\s*(?:- )*)((?:[^\s#"'-][^:#]*|"[^"]*"|'[^']*'):)?(\s.*|)$/;
+
+/** More lines are shown without colours: an element for each would take seconds. */
+const MOST_COLOURED = 3_000;
 
 export function Yaml({ text, label, file }: { text: string; label: string; file?: string }) {
+  const shown = visible(text);
+  const lines = shown.split("\n");
   return (
     <div class="stack">
       <div class="row">
@@ -16,9 +22,7 @@ export function Yaml({ text, label, file }: { text: string; label: string; file?
         )}
       </div>
       <pre class="code" role="region" tabIndex={0} aria-label={label}>
-        {text.split("\n").map((line, index) => (
-          <Line key={index} line={line} />
-        ))}
+        {lines.length > MOST_COLOURED ? shown : lines.map((line, index) => <Line key={index} line={line} />)}
       </pre>
     </div>
   );

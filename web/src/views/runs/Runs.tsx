@@ -28,7 +28,7 @@ const COLUMNS: readonly Column<RunRow>[] = [
   {
     id: "phase",
     label: "Phase",
-    width: "136px",
+    width: "152px",
     cell: (row) => <Phase phase={row.phase} waits={row.waiting > 0 && row.phase === "Running"} />,
   },
   { id: "progress", label: "Progress", width: "120px", wide: true, cell: (row) => <Progress row={row} /> },
