@@ -1,7 +1,7 @@
-import { defineConfig, loadEnv } from "vite";
+import { defineConfig } from "vite";
 
 // The page is served below any path (a proxy's too), so nothing in it has an absolute address.
-export default defineConfig(({ mode }) => ({
+export default defineConfig({
   base: "./",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
@@ -13,5 +13,4 @@ export default defineConfig(({ mode }) => ({
     // The page's policy (CSP) refuses `data:` in scripts and styles: every asset is a file.
     assetsInlineLimit: 0,
   },
-  server: { proxy: { "/api": loadEnv(mode, ".", "MLWF_").MLWF_UI ?? "http://127.0.0.1:8321" } },
-}));
+});

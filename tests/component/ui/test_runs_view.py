@@ -111,3 +111,15 @@ def test_the_keys_are_listed_and_lead_past_the_navigation(at: Window) -> None:
     expect(dialog).to_contain_text("Search runs")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+
+
+def test_the_page_says_when_it_is_not_up_to_date_and_catches_up(at: Window) -> None:
+    page = at.page
+    events = re.compile("runs/events")
+    page.route(events, lambda route: route.abort())
+    at.go("#/runs")
+    at.sees(re.compile("Not up to date for"), within=".side")
+    page.unroute(events)
+    at.sees("good.1")
+    expect(page.locator(".side .live")).to_have_text("Live")
+    at.complaints.clear()  # the browser tells of what it did not get

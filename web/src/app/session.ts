@@ -1,6 +1,6 @@
 /** Who looks, at what, and what they may do; and the one clock of the page. */
 import { signal } from "@preact/signals";
-import { asProblem, get, useSession } from "../api/client";
+import { asProblem, get, post, useSession } from "../api/client";
 import type { Problem, Rights, Session, Verb } from "../api/types";
 
 export const session = signal<Session | null>(null);
@@ -26,6 +26,15 @@ export async function renewSession(): Promise<void> {
     rights.value = { [found.rights.namespace]: found.rights };
   } catch (error) {
     sessionProblem.value = asProblem(error);
+  }
+}
+
+/** The page is loaded anew, so that nothing of this session stays in it. */
+export async function signOut(): Promise<void> {
+  try {
+    await post("sign-out", {});
+  } finally {
+    location.reload();
   }
 }
 

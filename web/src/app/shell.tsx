@@ -11,7 +11,7 @@ import { Empty, Failure, Loading } from "../ui/states";
 import { freshness, staleSince } from "./live";
 import { go, place, to } from "./router";
 import { heard, unsay, words } from "./say";
-import { now, renewSession, session, sessionProblem } from "./session";
+import { now, renewSession, session, sessionProblem, signOut } from "./session";
 import { shortcuts, useShortcuts } from "./shortcuts";
 import { SignIn } from "./signin";
 import { choice } from "./theme";
@@ -75,6 +75,9 @@ export function Shell() {
             </div>
             <div class="tools">
               <Theme />
+              {session.value?.mode === "team" && (
+                <Button kind="quiet" icon="right" label="Sign out" onClick={() => void signOut()} />
+              )}
               <Button kind="quiet" icon="keys" label="Keys" onClick={() => setKeys(true)} />
             </div>
           </div>
