@@ -39,7 +39,7 @@ export function GraphTab({ graph, generation, states, inside, chosen, onChoose, 
   return (
     <div class="stack">
       {graph.leftOut > 0 && (
-        <Notice tone="warn">{plural(graph.leftOut, "step")} more are not drawn. The tab Steps has all of them.</Notice>
+        <Notice tone="warn">Not drawn: {plural(graph.leftOut, "more step")}. The tab Steps has all of them.</Notice>
       )}
       <Graph
         label={`Graph of ${plural(nodes.length, "step")}. The tab Steps shows the same as a table.`}
