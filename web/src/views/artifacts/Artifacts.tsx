@@ -31,6 +31,9 @@ export default function Artifacts({ query }: ViewProps) {
   }, [page.data]);
   const shown = page.data ?? known;
   const chosen = query.digest ? query : undefined;
+  useEffect(() => {
+    document.querySelector(".artifact-link[aria-current]")?.scrollIntoView({ block: "nearest" });
+  }, [known]);
   return (
     <div class="stack">
       <Crumbs parts={run ? [[run, to("run", { namespace, run })], ["Artifacts"]] : [["Artifact"]]} />
@@ -84,6 +87,11 @@ export default function Artifacts({ query }: ViewProps) {
               </>
             )}
           </section>
+        )}
+        {chosen && run && (
+          <a class="artifacts-back" href={to("artifacts", { namespace, run, trials })}>
+            <Icon name="left" size={12} /> All artifacts
+          </a>
         )}
         {chosen ? (
           <PreviewPanel

@@ -6,6 +6,7 @@ import { to } from "../../app/router";
 import { bytes, plural } from "../../ui/format";
 import { Icon } from "../../ui/icons";
 import { Empty, Notice } from "../../ui/states";
+import { plain } from "../shared/plain";
 import type { Which } from "./PreviewPanel";
 import { type Branch, treeOf } from "./tree";
 
@@ -65,7 +66,7 @@ function Member({ branch, which, depth }: { branch: Branch; which: Which; depth:
       <details open={isOpen} onToggle={(event) => setOpen((event.currentTarget as HTMLDetailsElement).open)}>
         <summary>
           <Icon name="box" />
-          <bdi class="grow clip">{branch.name}/</bdi>
+          <bdi class="grow clip">{plain(branch.name)}/</bdi>
           <span class="muted num">{plural(branch.children.length, "member")}</span>
         </summary>
         {isOpen && <Level branches={branch.children} which={which} depth={depth + 1} />}
@@ -76,7 +77,7 @@ function Member({ branch, which, depth }: { branch: Branch; which: Which; depth:
       <span class="tree-link">
         <Icon name="right" />
         <bdi class="grow clip">
-          {branch.name} → {branch.target}
+          {plain(branch.name)} → {plain(branch.target)}
         </bdi>
         <span class="muted">link</span>
       </span>
@@ -85,7 +86,7 @@ function Member({ branch, which, depth }: { branch: Branch; which: Which; depth:
   return (
     <a class="tree-file" href={to("artifacts", { namespace, run, digest, name, type, path })}>
       <Icon name="file" />
-      <bdi class="grow clip">{branch.name}</bdi>
+      <bdi class="grow clip">{plain(branch.name)}</bdi>
       <span class="muted num">{bytes(branch.size)}</span>
     </a>
   );

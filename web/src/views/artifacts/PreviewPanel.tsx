@@ -8,6 +8,7 @@ import { bytes, shortDigest } from "../../ui/format";
 import { useResource } from "../../ui/resource";
 import { Empty, Failure, Loading } from "../../ui/states";
 import { Copy } from "../../ui/yaml";
+import { plain } from "../shared/plain";
 import { Directory } from "./Directory";
 import { Frame } from "./Frame";
 import { JsonTree } from "./JsonTree";
@@ -47,7 +48,7 @@ export function PreviewPanel(which: Which) {
             {parts.map((part, at) => (
               <span key={at}>
                 {" / "}
-                {at === parts.length - 1 ? <bdi>{part}</bdi> : <bdi class="muted">{part}</bdi>}
+                <bdi class={at === parts.length - 1 ? undefined : "muted"}>{plain(part)}</bdi>
               </span>
             ))}
           </h2>
@@ -121,7 +122,7 @@ function Binary({ why, head }: { why: string; head: string }) {
   const [isShown, show] = useState(false);
   const rows = head.match(/.{1,32}/g) ?? [];
   return (
-    <Empty title="No preview" next={why} icon="file">
+    <Empty title="No preview" next={`${why.charAt(0).toUpperCase()}${why.slice(1)}.`.replace("..", ".")} icon="file">
       {head && (
         <button type="button" class="button" aria-expanded={isShown} onClick={() => show(!isShown)}>
           Its first bytes

@@ -4,6 +4,7 @@ import { asProblem } from "../../api/client";
 import type { Problem, TableColumn, TablePreview } from "../../api/types";
 import { plural } from "../../ui/format";
 import { Notice } from "../../ui/states";
+import { plain } from "../shared/plain";
 import { barsOf, missingOf, shown, summaryOf } from "./columns";
 
 export function TableOf({ first, more }: { first: TablePreview; more: (offset: number) => Promise<TablePreview> }) {
@@ -28,7 +29,7 @@ export function TableOf({ first, more }: { first: TablePreview; more: (offset: n
         {plural(first.total, "row")}, {plural(first.columns.length, "column")}, {first.format}
         {!isWhole && `; statistics are of ${plural(first.lookedAt, "row")}`}
       </p>
-      <div class="artifact-table" tabIndex={0} role="region" aria-label="Rows of the table">
+      <div class="artifact-table" tabIndex={0} role="group" aria-label="Rows of the table">
         <table>
           <thead>
             <tr>
@@ -86,12 +87,13 @@ function Cell({ value }: { value: unknown }) {
 function Head({ column, rows }: { column: TableColumn; rows: number }) {
   const bars = barsOf(column);
   const missing = missingOf(column, rows);
-  const summary = summaryOf(column);
+  const [range, mean] = summaryOf(column);
+  const summary = [range, mean].filter(Boolean).join(", ");
   const width = 110 / Math.max(bars.length, 1);
   return (
     <div class="artifact-column">
       <span class="clip artifact-column-name" title={column.name}>
-        <bdi>{column.name}</bdi>
+        <bdi>{plain(column.name)}</bdi>
       </span>
       <span class="muted">{column.type}</span>
       <svg width="110" height="30" role="img" aria-label={`Distribution of ${column.name}: ${summary || column.type}`}>
@@ -110,8 +112,9 @@ function Head({ column, rows }: { column: TableColumn; rows: number }) {
         ))}
       </svg>
       <span class="muted clip" title={summary}>
-        {summary}
+        {range}
       </span>
+      <span class="muted clip">{mean || "\u00a0"}</span>
       <span class={missing ? "artifact-missing" : "muted"}>{missing || "none missing"}</span>
     </div>
   );

@@ -45,7 +45,7 @@ export function Text({
       <pre
         class={isWrapped ? "code artifact-text is-wrapped" : "code artifact-text"}
         tabIndex={0}
-        role="region"
+        role="group"
         aria-label={label}
       >
         {lines.map((line, at) => (

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Entry, Stats, TableColumn } from "../../api/types";
+import { plain } from "../shared/plain";
 import { barsOf, missingOf, shown, summaryOf } from "./columns";
 import { isNested, kindOf, sizeOf } from "./json";
 import { treeOf } from "./tree";
@@ -62,13 +63,18 @@ describe("a column", () => {
     expect(barsOf(column({}))).toEqual([]);
   });
   test("says what is in it and what is missing", () => {
-    expect(summaryOf(column({ min: 1, max: 3, mean: 2 }))).toBe("1 to 3, mean 2");
-    expect(summaryOf(column({ distinct: 1 }))).toBe("1 value");
+    expect(summaryOf(column({ min: 1, max: 3, mean: 2 }))).toEqual(["1 to 3", "mean 2"]);
+    expect(summaryOf(column({ distinct: 1 }))).toEqual(["1 value", ""]);
     expect(missingOf(column({ nulls: 1 }), 3)).toBe("33 % missing");
     expect(missingOf(column({ nulls: 1 }), 100_000)).toBe("<0.1 % missing");
     expect(missingOf(column({}), 3)).toBe("");
     expect([shown(null), shown(0), shown(false), shown("")]).toEqual([null, "0", "false", ""]);
   });
+});
+
+test("what cannot be seen of a name is written out", () => {
+  expect(plain("\u202efdp.exe\n")).toBe("\\u202efdp.exe\\u000a");
+  expect(plain("Größe <b> 数据")).toBe("Größe <b> 数据");
 });
 
 test("JSON is told by its kinds", () => {

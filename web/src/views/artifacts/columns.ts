@@ -1,6 +1,6 @@
 /** What is told of a table's column in one line, and its distribution as bars. Pure. */
 import type { TableColumn } from "../../api/types";
-import { number } from "../../ui/format";
+import { number, plural } from "../../ui/format";
 
 export interface Bar {
   /** From 0 to 1, of the highest. */
@@ -24,10 +24,10 @@ export function barsOf({ stats }: TableColumn): Bar[] {
 }
 
 /** Range and mean of numbers, else how many values there are. */
-export function summaryOf({ stats }: TableColumn): string {
-  if (stats.mean !== null) return `${shown(stats.min)} to ${shown(stats.max)}, mean ${number(stats.mean)}`;
-  if (stats.distinct !== null) return `${stats.distinct} ${stats.distinct === 1 ? "value" : "values"}`;
-  return stats.top.length ? "over 10,000 values" : "";
+export function summaryOf({ stats }: TableColumn): readonly [string, string] {
+  if (stats.mean !== null) return [`${shown(stats.min)} to ${shown(stats.max)}`, `mean ${number(stats.mean)}`];
+  if (stats.distinct !== null) return [plural(stats.distinct, "value"), ""];
+  return [stats.top.length ? "over 10,000 values" : "", ""];
 }
 
 /** The share of rows without a value, as a person would say it; empty where there are none. */

@@ -60,6 +60,8 @@ function Known({ comparison, all }: { comparison: Comparison; all: boolean }) {
   const [text, setText] = useState("");
   const names = useMemo(() => namesOf(comparison), [comparison]);
   const sections = useMemo(() => sectionsOf(comparison.rows, text), [comparison, text]);
+  // How they ended, their metrics and parameters come first; then the pictures of it; then what it follows from.
+  const first = sections.filter(({ kind }) => kind === "phase" || kind === "metric" || kind === "param").length;
   const isSame = !comparison.rows.some((row) => row.differs);
   return (
     <>
@@ -88,9 +90,12 @@ function Known({ comparison, all }: { comparison: Comparison; all: boolean }) {
       {comparison.leftOut > 0 && <Notice tone="warn">{plural(comparison.leftOut, "row")} more are left out.</Notice>}
       {isSame && <Notice tone="good">These runs do not differ: same parameters, data, code and results.</Notice>}
       {sections.length === 0 && !isSame && <Empty title="No row fits" next="Change the filter." icon="search" />}
+      {sections.slice(0, first).map((section) => (
+        <Rows key={section.kind} section={section} names={names} runs={comparison.runs} />
+      ))}
       <SeriesCharts comparison={comparison} names={names} />
       <Pictures comparison={comparison} names={names} />
-      {sections.map((section) => (
+      {sections.slice(first).map((section) => (
         <Rows key={section.kind} section={section} names={names} runs={comparison.runs} />
       ))}
     </>

@@ -21,12 +21,13 @@ export function Pictures({ comparison, names }: { comparison: Comparison; names:
       ),
     );
     const rows = picturesOf(left).slice(0, MOST);
-    return Promise.all(
+    const shown = await Promise.all(
       rows.map(async ({ where, artifacts }) => ({
         where,
         shown: await Promise.all(artifacts.map((artifact, at) => look(artifact, at, signal))),
       })),
     );
+    return shown.filter((row) => row.shown.some(Boolean));
   });
   const look = async (artifact: Artifact | null, at: number, signal: AbortSignal): Promise<Shown | null> => {
     const run = runs[at];

@@ -14,7 +14,7 @@ export function Rows({ section, names, runs }: Props) {
   return (
     <section class="stack" aria-labelledby={`compare-${section.kind}`}>
       <h2 id={`compare-${section.kind}`}>{section.heading}</h2>
-      <div class="compare-table" tabIndex={0} role="region" aria-label={section.heading}>
+      <div class="compare-table" tabIndex={0} role="group" aria-label={section.heading}>
         <table>
           <thead>
             <tr>

@@ -9,9 +9,11 @@ import { lines } from "./specs";
 const MOST = 12;
 
 export function SeriesCharts({ comparison, names }: { comparison: Comparison; names: readonly string[] }) {
+  // What a single run has said is not compared with anything.
+  const shared = comparison.series.filter((series) => series.runs.filter(Boolean).length > 1);
   const drawn = useMemo(
     () =>
-      comparison.series.slice(0, MOST).flatMap((series) => {
+      shared.slice(0, MOST).flatMap((series) => {
         const rows = seriesRows(series, names);
         return rows.length
           ? [
@@ -30,9 +32,9 @@ export function SeriesCharts({ comparison, names }: { comparison: Comparison; na
   return (
     <section class="stack" aria-labelledby="compare-series">
       <h2 id="compare-series">Metrics on the way</h2>
-      {comparison.series.length > MOST && (
+      {shared.length > MOST && (
         <p class="muted">
-          The first {MOST} of {plural(comparison.series.length, "metric")}.
+          The first {MOST} of {plural(shared.length, "metric")}.
         </p>
       )}
       <div class="compare-charts">

@@ -78,18 +78,26 @@ export interface PictureRow {
   readonly artifacts: readonly (Artifact | null)[];
 }
 
-/** The pictures that at least two runs have left under the same name. */
+/** Larger files are no pictures to be put beside each other. */
+const LARGEST = 5 * 1024 * 1024;
+
+/** What may be pictures, and at least two runs have left under the same name: a name without an ending does not tell. */
 export function picturesOf(left: readonly (readonly Artifact[])[]): PictureRow[] {
   const pictures = left.map(
     (rows) =>
       new Map(
         rows
-          .filter((one) => one.looks === "image" && one.attempt === null)
+          .filter((one) => (one.looks === "image" || one.looks === "") && one.attempt === null && one.size <= LARGEST)
           .map((one) => [`${one.task}.${one.name}`, one]),
       ),
   );
   const names = [...new Set(pictures.flatMap((named) => [...named.keys()]))].sort();
   return names
     .map((where) => ({ where, artifacts: pictures.map((named) => named.get(where) ?? null) }))
-    .filter(({ artifacts }) => artifacts.filter(Boolean).length > 1);
+    .filter(({ artifacts }) => artifacts.filter(Boolean).length > 1)
+    .toSorted((one, other) => Number(isPicture(other)) - Number(isPicture(one)));
+}
+
+function isPicture({ artifacts }: PictureRow): boolean {
+  return artifacts.some((one) => one?.looks === "image");
 }

@@ -26,9 +26,15 @@ export function lines(
         type: "nominal",
         title: null,
         scale: { domain: [...runs], range: [...theme.kinds] },
-        legend: { orient: "top", columns: 3 },
+        legend: LEGEND,
       },
-      strokeDash: { field: "run", type: "nominal", legend: null, scale: { domain: [...runs], range: DASHES } },
+      strokeDash: {
+        field: "run",
+        type: "nominal",
+        title: null,
+        legend: LEGEND,
+        scale: { domain: [...runs], range: DASHES },
+      },
       tooltip: [
         { field: "run", title: "run" },
         { field: "step", title: "step" },
@@ -38,6 +44,7 @@ export function lines(
   });
 }
 
+const LEGEND = { orient: "top" as const, columns: 3, symbolType: "stroke", symbolSize: 300 };
 /** Runs are told apart by more than their colour. */
 const DASHES = [
   [1, 0],

@@ -10,6 +10,7 @@ const WIDTH = 190;
 const HEIGHT = 46;
 const LETTERS = 24;
 const EDGE = 12;
+const MOST_HEIGHT = 640;
 const WAYS: Readonly<Record<string, Way>> = {
   ArrowLeft: "left",
   ArrowRight: "right",
@@ -36,7 +37,11 @@ export function Drawing({ graph, chosen, choose }: Props) {
       nodes: graph.nodes.map(({ id }) => ({ id, width: WIDTH, height: HEIGHT })),
       edges: [...graph.edges],
     }).then(
-      (found) => !isOver && setDrawn(found),
+      (found) => {
+        if (isOver) return;
+        setDrawn(found);
+        if (place.current) setZoom(fitting(place.current, found, 0.7));
+      },
       (error: unknown) => !isOver && setProblem(asProblem(error).message),
     );
     return () => {
@@ -57,7 +62,12 @@ export function Drawing({ graph, chosen, choose }: Props) {
   }, [drawn, chosen, zoom]);
 
   if (problem) return <Notice tone="bad">The graph cannot be drawn: {problem}. The table has all of it.</Notice>;
-  if (!drawn) return <Loading label="Drawing" />;
+  if (!drawn)
+    return (
+      <div class="lineage-place" ref={place}>
+        <Loading label="Drawing" />
+      </div>
+    );
   const press = (event: KeyboardEvent) => {
     const way = WAYS[event.key];
     if (!way) return;
@@ -68,8 +78,7 @@ export function Drawing({ graph, chosen, choose }: Props) {
     choose(next);
   };
   const fit = () => {
-    const box = place.current;
-    if (box) setZoom(Math.max(0.3, Math.min(1, (box.clientWidth - 2 * EDGE) / drawn.width)));
+    if (place.current) setZoom(fitting(place.current, drawn, 0.3));
   };
   return (
     <div class="lineage-drawing">
@@ -99,8 +108,9 @@ export function Drawing({ graph, chosen, choose }: Props) {
               viewBox="0 0 8 8"
               refX="7"
               refY="4"
-              markerWidth="7"
-              markerHeight="7"
+              markerUnits="userSpaceOnUse"
+              markerWidth="9"
+              markerHeight="9"
               orient="auto-start-reverse"
             >
               <path d="M0 0.5L8 4L0 7.5z" />
@@ -146,6 +156,12 @@ export function Drawing({ graph, chosen, choose }: Props) {
       </div>
     </div>
   );
+}
+
+/** The zoom at which all of it can be seen, as far as it can be read then. */
+function fitting(box: HTMLElement, { width, height }: Placed, least: number): number {
+  const room = Math.min((box.clientWidth - 2 * EDGE - 4) / width, (MOST_HEIGHT - 2 * EDGE) / height);
+  return Math.max(least, Math.min(1, room));
 }
 
 function isDashed(graph: LineageGraph, source: string, target: string): boolean {

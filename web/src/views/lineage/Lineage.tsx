@@ -4,7 +4,7 @@ import { get } from "../../api/client";
 import type { Lineage as Answer } from "../../api/types";
 import { refine, to } from "../../app/router";
 import type { ViewProps } from "../../app/view";
-import { shortDigest } from "../../ui/format";
+import { plural, shortDigest } from "../../ui/format";
 import { useResource } from "../../ui/resource";
 import { Empty, Failure, Loading, Notice } from "../../ui/states";
 import { Panel, Tabs } from "../../ui/tabs";
@@ -28,7 +28,7 @@ export default function Lineage({ query }: ViewProps) {
     <div class="stack">
       <Crumbs parts={run ? [[run, to("run", { namespace, run })], ["Lineage"]] : [["Lineage"]]} />
       <h1>
-        Lineage of <bdi>{output ? `${task}.${output}` : shortDigest(digest)}</bdi>
+        Lineage of <bdi>{nameOf(lineage.data) || (output ? `${task}.${output}` : shortDigest(digest))}</bdi>
       </h1>
       {lineage.data ? (
         <Known lineage={lineage.data} query={query} />
@@ -41,6 +41,10 @@ export default function Lineage({ query }: ViewProps) {
   );
 }
 
+function nameOf(lineage: Answer | undefined): string {
+  return lineage?.artifacts.find((one) => one.digest === lineage.digest)?.name ?? "";
+}
+
 function Known({ lineage, query }: { lineage: Answer; query: ViewProps["query"] }) {
   const graph = useMemo(() => graphOf(lineage), [lineage]);
   const tab = query.show === "table" ? "table" : "graph";
@@ -50,8 +54,8 @@ function Known({ lineage, query }: { lineage: Answer; query: ViewProps["query"] 
   return (
     <>
       <p class="muted">
-        {lineage.artifacts.length} artifacts and {lineage.steps.length} steps, from the data on the left to what was
-        made of it on the right.
+        {plural(lineage.artifacts.length, "artifact")} and {plural(lineage.steps.length, "step")}, from the data on the
+        left to what was made of it on the right.
       </p>
       {lineage.leftOut > 0 && <Notice tone="warn">{lineage.leftOut} steps further away are left out.</Notice>}
       <Tabs
@@ -86,7 +90,7 @@ const WORDS: Readonly<Record<string, string>> = {
 function Rows({ graph, chosen }: { graph: LineageGraph; chosen: string }) {
   const byId = new Map(graph.nodes.map((node) => [node.id, node]));
   return (
-    <div class="lineage-table" tabIndex={0} role="region" aria-label="Lineage as a table">
+    <div class="lineage-table" tabIndex={0} role="group" aria-label="Lineage as a table">
       <table>
         <thead>
           <tr>

@@ -197,7 +197,7 @@ function Metrics({ versions, champion }: { versions: readonly ModelVersion[]; ch
   return (
     <section class="stack" aria-labelledby="metrics">
       <h2 id="metrics">Metrics</h2>
-      <div class="models-table" tabIndex={0} role="region" aria-label="Metrics of the newest versions">
+      <div class="models-table" tabIndex={0} role="group" aria-label="Metrics of the newest versions">
         <table>
           <thead>
             <tr>

@@ -27,7 +27,7 @@ export function Parallel({ trials, space, objective, open }: Props) {
     const found = axesOf(trials, space, objective, { width, height: HEIGHT });
     return { axes: found, lines: linesOf(trials, found, objective) };
   }, [trials, space, objective, width]);
-  if (space.length === 0 || lines.length < 2) return null;
+  if (space.length < 2 || lines.length < 2) return null;
   const shown = over ?? lines.at(-1)?.trial;
   const counted = valued(trials, objective.name).length;
   return (

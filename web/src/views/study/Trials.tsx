@@ -118,11 +118,12 @@ function columnsOf(study: Answer): Column<Trial>[] {
     ...study.space
       .filter((dimension) => dimension.kind !== "fixed")
       .map(
-        ({ name }): Column<Trial> => ({
+        ({ name, kind }): Column<Trial> => ({
           id: `param ${name}`,
           label: name,
           width: "120px",
           wide: true,
+          end: kind !== "choice",
           cell: (trial) =>
             trial.params[name] === undefined ? <span class="muted">–</span> : written(trial.params[name]),
           sortBy: (trial) => {

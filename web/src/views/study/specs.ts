@@ -61,6 +61,7 @@ const trialAxis = {
   type: "quantitative" as const,
   title: "Trial",
   axis: { tickMinStep: 1, format: "d", grid: false },
+  scale: { padding: 10, nice: false, zero: false },
 };
 
 export function history(rows: readonly HistoryRow[], metric: string): (theme: Theme) => TopLevelSpec {
@@ -175,7 +176,8 @@ export function curves(rows: readonly CurveRow[], metric: string): (theme: Theme
             shape: {
               field: "outcome",
               type: "nominal",
-              legend: null,
+              title: null,
+              legend: present(rows),
               scale: {
                 domain: outcomeScale(theme).domain,
                 range: ["circle", "triangle-down", "cross", "diamond", "square"],
@@ -207,7 +209,7 @@ export function importances(rows: readonly Share[]): (theme: Theme) => TopLevelS
     type: "nominal" as const,
     title: null,
     sort: null,
-    axis: { domain: false, ticks: false, labelLimit: 180 },
+    axis: { domain: false, ticks: false, labelLimit: 180, labelPadding: 8 },
   };
   return (theme) => ({
     data: { values: [...rows] },
@@ -255,6 +257,7 @@ export function sliceRows(trials: readonly Trial[], metric: string, dimension: D
 
 export function slice(rows: readonly SliceRow[], metric: string, dimension: Dimension): (theme: Theme) => TopLevelSpec {
   const isChoice = dimension.kind === "choice";
+  const isWhole = rows.every((row) => Number.isInteger(row.at));
   const y = value(rows, metric);
   return (theme) => ({
     data: { values: [...rows] },
@@ -274,7 +277,7 @@ export function slice(rows: readonly SliceRow[], metric: string, dimension: Dime
             type: "quantitative",
             title: dimension.name,
             scale: scaleOf(dimension.kind === "log" ? "log" : "linear", 8),
-            axis: { grid: false, tickCount: 4, format: "~g" },
+            axis: { grid: false, tickCount: 4, tickMinStep: isWhole ? 1 : undefined, format: "~g" },
           },
       y,
       opacity: { field: "trial", type: "quantitative", legend: null, scale: { range: [0.35, 0.95] } },

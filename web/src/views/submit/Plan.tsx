@@ -29,7 +29,7 @@ export function Plan({ graph }: { graph: Graph }) {
   return (
     <section class="card submit-plan" aria-labelledby="submit-plan">
       <h2 id="submit-plan">{plural(nodes.length, "step")}</h2>
-      <div class="submit-drawing" tabIndex={0} role="region" aria-label="Plan">
+      <div class="submit-drawing" tabIndex={0} role="group" aria-label="Plan">
         <svg
           width={drawn.width + 4}
           height={drawn.height + 4}

@@ -20,6 +20,8 @@ import "./submit.css";
 
 const DRAFT = "mlworkflow.draft";
 const PAUSE = 350;
+/** What a newcomer sees. */
+const BEGIN = "digits";
 
 export default function Submit({ query }: ViewProps) {
   const begin = useResource(`${query.from ?? ""} ${query.example ?? ""}`, async (signal) => {
@@ -60,7 +62,7 @@ async function firstText(
     return (await get<RunAnswer>("run", { namespace, run }, signal)).yaml;
   }
   const wanted = examples.find((one) => one.name === query.example);
-  return wanted?.text ?? kept() ?? (examples.find((one) => one.name === "iris") ?? examples[0])?.text ?? "";
+  return wanted?.text ?? kept() ?? (examples.find((one) => one.name === BEGIN) ?? examples[0])?.text ?? "";
 }
 
 interface FormProps {
@@ -114,7 +116,7 @@ function Form({ query, schema, examples, first }: FormProps) {
       <div class="stack submit-left">
         <div class="row wrap">
           <label class="row">
-            <span class="muted">Start from</span>
+            <span class="muted submit-begin">Start from</span>
             <select
               class="input"
               value=""

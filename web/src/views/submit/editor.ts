@@ -64,7 +64,12 @@ export function edit(host: HTMLElement, { text, label, schema, onChange, onSubmi
           ...defaultKeymap,
         ]),
         EditorView.lineWrapping,
-        EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", autocapitalize: "off" }),
+        EditorView.contentAttributes.of({
+          "aria-label": label,
+          spellcheck: "false",
+          autocapitalize: "off",
+          tabindex: "0",
+        }),
         EditorView.updateListener.of((update) => update.docChanged && onChange(update.state.doc.toString())),
         THEME,
       ],
