@@ -20,7 +20,7 @@ export default function Artifacts({ query }: ViewProps) {
   const { namespace = "", run = "", trials = "" } = query;
   const [text, setText] = useState("");
   const [limit, setLimit] = useState(LIMIT);
-  const page = useResource(`${namespace} ${run} ${trials} ${text} ${limit}`, (signal) =>
+  const page = useResource(run ? `${namespace} ${run} ${trials} ${text} ${limit}` : null, (signal) =>
     get<ArtifactsPage>("run/artifacts", { namespace, run, trials, text, limit }, signal),
   );
   useRevision(namespace, run, page.reload);

@@ -3,11 +3,13 @@ import { useState } from "preact/hooks";
 import { get } from "../../api/client";
 import type { DirectoryPreview, Preview, TablePreview, TextPreview } from "../../api/types";
 import { to } from "../../app/router";
+import { mayIn } from "../../app/session";
 import { Button } from "../../ui/button";
 import { bytes, shortDigest } from "../../ui/format";
 import { useResource } from "../../ui/resource";
 import { Empty, Failure, Loading } from "../../ui/states";
 import { Copy } from "../../ui/yaml";
+import { PromoteLeft } from "../models/PromoteLeft";
 import { plain } from "../shared/plain";
 import { Directory } from "./Directory";
 import { Frame } from "./Frame";
@@ -36,6 +38,9 @@ export function PreviewPanel(which: Which) {
   const more: More = (offset, signal) =>
     get<Preview>("artifact", { namespace, run, digest, name, type, path, offset, limit: ROWS }, signal);
   const preview = useResource(`${digest} ${path} ${name} ${type}`, (signal) => more(0, signal));
+  const [isPromoting, setPromoting] = useState(false);
+  const [task, output] = [name.slice(0, name.lastIndexOf(".")), name.slice(name.lastIndexOf(".") + 1)];
+  const isModel = run !== "" && task !== "" && output === "model" && path === "";
   const parts = path.split("/").filter(Boolean);
   return (
     <section class="card artifact-panel" aria-label={`Preview of ${path || name}`}>
@@ -59,6 +64,11 @@ export function PreviewPanel(which: Which) {
           </p>
         </div>
         <div class="row wrap">
+          {isModel && mayIn(namespace, "promote") && (
+            <Button icon="up" onClick={() => setPromoting(true)}>
+              Promote
+            </Button>
+          )}
           <Button icon="branch" href={to("lineage", { namespace, run, digest })}>
             Lineage
           </Button>
@@ -69,6 +79,9 @@ export function PreviewPanel(which: Which) {
           )}
         </div>
       </header>
+      {isPromoting && (
+        <PromoteLeft namespace={namespace} run={run} task={task} output={output} onClose={() => setPromoting(false)} />
+      )}
       <div class="artifact-body">
         {preview.data ? (
           <Body preview={preview.data} which={which} more={more} again={preview.reload} />

@@ -135,13 +135,12 @@ export function Drawing({ graph, chosen, choose }: Props) {
                 class={`lineage-node ${kind} ${isChosen ? "is-chosen" : ""} ${node.isSubject ? "is-subject" : ""}`}
                 transform={`translate(${spot.x} ${spot.y})`}
                 role="button"
-                tabIndex={isChosen ? 0 : -1}
+                tabindex={isChosen ? 0 : -1}
                 aria-pressed={isChosen}
-                aria-label={`${node.step ? "Step" : "Artifact"} ${node.title}, ${node.subtitle}`}
                 onClick={() => choose(node.id)}
                 onKeyDown={(event) => (event.key === "Enter" || event.key === " ") && choose(node.id)}
               >
-                <title>{`${node.title}\n${node.subtitle}`}</title>
+                <title>{`${node.title}\n${node.subtitle}, ${node.step ? "step" : "artifact"}`}</title>
                 <rect width={WIDTH} height={HEIGHT} rx={node.step ? 6 : 23} />
                 <text x={node.step ? 12 : 18} y={19} class="title">
                   {cut(node.title)}

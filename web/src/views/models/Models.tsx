@@ -45,8 +45,8 @@ function List({ namespace }: { namespace: string }) {
               title="No model has a name yet"
               next={
                 <>
-                  A <code>promote</code> step gives one a name when it is good enough; or promote what a run has left,
-                  from the run or by <code>mlwf models promote</code>.
+                  A <code>promote</code> step gives one a name when it is good enough. Or look at the model that a run
+                  has left, among its artifacts, and promote it there.
                 </>
               }
             />

@@ -33,21 +33,7 @@ export function PromoteDialog({ namespace, model, version, onClose, onDone }: Pr
       onConfirm={promote}
       onClose={onClose}
     >
-      <label class="field">
-        <span class="label">Alias</span>
-        <input
-          class="input"
-          list="models-known"
-          value={alias}
-          onInput={(event) => setAlias(event.currentTarget.value.trim())}
-        />
-        <datalist id="models-known">
-          {Object.keys(model.aliases).map((known) => (
-            <option key={known} value={known} />
-          ))}
-        </datalist>
-        {!isAlias(alias) && <span class="wrong">Small letters, digits and dashes, beginning with a letter.</span>}
-      </label>
+      <AliasField alias={alias} known={Object.keys(model.aliases)} setAlias={setAlias} />
       <p>
         {isSame
           ? `${alias} means version ${version.number} already.`
@@ -86,7 +72,35 @@ export function RollbackDialog({ namespace, model, alias, onClose, onDone }: Pro
   );
 }
 
-function Reason({ message, setMessage }: { message: string; setMessage: (text: string) => void }) {
+export function AliasField({
+  alias,
+  known,
+  setAlias,
+}: {
+  alias: string;
+  known: readonly string[];
+  setAlias: (alias: string) => void;
+}) {
+  return (
+    <label class="field">
+      <span class="label">Alias</span>
+      <input
+        class="input"
+        list="models-known"
+        value={alias}
+        onInput={(event) => setAlias(event.currentTarget.value.trim())}
+      />
+      <datalist id="models-known">
+        {known.map((one) => (
+          <option key={one} value={one} />
+        ))}
+      </datalist>
+      {!isAlias(alias) && <span class="wrong">Small letters, digits and dashes, beginning with a letter.</span>}
+    </label>
+  );
+}
+
+export function Reason({ message, setMessage }: { message: string; setMessage: (text: string) => void }) {
   return (
     <label class="field">
       <span class="label">Reason</span>

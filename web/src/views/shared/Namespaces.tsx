@@ -5,13 +5,15 @@ export function Namespaces({ chosen, choose }: { chosen: string; choose: (namesp
   const known = session.value?.namespaces ?? [];
   if (known.length < 2) return null;
   return (
-    <label class="row">
-      <span class="muted">Namespace</span>
-      <select class="input" value={chosen} onChange={(event) => choose(event.currentTarget.value)}>
+    <span class="row">
+      <label class="muted" for="namespaces">
+        Namespace
+      </label>
+      <select id="namespaces" class="input" value={chosen} onChange={(event) => choose(event.currentTarget.value)}>
         {[...new Set([chosen, ...known])].map((namespace) => (
           <option key={namespace}>{namespace}</option>
         ))}
       </select>
-    </label>
+    </span>
   );
 }

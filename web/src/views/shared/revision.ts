@@ -8,6 +8,7 @@ const PAUSE = 2_000;
 
 export function useRevision(namespace: string, run: string, reload: () => void): void {
   useEffect(() => {
+    if (!run) return;
     let known: string | undefined;
     let timer = 0;
     const stop = listen(

@@ -38,7 +38,7 @@ export function Parallel({ trials, space, objective, open }: Props) {
         {counted > MOST_LINES && `, the best of ${counted}`}: the better, the stronger its line. Point at one to see it;
         all are in the table below.
       </p>
-      <div class="study-parallel" ref={place}>
+      <div class="study-parallel" ref={place} tabIndex={0} role="group" aria-label="Parallel coordinates">
         <svg
           width={width}
           height={HEIGHT}

@@ -9,7 +9,7 @@ import { Chart, type Row } from "../../ui/chart/Chart";
 import { number, plural } from "../../ui/format";
 import { useResource } from "../../ui/resource";
 import { Empty, Failure, Loading, Notice } from "../../ui/states";
-import { Tabs } from "../../ui/tabs";
+import { Panel, Tabs } from "../../ui/tabs";
 import { Crumbs } from "../shared/Crumbs";
 import { useRevision } from "../shared/revision";
 import { bestSoFar, dimensionsOf, outcomes, type Trial, trialsOf, written } from "./model";
@@ -56,19 +56,23 @@ function Known({ study, query, open }: { study: Answer; query: ViewProps["query"
       {study.unlisted > 0 && (
         <Notice>{plural(study.unlisted, "trial")} of which only the number is known so far.</Notice>
       )}
-      {study.objectives.length > 1 && (
+      {study.objectives.length > 1 ? (
         <>
           <Front study={study} trials={trials} open={open} />
           <Tabs
             label="Objective"
             prefix="objective"
-            tabs={study.objectives.map((each) => ({ id: each.name, label: each.name }))}
-            chosen={chosen.name}
-            onChoose={(metric) => refine({ metric })}
+            tabs={study.objectives.map((each, at) => ({ id: String(at), label: each.name }))}
+            chosen={String(study.objectives.indexOf(chosen))}
+            onChoose={(at) => refine({ metric: study.objectives[Number(at)]?.name })}
           />
+          <Panel id={String(study.objectives.indexOf(chosen))} prefix="objective" class="stack">
+            <Charts study={study} trials={trials} objective={chosen} open={open} />
+          </Panel>
         </>
+      ) : (
+        <Charts study={study} trials={trials} objective={chosen} open={open} />
       )}
-      <Charts study={study} trials={trials} objective={chosen} open={open} />
       <Trials study={study} trials={trials} open={open} />
     </>
   );

@@ -54,7 +54,7 @@ export function Trials({ study, trials, open }: Props) {
         </div>
       </div>
       <Table
-        label="Trials"
+        label="All trials"
         columns={columns}
         rows={rows}
         keyOf={(trial) => trial.task}

@@ -213,7 +213,7 @@ export function importances(rows: readonly Share[]): (theme: Theme) => TopLevelS
   };
   return (theme) => ({
     data: { values: [...rows] },
-    height: { step: 28 },
+    height: 28 * Math.max(rows.length, 1),
     encoding: { y },
     layer: [
       {

@@ -115,9 +115,12 @@ function Form({ query, schema, examples, first }: FormProps) {
     <div class="submit">
       <div class="stack submit-left">
         <div class="row wrap">
-          <label class="row">
-            <span class="muted submit-begin">Start from</span>
+          <span class="row">
+            <label class="muted submit-begin" for="submit-begin">
+              Start from
+            </label>
             <select
+              id="submit-begin"
               class="input"
               value=""
               onChange={(event) => {
@@ -133,7 +136,7 @@ function Form({ query, schema, examples, first }: FormProps) {
                 </option>
               ))}
             </select>
-          </label>
+          </span>
           <Namespaces chosen={namespace} choose={setNamespace} />
         </div>
         <Area
