@@ -9,6 +9,7 @@ import pytest
 from browser import NAMES
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.component.ui import flowers as flowers_of
 from tests.component.ui import runs
 from tests.component.ui.page import Home, Window, served, window
 
@@ -58,3 +59,26 @@ def at(opened: Window) -> Iterator[Window]:
     yield opened
     complaints, opened.complaints[:] = list(opened.complaints), []
     assert complaints == []
+
+
+@pytest.fixture(scope="session")
+def garden(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Home]:
+    """With the runs that `flowers` makes, once for all processes that run tests."""
+    base = tmp_path_factory.getbasetemp()
+    made = flowers_of.make((base if worker_id == "master" else base.parent) / "garden")
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="module")
+def garden_address(garden: Home) -> Iterator[str]:
+    """The page that shows them."""
+    with served(garden) as found:
+        yield found
+
+
+@pytest.fixture
+def flowers(browser: Browser, garden_address: str) -> Iterator[Window]:
+    """Their page in a window of its own."""
+    with window(browser, garden_address) as opened:
+        yield opened

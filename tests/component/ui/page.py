@@ -174,4 +174,4 @@ def window(browser: Browser, address: str, **options: Any) -> Iterator[Window]:
     page.locator("main.page").wait_for()
     yield opened
     context.close()
-    assert opened.complaints == []
+    assert opened.complaints == [], opened.complaints

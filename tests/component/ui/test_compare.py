@@ -19,7 +19,9 @@ def test_only_what_differs_is_shown_unless_all_is_asked_for(flowers: Window) -> 
     expect(params.get_by_role("rowheader", name="note")).to_have_count(0)
     page.get_by_label("Only differences").uncheck()
     expect(params.get_by_role("rowheader", name="note")).to_be_visible()
-    expect(params.locator("tr").filter(has_text="note").locator("td").first).to_have_text("<b onclick=alert(1)>as it is</b>")
+    expect(params.locator("tr").filter(has_text="note").locator("td").first).to_have_text(
+        "<b onclick=alert(1)>as it is</b>"
+    )
     page.get_by_placeholder("accuracy, max_depth").fill("cv_accuracy")
     expect(params).to_have_count(0)
     expect(page.get_by_role("group", name="Metrics").locator("tbody tr").first).to_contain_text("train.cv_accuracy")

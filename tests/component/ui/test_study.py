@@ -24,7 +24,9 @@ def tuned(garden: Home) -> dict[str, Any]:
 
 
 def chart(flowers: Window, title: str) -> Locator:
-    return flowers.page.locator("figure.chart").filter(has=flowers.page.locator(".chart-title").get_by_text(title, exact=True))
+    return flowers.page.locator("figure.chart").filter(
+        has=flowers.page.locator(".chart-title").get_by_text(title, exact=True)
+    )
 
 
 def test_a_search_shows_what_was_best_and_what_matters(flowers: Window, tuned: dict[str, Any]) -> None:

@@ -43,13 +43,17 @@ export function Chart({ title, description, columns, rows, spec, picked }: Props
     let isOver = false;
     let width = Math.floor(element.clientWidth);
     const shown = tipOf(tip);
+    // What was drawn before stays until the new one is there: numbers that come while somebody looks do not flicker.
+    const layer = document.createElement("div");
     import("./engine")
-      .then(({ draw }) => draw(element, spec, chartTheme(), width, rows.length, shown, (row) => latest.current?.(row)))
+      .then(({ draw }) => draw(layer, spec, chartTheme(), width, rows.length, shown, (row) => latest.current?.(row)))
       .then(
         (made) => {
           if (isOver) made.end();
           else {
             drawn = made;
+            element.replaceChildren(layer);
+            setFailure("");
             if (Math.floor(element.clientWidth) !== width) made.resize(Math.floor(element.clientWidth));
           }
         },
@@ -68,7 +72,6 @@ export function Chart({ title, description, columns, rows, spec, picked }: Props
       observer.disconnect();
       drawn?.end();
       shown.hide();
-      element.replaceChildren();
     };
   }, [spec, rows, theme.value, isTable]);
 

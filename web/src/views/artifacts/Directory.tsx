@@ -3,10 +3,9 @@ import { useMemo, useState } from "preact/hooks";
 import { asProblem } from "../../api/client";
 import type { DirectoryPreview, Problem } from "../../api/types";
 import { to } from "../../app/router";
-import { bytes, plural } from "../../ui/format";
+import { bytes, plural, visible } from "../../ui/format";
 import { Icon } from "../../ui/icons";
 import { Empty, Notice } from "../../ui/states";
-import { plain } from "../shared/plain";
 import type { Which } from "./PreviewPanel";
 import { type Branch, treeOf } from "./tree";
 
@@ -66,7 +65,7 @@ function Member({ branch, which, depth }: { branch: Branch; which: Which; depth:
       <details open={isOpen} onToggle={(event) => setOpen((event.currentTarget as HTMLDetailsElement).open)}>
         <summary>
           <Icon name="box" />
-          <bdi class="grow clip">{plain(branch.name)}/</bdi>
+          <bdi class="grow clip">{visible(branch.name)}/</bdi>
           <span class="muted num">{plural(branch.children.length, "member")}</span>
         </summary>
         {isOpen && <Level branches={branch.children} which={which} depth={depth + 1} />}
@@ -77,7 +76,7 @@ function Member({ branch, which, depth }: { branch: Branch; which: Which; depth:
       <span class="tree-link">
         <Icon name="right" />
         <bdi class="grow clip">
-          {plain(branch.name)} → {plain(branch.target)}
+          {visible(branch.name)} → {visible(branch.target)}
         </bdi>
         <span class="muted">link</span>
       </span>
@@ -86,7 +85,7 @@ function Member({ branch, which, depth }: { branch: Branch; which: Which; depth:
   return (
     <a class="tree-file" href={to("artifacts", { namespace, run, digest, name, type, path })}>
       <Icon name="file" />
-      <bdi class="grow clip">{plain(branch.name)}</bdi>
+      <bdi class="grow clip">{visible(branch.name)}</bdi>
       <span class="muted num">{bytes(branch.size)}</span>
     </a>
   );

@@ -2,7 +2,7 @@
  * A page that somebody else wrote. It comes from another origin and is sandboxed besides: its scripts may run, and reach neither this page, nor its cookies, nor
  * its API. Never put `allow-same-origin` here: where that other origin is this one, it would undo the sandbox.
  */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Button } from "../../ui/button";
 
 export const SANDBOX = "allow-scripts";
@@ -16,6 +16,7 @@ interface Props {
 }
 
 export function Frame({ url, expires, title, again }: Props) {
+  const frame = useRef<HTMLIFrameElement>(null);
   const [isWide, setWide] = useState(false);
   useEffect(() => {
     if (!isWide) return;
@@ -23,26 +24,20 @@ export function Frame({ url, expires, title, again }: Props) {
     document.addEventListener("keydown", close);
     return () => document.removeEventListener("keydown", close);
   }, [isWide]);
+  const reload = () => {
+    if (Date.now() > expires) again();
+    else if (frame.current) frame.current.src = url;
+  };
   return (
     <div class={isWide ? "artifact-frame is-wide" : "artifact-frame"}>
       <div class="row artifact-frame-head">
         <p class="muted grow">Shown apart from this page: it can reach nothing here.</p>
-        <Button
-          icon="retry"
-          kind="quiet"
-          label="Load again"
-          onClick={() => (Date.now() > expires ? again() : reload(url))}
-        />
+        <Button icon="retry" kind="quiet" label="Load again" onClick={reload} />
         <Button icon={isWide ? "cross" : "fit"} onClick={() => setWide(!isWide)} pressed={isWide}>
           {isWide ? "Close" : "Whole window"}
         </Button>
       </div>
-      <iframe src={url} sandbox={SANDBOX} title={`The page ${title}`} referrerpolicy="no-referrer" />
+      <iframe ref={frame} src={url} sandbox={SANDBOX} title={`The page ${title}`} referrerpolicy="no-referrer" />
     </div>
   );
-}
-
-function reload(url: string): void {
-  const frame = document.querySelector<HTMLIFrameElement>(".artifact-frame iframe");
-  if (frame) frame.src = url;
 }

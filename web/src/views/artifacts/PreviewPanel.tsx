@@ -5,12 +5,11 @@ import type { DirectoryPreview, Preview, TablePreview, TextPreview } from "../..
 import { to } from "../../app/router";
 import { mayIn } from "../../app/session";
 import { Button } from "../../ui/button";
-import { bytes, shortDigest } from "../../ui/format";
+import { bytes, shortDigest, visible } from "../../ui/format";
 import { useResource } from "../../ui/resource";
 import { Empty, Failure, Loading } from "../../ui/states";
 import { Copy } from "../../ui/yaml";
 import { PromoteLeft } from "../models/PromoteLeft";
-import { plain } from "../shared/plain";
 import { Directory } from "./Directory";
 import { Frame } from "./Frame";
 import { JsonTree } from "./JsonTree";
@@ -53,7 +52,7 @@ export function PreviewPanel(which: Which) {
             {parts.map((part, at) => (
               <span key={at}>
                 {" / "}
-                <bdi class={at === parts.length - 1 ? undefined : "muted"}>{plain(part)}</bdi>
+                <bdi class={at === parts.length - 1 ? undefined : "muted"}>{visible(part)}</bdi>
               </span>
             ))}
           </h2>

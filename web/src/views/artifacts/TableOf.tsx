@@ -2,9 +2,8 @@
 import { useState } from "preact/hooks";
 import { asProblem } from "../../api/client";
 import type { Problem, TableColumn, TablePreview } from "../../api/types";
-import { plural } from "../../ui/format";
+import { plural, visible } from "../../ui/format";
 import { Notice } from "../../ui/states";
-import { plain } from "../shared/plain";
 import { barsOf, missingOf, shown, summaryOf } from "./columns";
 
 export function TableOf({ first, more }: { first: TablePreview; more: (offset: number) => Promise<TablePreview> }) {
@@ -93,7 +92,7 @@ function Head({ column, rows }: { column: TableColumn; rows: number }) {
   return (
     <div class="artifact-column">
       <span class="clip artifact-column-name" title={column.name}>
-        <bdi>{plain(column.name)}</bdi>
+        <bdi>{visible(column.name)}</bdi>
       </span>
       <span class="muted">{column.type}</span>
       <svg width="110" height="30" role="img" aria-label={`Distribution of ${column.name}: ${summary || column.type}`}>

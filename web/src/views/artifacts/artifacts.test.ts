@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 import type { Entry, Stats, TableColumn } from "../../api/types";
-import { plain } from "../shared/plain";
 import { barsOf, missingOf, shown, summaryOf } from "./columns";
 import { isNested, kindOf, sizeOf } from "./json";
 import { treeOf } from "./tree";
@@ -70,11 +69,6 @@ describe("a column", () => {
     expect(missingOf(column({}), 3)).toBe("");
     expect([shown(null), shown(0), shown(false), shown("")]).toEqual([null, "0", "false", ""]);
   });
-});
-
-test("what cannot be seen of a name is written out", () => {
-  expect(plain("\u202efdp.exe\n")).toBe("\\u202efdp.exe\\u000a");
-  expect(plain("Größe <b> 数据")).toBe("Größe <b> 数据");
 });
 
 test("JSON is told by its kinds", () => {
