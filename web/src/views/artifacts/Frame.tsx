@@ -2,7 +2,7 @@
  * A page that somebody else wrote. It comes from another origin and is sandboxed besides: its scripts may run, and reach neither this page, nor its cookies, nor
  * its API. Never put `allow-same-origin` here: where that other origin is this one, it would undo the sandbox.
  */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Button } from "../../ui/button";
 
 export const SANDBOX = "allow-scripts";
@@ -18,7 +18,7 @@ interface Props {
 export function Frame({ url, expires, title, again }: Props) {
   const frame = useRef<HTMLIFrameElement>(null);
   const [isWide, setWide] = useState(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!isWide) return;
     const close = (event: KeyboardEvent) => event.key === "Escape" && setWide(false);
     document.addEventListener("keydown", close);
