@@ -32,7 +32,7 @@ def test_no_key_is_outside_a_secret(render, values):
 def test_no_environment_variable_takes_a_key_from_a_secret(render, values):
     for pod in render(values).pods().values():
         for container in pod["spec"]["containers"]:
-            assert not [variable for variable in container["env"] if "valueFrom" in variable]
+            assert not [variable for variable in container["env"] if "secretKeyRef" in variable.get("valueFrom", {})]
             assert "envFrom" not in container
 
 
