@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from mlworkflow.core import status
+from mlworkflow.core import abridging
 from mlworkflow.local.home import Home
 from mlworkflow.local.runner import LocalRunner
 from mlworkflow.runs.completing import completed
@@ -24,8 +24,8 @@ async def test_every_task_that_has_a_record_is_shown_as_the_status_would_have_it
     runs = LocalRuns(home, "")
     whole = (await LocalRunner(home, builder.resource(), lambda _: None).execute()).resource["status"]["tasks"]
     assert (await completed(runs, await runs.get("w"))).status["tasks"] == whole
-    monkeypatch.setattr(status, "MANY", 3)
-    monkeypatch.setattr(status, "LAST", 2)
+    monkeypatch.setattr(abridging, "MANY", 3)
+    monkeypatch.setattr(abridging, "LAST", 2)
     kept = (await LocalRunner(home, builder.resource(), lambda _: None).execute()).resource["status"]["tasks"]
     assert len(kept) == 3
     shown = (await completed(runs, await runs.get("w"))).status["tasks"]
