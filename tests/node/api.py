@@ -17,11 +17,12 @@ from pathlib import Path
 
 from . import cluster, components, families, images, kube, kwok, processes
 from .components import NAMES
-from .constants import HOST_IP, KUBECONFIG, NODE_IP, NODE_NAME, POD_CIDR, SERVICE_CIDR
+from .constants import ETCD_METRICS_PORT, HOST_IP, KUBECONFIG, NODE_IP, NODE_NAME, POD_CIDR, SERVICE_CIDR
 from .errors import Missing, NodeError
 from .shell import wait_until
 
 __all__ = [
+    "ETCD_METRICS_PORT",
     "HOST_IP",
     "KUBECONFIG",
     "NAMES",

@@ -7,7 +7,7 @@ import dataclasses
 from pathlib import Path
 
 from .configs import CONTAINERD_SOCKET
-from .constants import API_PORT, CLUSTER_DOMAIN, NODE_IP, NODE_NAME, POD_CIDR, ROOT, SERVICE_CIDR
+from .constants import API_PORT, CLUSTER_DOMAIN, ETCD_METRICS_PORT, NODE_IP, NODE_NAME, POD_CIDR, ROOT, SERVICE_CIDR
 from .errors import NodeError
 from .families import FAMILIES
 from .pki import PKI, kubeconfig
@@ -86,7 +86,19 @@ _PROXY = (
 
 COMPONENTS = (
     # A power cut may cost the state of a test cluster; without fsync every write is several times faster.
-    Component("etcd", "kubernetes", ("--data-dir", f"{ROOT}/etcd", "--unsafe-no-fsync", "--log-level", "warn")),
+    Component(
+        "etcd",
+        "kubernetes",
+        (
+            "--data-dir",
+            f"{ROOT}/etcd",
+            "--unsafe-no-fsync",
+            "--log-level",
+            "warn",
+            "--listen-metrics-urls",
+            f"http://{NODE_IP}:{ETCD_METRICS_PORT}",
+        ),
+    ),
     Component("containerd", "containerd", ("-c", f"{ROOT}/containerd.toml")),
     Component("apiserver", "kubernetes", _API_SERVER, program="kube-apiserver"),
     Component("controllers", "kubernetes", _CONTROLLERS, program="kube-controller-manager"),

@@ -8,8 +8,9 @@ from collections import Counter
 from contextlib import aclosing
 
 from mlworkflow.kube.client import KubeClient
+from node import api
 
-_ETCD = "http://127.0.0.1:2379/metrics"
+_ETCD = f"http://{api.NODE_IP}:{api.ETCD_METRICS_PORT}/metrics"
 _LINE = re.compile(r"^apiserver_request_total\{(?P<labels>[^}]*)\} (?P<value>\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 _OURS = {("POST", "pods", ""), ("PATCH", "mlworkflows", "status"), ("DELETE", "pods", "")}

@@ -49,18 +49,25 @@ async def run(client: KubeClient, namespace: str, resources: Sequence[Json]) -> 
     version = (await client.list(path, {"limit": 1}))["metadata"]["resourceVersion"]
     began = time.perf_counter()
     creating = asyncio.gather(*(client.create(path, resource) for resource in resources))
-    async with aclosing(client.watch(path, {"resourceVersion": version})) as events:
-        async for event in events:
-            status = event.object.get("status", {})
-            if event.type in ("ADDED", "MODIFIED") and status.get("phase") in ("Succeeded", "Failed", "Cancelled"):
-                if status["phase"] != "Succeeded":
-                    raise Ended(f"{status['phase']}: {status.get('message')}")
-                left.discard(event.object["metadata"]["name"])
-                if not left:
-                    break
+    while left:  # a watch may end at any time
+        async with aclosing(client.watch(path, {"resourceVersion": version})) as events:
+            async for event in events:
+                version = event.object["metadata"]["resourceVersion"]
+                if event.type in ("ADDED", "MODIFIED") and _has_succeeded(event.object):
+                    left.discard(event.object["metadata"]["name"])
+                    if not left:
+                        break
     took = time.perf_counter() - began
     await creating
     return took
+
+
+def _has_succeeded(resource: Json) -> bool:
+    """Raises Ended where it came to another end."""
+    status = resource.get("status", {})
+    if status.get("phase") in ("Failed", "Cancelled"):
+        raise Ended(f"{status['phase']}: {status.get('message')}")
+    return bool(status.get("phase") == "Succeeded")
 
 
 async def delete_all(client: KubeClient, namespace: str) -> None:
