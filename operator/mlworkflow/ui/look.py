@@ -13,12 +13,12 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlworkflow.core.state import Phase
 from mlworkflow.runs.completing import completed
 from mlworkflow.runs.errors import NoSuchRun, RunsError
 from mlworkflow.runs.run import Run
 from mlworkflow.ui.changes import Changes
 from mlworkflow.ui.drawing import Drawing, drawing
+from mlworkflow.ui.shown import run_row
 from mlworkflow.ui.site import Site
 from mlworkflow.ui.standing import counts_below
 from mlworkflow.ui.yaml_text import workflow_yaml
@@ -144,14 +144,14 @@ class Look:
                             raise NoSuchRun(f"{id_} was deleted, and there is another of this name now")
                         followed.run = run
                         followed.changes.tell()
-                await self._goes_on(namespace, uid)
+                await self._changes_again(namespace, followed.run)
         except RunsError as error:
             followed.problem = error
             followed.changes.tell()
 
-    async def _goes_on(self, namespace: str, uid: str) -> None:
-        """Return when a run that has ended is there no more, or runs again."""
-        while (row := self.site.index.row(namespace, uid)) and Phase(row.phase).is_finished:
+    async def _changes_again(self, namespace: str, run: Run) -> None:
+        """Return when a run that has ended is there no more or is not as it was: it runs again, or has run again and ended meanwhile."""
+        while self.site.index.row(namespace, run.uid) == run_row(run):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.site.index.changes.after(self.site.index.changes.count), 60)
         await asyncio.sleep(AGAIN)
