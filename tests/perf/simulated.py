@@ -6,7 +6,6 @@ Ours and theirs alternate, medians count. Both sorts of Pods are the same, run o
 from __future__ import annotations
 
 import asyncio
-import statistics
 import subprocess
 import tempfile
 import time
@@ -147,20 +146,6 @@ def counted(simulation: Simulation, case: Case, took: float) -> Iterator[Line]:
         yield measured("  workflows a minute", "", rate, case.per_minute, least=True)
 
 
-async def cached(simulation: Simulation) -> AsyncIterator[Line]:
-    """Ten steps, one after the other, the results of all of which are known."""
-    image = f"mlworkflow/steps@sha256:{'0' * 64}"
-    common = {**workflows.SIMULATED, "cache": {"enabled": True}}
-    steps = workflows.layers([1] * 10, common, {**workflows.NOTHING, "image": image})
-    took = [await workflows.run(simulation.client, NAMESPACE, [workflows.workflow(steps)]) for _ in range(4)]
-    before = await counts.writes(simulation.client)
-    await workflows.run(simulation.client, NAMESPACE, [workflows.workflow(steps)])
-    made = (await counts.writes(simulation.client) - before)["POST pods"]
-    yield measured("10 cached steps", "s", statistics.median(took[1:]), 1)
-    yield measured("  Pods that they made", "", made, 0)
-    await simulation.clear()
-
-
 async def live_steps(simulation: Simulation, count: int) -> AsyncIterator[Line]:
     """Memory of an operator with nothing to do, and with this many steps running; how soon one that was killed goes on."""
     operator, client = simulation.operator, simulation.client
@@ -229,8 +214,6 @@ async def lines(names: Sequence[str] = ()) -> list[Line]:
             found += [line async for line in searches.compare(made)]
         if not names or "live" in names:
             found += [line async for line in live_steps(made, 10_000)]
-        if not names or "cached" in names:
-            found += [line async for line in cached(made)]
         return found
 
 
