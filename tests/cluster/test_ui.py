@@ -1,0 +1,134 @@
+"""The page for a team in a real cluster: signing in with Kubernetes tokens, real RBAC, a real run, its log and its artifact."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from http.cookiejar import CookieJar
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from .conftest import RELEASE, ROOT, Cluster, wait_for
+from .test_mistakes import shell, workflow
+
+TIMEOUT = 60
+
+
+class Person:
+    """A browser of somebody's."""
+
+    def __init__(self, origin: str) -> None:
+        self.origin, self.csrf = origin, ""
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+
+    def ask(self, path: str, /, body: Mapping[str, Any] | None = None, **query: Any) -> tuple[int, bytes]:
+        url = f"{self.origin}/api/v1/{path}?{urlencode(query)}"
+        headers = {"Content-Type": "application/json", "Origin": self.origin, "X-Mlwf-Csrf": self.csrf}
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            with self._opener.open(urllib.request.Request(url, data, headers), timeout=TIMEOUT) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+    def get(self, path: str, /, **query: Any) -> Any:
+        status, answer = self.ask(path, **query)
+        assert status == 200, answer
+        return json.loads(answer)
+
+    def sign_in(self, token: str) -> Any:
+        status, answer = self.ask("sign-in", {"token": token})
+        assert status == 200, answer
+        session = json.loads(answer)
+        self.csrf = session["csrf"]
+        return session
+
+
+@pytest.fixture(scope="module")
+def page(cluster: Cluster, operator: str) -> Iterator[str]:
+    """Where it is served; the chart as it is but for the page."""
+
+    def upgrade(enabled: str) -> None:
+        chart = str(ROOT / "charts/mlworkflow")
+        cluster.helm(
+            "upgrade", RELEASE, chart, "--namespace", operator, "--reuse-values",
+            "--set", f"ui.enabled={enabled}", "--wait", "--timeout", "3m",
+        )  # fmt: skip
+
+    upgrade("true")
+    command = ["kubectl", "-n", operator, "port-forward", f"service/{RELEASE}-ui", ":80"]
+    try:
+        if "KUBECONFIG" not in os.environ:
+            (pod,) = cluster.get("pods", operator, "-l", "app.kubernetes.io/component=ui")
+            yield f"http://{pod['status']['podIP']}:8080"
+        else:
+            with subprocess.Popen(command, env=cluster.environ, stdout=subprocess.PIPE, text=True) as forward:
+                try:
+                    assert forward.stdout
+                    port = re.search(r"127\.0\.0\.1:(\d+)", forward.stdout.readline())
+                    assert port
+                    yield f"http://127.0.0.1:{port[1]}"
+                finally:
+                    forward.terminate()
+    finally:
+        upgrade("false")
+
+
+@pytest.fixture
+def tokens(cluster: Cluster, operator: str, namespace: str) -> Iterator[dict[str, str]]:
+    """Ann edits the namespace and reads artifacts, Ben views it alone, Eve has no role at all."""
+    for name in ("ann", "ben", "eve"):
+        cluster.kubectl("create", "serviceaccount", name, "-n", namespace)
+    for name, role in (("ann", "edit"), ("ben", "view")):
+        cluster.kubectl("create", "rolebinding", name, "-n", namespace, f"--clusterrole={role}", f"--serviceaccount={namespace}:{name}")  # fmt: skip
+    reader = f"page-{namespace}"
+    cluster.kubectl("create", "rolebinding", reader, "-n", operator, f"--role={RELEASE}-artifact-reader", f"--serviceaccount={namespace}:ann")  # fmt: skip
+    yield {name: cluster.kubectl("create", "token", name, "-n", namespace).strip() for name in ("ann", "ben", "eve")}
+    cluster.kubectl("delete", "rolebinding", reader, "-n", operator)
+
+
+def test_everybody_sees_and_does_on_the_page_what_their_roles_allow(
+    cluster: Cluster, page: str, namespace: str, tokens: dict[str, str]
+) -> None:
+    ann, ben, eve = (Person(page) for _ in range(3))
+    assert ann.ask("runs")[0] == 401
+    assert ann.ask("sign-in", {"token": f"{tokens['ann']}x"})[0] == 401
+    session = ann.sign_in(tokens["ann"])
+    assert session["user"] == f"system:serviceaccount:{namespace}:ann"
+    assert (session["mode"], session["namespace"]) == ("team", namespace)
+    assert {"submit", "cancel", "delete"} <= {*session["rights"]["may"]}
+
+    step = shell("say", "echo hello && echo data > $MLWF_OUT/data", outputs={"data": {}})
+    status, done = ann.ask("submit", {"text": json.dumps(workflow(step)), "namespace": namespace})
+    assert status == 200, done
+    which = {"namespace": namespace, "run": json.loads(done)["run"]}
+    wait_for(lambda: ann.get("run", **which)["row"]["phase"] == "Succeeded", 120, cluster.operator_log)
+    wait_for(lambda: [row["phase"] for row in ann.get("runs", namespace=namespace)["rows"]] == ["Succeeded"], 30)
+    task = ann.get("run/task", **which, task="say")
+    assert task["pod"]["events"] or task["pod"]["phase"]
+    assert ann.ask("run/log", **which, task="say") == (200, b"hello\n")
+    (data,) = ann.get("run/artifacts", **which)["rows"]
+    preview = ann.get("artifact", namespace=namespace, digest=data["digest"], name="data")
+    assert preview["body"]["text"] == "data\n"
+
+    assert ben.sign_in(tokens["ben"])["rights"]["may"] == []
+    wait_for(lambda: ben.get("runs", namespace=namespace)["total"] == 1, 30)
+    assert ben.get("run", **which)["state"]["may"] == []
+    assert ben.ask("run/delete", which)[0] == 403
+    assert ben.ask("artifact", namespace=namespace, digest=data["digest"])[0] == 403
+
+    eve.sign_in(tokens["eve"])
+    status, problem = eve.ask("run", **which)
+    assert (status, "not allowed" in json.loads(problem)["message"]) == (403, True)
+    wait_for(lambda: not eve.get("runs", namespace=namespace)["isLoading"], 30)
+    found = eve.get("runs", namespace=namespace)
+    assert (found["rows"], {each["status"] for each in found["problems"]}) == ([], {403})
+    assert ann.ask("run/delete", which)[0] == 200
