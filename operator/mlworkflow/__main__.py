@@ -54,6 +54,7 @@ from mlworkflow.kube.images import Images
 from mlworkflow.kube.kopf_settings import tune_garbage_collector
 from mlworkflow.kube.members.assignment import GARBAGE, Alone, Assignment, Shared, scheme
 from mlworkflow.kube.members.member import Member
+from mlworkflow.kube.members.strangers import Strangers
 from mlworkflow.kube.pods import PodDriver
 from mlworkflow.kube.pull_secrets import PullSecrets
 from mlworkflow.kube.queue import WorkQueue
@@ -158,8 +159,13 @@ async def run(settings: Settings) -> None:
         collector = GarbageCollector(client, engine.store, settings.namespaces, settings.retention, is_collector)
         keys = ClusterKeys(lambda: client.get(JWKS), clock=clock)
         requests = hooks.Requests(meter)
+        runs = (
+            EngineRuns(engine, may_be_ours=Strangers(member.is_fenced, time.monotonic).may_be_ours)
+            if member
+            else EngineRuns(engine)
+        )
         steps = make_app(
-            runs=EngineRuns(engine),
+            runs=runs,
             store=engine.store,
             authenticator=PodTokens(keys),
             readers=ReaderTokens(keys),

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -37,10 +37,13 @@ JUDGED = 5.0
 
 
 class EngineRuns:
-    """Implements the gateway's `Runs` protocol."""
+    """Implements the gateway's `Runs` protocol. `may_be_ours` says of a Pod, by its uid, whether it may be that of a step although it is not known here."""
 
-    def __init__(self, engine: Engine, cause: float = CAUSE) -> None:
+    def __init__(
+        self, engine: Engine, cause: float = CAUSE, may_be_ours: Callable[[str], bool] = lambda pod_uid: False
+    ) -> None:
         self._engine = engine
+        self._may_be_ours = may_be_ours
         self._cause = cause
         self._series = Series()
 
@@ -50,6 +53,8 @@ class EngineRuns:
         if found is None:
             if not driver.is_synced:
                 raise NotReady("the operator has just started and does not know its Pods yet")
+            if self._may_be_ours(caller.pod_uid):
+                raise NotReady("this operator has not heard of this Pod yet")
             raise Forbidden("this Pod is no step of a workflow")
         uid, attempt = found
         return AttemptKey(caller.namespace, uid, *attempt)
