@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.perf import artifacts, local, node, simulated, starts
@@ -12,12 +12,12 @@ from tests.perf.table import Line, documented, report
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/performance.md"
-PARTS: dict[str, Callable[[], list[Line]]] = {
+PARTS: dict[str, Callable[[Sequence[str]], list[Line]]] = {
     "node": node.main,
     "simulated": simulated.main,
-    "local": local.lines,
-    "starts": starts.lines,
-    "artifacts": lambda: artifacts.main([]),
+    "local": lambda _: local.lines(),
+    "starts": lambda _: starts.lines(),
+    "artifacts": lambda _: artifacts.main([]),
 }
 
 
@@ -25,6 +25,13 @@ def main() -> int:
     """The exit code."""
     options = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[2].strip())
     options.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; all if none is named")
+    options.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="of node and simulated, the cases whose names hold it",
+    )
     options.add_argument("--document", action="store_true", help="write the table into docs/performance.md too")
     given = options.parse_args()
     chosen = given.parts or list(PARTS)
@@ -33,7 +40,7 @@ def main() -> int:
     found: list[Line] = []
     for name in chosen:
         print(name, flush=True)
-        found += PARTS[name]()
+        found += PARTS[name](given.only)
     if given.document:
         PAGE.write_text(documented(found, PAGE.read_text()))
     return 0 if report(found, ROOT / "build/perf.json", parts=chosen) else 1
