@@ -103,7 +103,7 @@ class Live:
             self.memory.note(attempt)
         chosen = {task: found.params for task, found in self.chosen.items()}
         stuck = f"waiting to create Pods: {self.trouble}" if self.creating and self.trouble else ""
-        waits, said = self.waits.shown(now), self.waits.shown_before
+        said, waits = self.waits.last_shown, self.waits.shown(now)
         for attempt in said.keys() | waits.keys() if waits is not said else ():
             self.memory.note(attempt)
         return Observations(

@@ -43,7 +43,6 @@ class Waits:
     def __init__(self) -> None:
         self._waits: dict[AttemptId, _Wait] = {}
         self._shown: dict[AttemptId, str] = {}
-        self.shown_before: Mapping[AttemptId, str] = self._shown
         self._changed = -math.inf
 
     def __len__(self) -> int:
@@ -68,9 +67,13 @@ class Waits:
         """It is over, or waits no more."""
         self._waits.pop(attempt, None)
 
+    @property
+    def last_shown(self) -> Mapping[AttemptId, str]:
+        """What was said the last time."""
+        return self._shown
+
     def shown(self, now: float) -> Mapping[AttemptId, str]:
-        """What is said of each attempt that waits; `shown_before` is what was said the last time, the same object where nothing has changed."""
-        self.shown_before = self._shown
+        """What is said of each attempt that waits: the same object as the last time where nothing has changed."""
         for attempt in [attempt for attempt, wait in self._waits.items() if now - wait.heard > LIVES]:
             self.forget(attempt)
         if self._waits or self._shown:

@@ -6,11 +6,11 @@ import { go, to } from "../../app/router";
 import { now, session } from "../../app/session";
 import type { ViewProps } from "../../app/view";
 import { ago, bytes, clock, shortDigest } from "../../ui/format";
-import { Icon } from "../../ui/icons";
 import { useResource } from "../../ui/resource";
 import { Empty, Failure, Loading } from "../../ui/states";
 import { type Column, Table } from "../../ui/table";
 import { Copy } from "../../ui/yaml";
+import { Crumbs } from "../shared/Crumbs";
 import { Namespaces } from "../shared/Namespaces";
 
 export default function Datasets({ query }: ViewProps) {
@@ -28,21 +28,7 @@ export default function Datasets({ query }: ViewProps) {
       : go("datasets", { namespace, name: one.name });
   return (
     <div class="stack">
-      {name && (
-        <nav aria-label="Where this is">
-          <ol class="crumbs">
-            <li>
-              <a href={to("datasets", { namespace })}>Datasets</a>
-            </li>
-            <li>
-              <Icon name="right" size={10} />
-              <span aria-current="page">
-                <bdi>{name}</bdi>
-              </span>
-            </li>
-          </ol>
-        </nav>
-      )}
+      {name && <Crumbs root={["Datasets", to("datasets", { namespace })]} parts={[[name]]} />}
       <div class="title">
         <h1 class="grow">{name ? <bdi>{name}</bdi> : "Datasets"}</h1>
         <Namespaces chosen={namespace} choose={(next) => go("datasets", { namespace: next })} />

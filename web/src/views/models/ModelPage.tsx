@@ -10,6 +10,7 @@ import { ago, bytes, clock, number, shortDigest } from "../../ui/format";
 import { Icon } from "../../ui/icons";
 import { useResource } from "../../ui/resource";
 import { Failure, Loading, Notice } from "../../ui/states";
+import { Crumbs } from "../shared/Crumbs";
 import { before, deedOf, metricsOf } from "./model";
 import { PromoteDialog, RollbackDialog } from "./moves";
 
@@ -22,19 +23,7 @@ export function ModelPage({ namespace, name }: Props) {
   const model = useResource(`${namespace} ${name}`, (signal) => get<Model>("model", { namespace, name }, signal));
   return (
     <div class="stack">
-      <nav aria-label="Where this is">
-        <ol class="crumbs">
-          <li>
-            <a href={to("models", { namespace })}>Models</a>
-          </li>
-          <li>
-            <Icon name="right" size={10} />
-            <span aria-current="page">
-              <bdi>{name}</bdi>
-            </span>
-          </li>
-        </ol>
-      </nav>
+      <Crumbs root={["Models", to("models", { namespace })]} parts={[[name]]} />
       <h1>
         <bdi>{name}</bdi>
       </h1>

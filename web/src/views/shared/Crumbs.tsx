@@ -2,13 +2,19 @@
 import { to } from "../../app/router";
 import { Icon } from "../../ui/icons";
 
-/** Parts without an address are where the reader is. */
-export function Crumbs({ parts }: { parts: readonly (readonly [string, string?])[] }) {
+interface Props {
+  /** Those without an address are where the reader is. */
+  readonly parts: readonly (readonly [string, string?])[];
+  /** What they are all below. */
+  readonly root?: readonly [string, string];
+}
+
+export function Crumbs({ parts, root = ["Runs", to("runs")] }: Props) {
   return (
     <nav aria-label="Where this is">
       <ol class="crumbs">
         <li>
-          <a href={to("runs")}>Runs</a>
+          <a href={root[1]}>{root[0]}</a>
         </li>
         {parts.map(([words, href]) => (
           <li key={words}>
@@ -18,7 +24,9 @@ export function Crumbs({ parts }: { parts: readonly (readonly [string, string?])
                 <bdi>{words}</bdi>
               </a>
             ) : (
-              <span aria-current="page">{words}</span>
+              <span aria-current="page">
+                <bdi>{words}</bdi>
+              </span>
             )}
           </li>
         ))}
