@@ -12,10 +12,13 @@ settings.load_profile("any machine")
 
 
 class OneNode(LoadScopeScheduling):
-    """What starts, stops and disturbs the machine's one node runs in one process, in its order; every other test is free."""
+    """What starts, stops and disturbs the machine's one node runs in one process, in its order, and so does each module of the page's tests in the browser, whose
+    tests share a window and what they change; every other test is free."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "node" if nodeid.startswith(("tests/cluster/", "tests/kind/")) else nodeid
+        if nodeid.startswith(("tests/cluster/", "tests/kind/")):
+            return "node"
+        return nodeid.partition("::")[0] if nodeid.startswith("tests/component/ui/") else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneNode:
