@@ -10,6 +10,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import islice
 
 from msgspec import UNSET, structs
 
@@ -121,6 +122,7 @@ class Engine:
     async def advance(self, live: Live) -> float | None:
         """Turns until nothing changes; when to look again, in seconds since the epoch."""
         async with live.turning:
+            is_first = not live.is_settled
             if self.clock() - live.looked_at >= LOOK_AT_ALL:
                 live.memory.clear()
                 live.looked_at = self.clock()
@@ -135,11 +137,10 @@ class Engine:
                 raise
             wake_at = min(wake_at or math.inf, live.looked_at + LOOK_AT_ALL)
             if live.creating:
-                wake_at = min(wake_at or math.inf, self.clock() + CREATE_AGAIN)
+                wake_at = min(wake_at, self.clock() + (CREATE_AGAIN if live.trouble else 0.0))
             if (due := live.waits.due()) < math.inf:
                 wake_at = min(wake_at or math.inf, due)
-            listening.listen(self, live)
-            live.is_settled = True
+            listening.listen(self, live, is_known=is_first)
             self.changed(live)
             return wake_at
 
@@ -160,12 +161,11 @@ class Engine:
 
     async def _turn(self, live: Live) -> tuple[float | None, bool]:
         uid = live.workflow.uid
-        await self._create(live, list(live.creating))
         room, now = self.sharing.room(live), self.clock()
         seen = live.observations(self.driver.attempts(uid), self.waiting, room, now)
         decision = self._decide(live.plan, live.run, seen, now, live.memory)
         self._log_changes(live, decision)
-        before, live.run = live.run, decision.run
+        before, live.run, live.is_settled = live.run, decision.run, True
         if decision.changed or live.run.phase is not before.phase:
             self.tell(Turned(live.plan, before, live.run, decision.changed))
         self._wake_all(self.sharing.settle(live, decision.usage, self.clock()))
@@ -173,33 +173,34 @@ class Engine:
             if live.run.tasks[task].is_finished:
                 live.forget_task(task)
         started = [action.order for action in decision.actions if isinstance(action, Start)]
-        for order in started:
-            attempt = (order.task, order.attempt)
-            live.creating[attempt] = live.orders[attempt] = order
-            live.created_at[attempt] = self.clock()
-        is_hit = await self._create(live, [(order.task, order.attempt) for order in started])
+        if ordered := {(order.task, order.attempt): order for order in started}:
+            live.orders |= ordered
+            live.created_at |= dict.fromkeys(ordered, self.clock())
+            live.creating = ordered | live.creating  # what follows up on something goes before those that wait anyway
         others = [action for action in decision.actions if not isinstance(action, Start)]
         again = await asyncio.gather(*(self._carry_out(live, action) for action in others), return_exceptions=True)
         for trouble in again:
             if isinstance(trouble, BaseException):  # once all of them have come to their end
                 raise trouble
-        return decision.wake_at, is_hit or any(again) or bool(live.refused)
+        was_in_trouble = bool(live.trouble)
+        is_hit = await self._create(live)  # after the stops: what is not wanted any more is not created first
+        is_past = was_in_trouble and not live.trouble
+        return decision.wake_at, is_hit or is_past or any(again) or bool(live.refused)
 
-    async def _create(self, live: Live, attempts: Sequence[AttemptId]) -> bool:
-        """Create what was decided on; what cannot be created now stays in `creating`. Whether the cache had the result of any.
+    async def _create(self, live: Live) -> bool:
+        """Create the first of what was decided on; the rest, and what cannot be created now, stays in `creating`. Whether the cache had the result of any.
 
-        All at once; after trouble one, two, four, … until there is trouble again: a full quota is not asked for a thousand Pods.
+        Only so many in one turn: what has ended meanwhile is followed up in the next one, and not once the last of ten thousand Pods is there. After
+        trouble one, two, four, … until there is trouble again: a full quota is not asked for a thousand Pods.
         """
-        is_hit = False
-        if attempts:
-            size = 1 if live.trouble else len(attempts)
-            live.trouble = ""
-            while attempts and not live.trouble:
-                hits = await asyncio.gather(
-                    *(self._started(live, attempt, live.creating[attempt]) for attempt in attempts[:size])
-                )
-                is_hit |= any(hits)
-                attempts, size = attempts[size:], size * 2
+        attempts, size = list(islice(live.creating, AT_ONCE)), 1 if live.trouble else AT_ONCE
+        is_hit, live.trouble = False, ""
+        while attempts and not live.trouble:
+            hits = await asyncio.gather(
+                *(self._started(live, attempt, live.creating[attempt]) for attempt in attempts[:size])
+            )
+            is_hit |= any(hits)
+            attempts, size = attempts[size:], size * 2
         return is_hit
 
     async def _started(self, live: Live, attempt: AttemptId, order: Order) -> bool:

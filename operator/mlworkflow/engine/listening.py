@@ -35,8 +35,8 @@ AGAIN = 3.0
 """Seconds until a log that broke off is followed again."""
 
 
-def listen(engine: Engine, live: Live) -> None:
-    """Follow the logs of the trials that run now, and of no others."""
+def listen(engine: Engine, live: Live, *, is_known: bool) -> None:
+    """Follow the logs of the trials that run now, and of no others. `is_known`: they may have been heard before a start of the operator."""
     if live.is_overheard[0] is not live.plan:
         live.is_overheard = (live.plan, any(map(_is_overheard, live.workflow.all_steps().values())))
     if not live.is_overheard[1]:
@@ -48,7 +48,7 @@ def listen(engine: Engine, live: Live) -> None:
             pattern = _pattern(live, attempt)
             if pattern and len(live.listening) < AT_ONCE:
                 listener = _Listener(engine, live, attempt, seen.handle, pattern)
-                live.listening[attempt] = asyncio.create_task(listener.run(is_known=not live.is_settled))
+                live.listening[attempt] = asyncio.create_task(listener.run(is_known=is_known))
 
 
 def _is_overheard(step: Step) -> bool:

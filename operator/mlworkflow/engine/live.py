@@ -26,12 +26,13 @@ from mlworkflow.store.records import Chosen, Prior
 
 @dataclass(slots=True)
 class Live:
-    """`results` mirrors the records in the store; `creating` are attempts that were decided on and do not exist yet, `trouble` why not.
+    """`results` mirrors the records in the store; `creating` are attempts that were decided on and do not exist yet, `trouble` why not, `announced` what the last
+    turn was told of them.
 
     `missed` says why the cache had no result for an attempt that is under way. `checkpoints` holds the last checkpoint of each task, for its next attempt, `curves` what trials say of their metric on the way, `judging` the tune steps for which it is being decided who goes on by it, `listening` those whose logs are followed for that, `is_overheard` whether a plan has any such, `waits` what attempts say that they wait for.
     `chosen` holds the parameters of trials that the store has, `priors` what searches were told of others, `choosing` the tune steps for which more are chosen at the moment, `unchosen` why that cannot be done. `usage` is what it
     took of what is shared after the last turn, `waiting_since` since when it waits for which locks. `probed` and `refused` are told to `decide`
-    once. `is_settled` is false until the first turn after a start of the operator:
+    once. `is_settled` is false until the first decision after a start of the operator:
     before it, the state may not know of attempts that exist. `memory` is what the next turn knows of the last, which looked at everything when it was `looked_at`: whatever changes here that `decide` is told of
     is noted there.
     """
@@ -41,6 +42,7 @@ class Live:
     results: dict[AttemptId, Result] = field(default_factory=dict)
     creating: dict[AttemptId, Order] = field(default_factory=dict)
     created_at: dict[AttemptId, float] = field(default_factory=dict)
+    announced: dict[AttemptId, Attempt] = field(default_factory=dict)
     probed: dict[AttemptId, Probed] = field(default_factory=dict)
     refused: dict[AttemptId, str] = field(default_factory=dict)
     orders: dict[AttemptId, Order] = field(default_factory=dict)
@@ -99,7 +101,9 @@ class Live:
         }
         probed, self.probed = self.probed, {}
         refused, self.refused = self.refused, {}
-        for attempt in (*created, *probed, *refused):
+        news = [attempt for attempt, seen in created.items() if self.announced.get(attempt) != seen]
+        self.announced = created
+        for attempt in (*news, *probed, *refused):
             self.memory.note(attempt)
         chosen = {task: found.params for task, found in self.chosen.items()}
         stuck = f"waiting to create Pods: {self.trouble}" if self.creating and self.trouble else ""

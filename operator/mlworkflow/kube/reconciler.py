@@ -37,9 +37,13 @@ from mlworkflow.store.errors import StoreError
 
 RETRY_STORE = 5.0
 PAUSE = 0.1
-"""Seconds between two writes of one status, unless it is the last: nobody reads faster, and a big one costs the API server more than a Pod."""
+"""Seconds between two writes of one status, unless it is the last: nobody reads faster."""
 CHEAP = 0.005
 """Seconds that working out a status may take; one that takes longer is written so much less often."""
+QUICK = 0.0125
+"""Seconds that the API server may take to write one. Of a resource with a hundred steps each write costs it more than ten Pods, so a slow one rests for longer,"""
+LONGEST_REST = 10.0
+"""at most so many times."""
 Status: TypeAlias = Mapping[str, Any]
 
 
@@ -248,9 +252,11 @@ class Reconciler:
             after = wanted(_status_of(resource))
             took = loop.time() - began
             if after != (resource.get("status") or {}):
+                asked = loop.time()
                 if not await self._write(key, resource, after):
                     return None
-                self._next_write[key] = loop.time() + self._pause * max(1.0, took / CHEAP)
+                rest = min(LONGEST_REST, (loop.time() - asked) / QUICK)
+                self._next_write[key] = loop.time() + self._pause * max(1.0, took / CHEAP, rest)
         live = self._engine.live.get(resource["metadata"]["uid"])
         if live and self._webhooks:
             self._webhooks.take(live)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
 from collections import Counter
@@ -82,7 +83,7 @@ class Server:
 class Operator:
     """One operator over a server; `settle` reconciles whatever is due."""
 
-    def __init__(self, server: Server, folder: Path) -> None:
+    def __init__(self, server: Server, folder: Path, pause: float = 0.0) -> None:
         self.server = server
         self.due: list[str] = []
         self.told: set[str] = set()
@@ -96,7 +97,7 @@ class Operator:
             lambda uid: self.reconciler.home(uid),
         )  # type: ignore[arg-type]
         self.engine = Engine(store, driver, lambda uid: self.reconciler.wake(uid), time.time)
-        self.reconciler = Reconciler(server, self.engine, self.due.append, self.told.add, time.time, pause=0.0)  # type: ignore[arg-type]
+        self.reconciler = Reconciler(server, self.engine, self.due.append, self.told.add, time.time, pause=pause)  # type: ignore[arg-type]
         self.reconciler.observe("ADDED", server.resource)
 
     async def settle(self) -> None:
@@ -165,6 +166,25 @@ async def test_bytes_that_are_sent_for_a_step(server: Server, create: int, patch
     await run_to_the_end(Operator(server, tmp_path))
     assert server.sent["create"] / len(server.pods) <= create
     assert server.sent["patch"] / len(server.pods) <= patch
+
+
+async def test_a_status_that_the_server_is_slow_to_write_is_written_less_often(tmp_path: Path) -> None:
+    server = a_chain(3)
+    operator, write = Operator(server, tmp_path, pause=60.0), server.patch_status
+
+    async def patch_status(path: str, patch: dict[str, Any]) -> str:
+        await asyncio.sleep(0.05)
+        return await write(path, patch)
+
+    server.patch_status = patch_status  # type: ignore[method-assign]
+    await operator.reconciler.reconcile(operator.due.pop())
+    await operator.reconciler.publish(operator.told.pop())
+    await operator.commit_all()
+    await operator.reconciler.reconcile(operator.due.pop())
+    due = await operator.reconciler.publish(operator.told.pop())
+    assert due is not None
+    assert 200 < due <= 600, "four pauses or more, and never more than ten"
+    assert server.calls["patch"] == 1
 
 
 async def test_a_conflict_is_answered_by_another_look(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mlworkflow.core.state import Phase
 from mlworkflow.engine.driver import NotNow, Refused
-from mlworkflow.engine.engine import CREATE_AGAIN
+from mlworkflow.engine.engine import AT_ONCE, CREATE_AGAIN
 from mlworkflow.store.errors import StoreUnavailable
 
 from tests.builders import WorkflowBuilder, a_workflow, artifact
@@ -41,6 +41,35 @@ async def test_what_cannot_be_created_now_is_created_later_and_is_no_loss(operat
     assert operator.is_("a", Phase.RUNNING)
     assert (operator.task("a").attempt, operator.task("a").losses, operator.task("a").failures) == (0, 0, 0)
     assert operator.written.get("message", "") == ""
+
+
+async def test_while_many_are_being_created_what_has_ended_is_followed_up(tmp_path: Path, world: World) -> None:
+    builder = a_workflow().step("first")
+    for number in range(3 * AT_ONCE):
+        builder = builder.step(f"other-{number}")
+    operator = Operator(builder.step("second", after=["first"]), world, tmp_path)
+    assert await operator.turn() == world.now, "the next ones are due at once"
+    assert len(world.created) == AT_ONCE
+    await operator.commit("first")
+    assert await operator.turn() == world.now
+    assert ("second", 0) in world.created
+    assert len(world.created) == 2 * AT_ONCE
+    await operator.turn()
+    await operator.turn()
+    assert world.created.total() == len(world.created) == 3 * AT_ONCE + 2
+    assert not operator.live.creating
+
+
+async def test_what_is_stopped_before_its_turn_has_come_is_not_created(tmp_path: Path, world: World) -> None:
+    builder = a_workflow()
+    for number in range(2 * AT_ONCE):
+        builder = builder.step(f"s-{number}")
+    operator = Operator(builder, world, tmp_path)
+    await operator.turn()
+    operator.live.plan = builder.having(cancel=True).plan()
+    await operator.turn()
+    assert len(world.created) == AT_ONCE
+    assert not operator.live.creating
 
 
 async def test_what_waits_to_be_created_for_too_long_fails_and_says_what_for(tmp_path: Path, world: World) -> None:
