@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.perf import artifacts, local, node, simulated, starts
+from tests.perf import artifacts, local, node, replicas, simulated, starts
 from tests.perf.table import Line, documented, report
 
 ROOT = Path(__file__).parents[2]
@@ -15,6 +15,7 @@ PAGE = ROOT / "docs/performance.md"
 PARTS: dict[str, Callable[[Sequence[str]], list[Line]]] = {
     "node": node.main,
     "simulated": simulated.main,
+    "replicas": lambda _: replicas.main(),
     "local": lambda _: local.lines(),
     "starts": lambda _: starts.lines(),
     "artifacts": lambda _: artifacts.main([]),

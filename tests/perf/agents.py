@@ -1,7 +1,8 @@
 """What would happen in simulated Pods, where nothing runs: as soon as one is running its agent commits, and then its container ends.
 
 The agents call the operator's gateway as those in Pods do, with a token that is bound to the Pod, signed with the key of the test node. A bare
-Pod has no agent, and ends the same way: by one patch of its status, as a kubelet would write it.
+Pod has no agent, and ends the same way: by one patch of its status, as a kubelet would write it. Both have their token made as soon as they are there,
+for a kubelet has one made for whatever Pod has such a volume, before it starts a container.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 import aiohttp
@@ -32,11 +35,12 @@ _TRIES = 100
 class Agents:
     """Those of all Pods that `watched` tells of. While `is_silent`, Pods go on running; `troubles` is what the gateway refused."""
 
-    def __init__(self, client: KubeClient, watched: Watched, gateway: str, keys: dict[str, Any]) -> None:
-        self._client, self._url = client, f"{gateway}/v1/commit"
+    def __init__(self, client: KubeClient, watched: Watched, gateways: Sequence[str], keys: dict[str, Any]) -> None:
+        self._client, self._urls = client, cycle(f"{gateway}/v1/commit" for gateway in gateways)
         self._key = load_pem_private_key((PKI / "sa.key").read_bytes(), None)
         self._kid = keys["keys"][0]["kid"]
         self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._tokens: dict[str, str] = {}
         self._done: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._session = aiohttp.ClientSession()
@@ -45,9 +49,9 @@ class Agents:
         watched.hears.append(self._hear)
 
     @classmethod
-    async def make(cls, client: KubeClient, watched: Watched, gateway: str) -> Agents:
+    async def make(cls, client: KubeClient, watched: Watched, *gateways: str) -> Agents:
         """With the keys that the cluster publishes."""
-        return cls(client, watched, gateway, await client.get("/openid/v1/jwks"))
+        return cls(client, watched, gateways, await client.get("/openid/v1/jwks"))
 
     async def close(self) -> None:
         """Ends what is under way."""
@@ -57,8 +61,11 @@ class Agents:
 
     def _hear(self, pod: Json, is_gone: bool) -> None:
         uid = pod["metadata"].get("uid", "")
+        if not is_gone and uid not in self._tokens:
+            self._tokens[uid] = self._token(pod)
         if is_gone:
             self._done.discard(uid)
+            self._tokens.pop(uid, None)
         elif not self.is_silent and uid not in self._done and pod["status"].get("phase") == "Running":
             self._done.add(uid)
             task = asyncio.create_task(self._run(pod))
@@ -78,9 +85,9 @@ class Agents:
                 )
 
     async def _commit(self, pod: Json) -> None:
-        headers = {"Authorization": f"Bearer {self._token(pod)}"}
+        headers = {"Authorization": f"Bearer {self._tokens[pod['metadata']['uid']]}"}
         for _ in range(_TRIES):  # the Pod may be running before the operator has heard that it was created
-            async with self._session.post(self._url, json=_COMMITTED, headers=headers) as answer:
+            async with self._session.post(next(self._urls), json=_COMMITTED, headers=headers) as answer:
                 if answer.status == 200:
                     return
                 words = f"{pod['metadata']['name']}: {answer.status} {await answer.text()}"

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 class Operator:
     """Its process, which `start` and `kill` may be called for again and again; `gateway` is its URL."""
 
-    def __init__(self, folder: Path, store: str, namespace: str) -> None:
+    def __init__(self, folder: Path, store: str, namespace: str, more: Mapping[str, str] | None = None) -> None:
         self._folder, gateway, self._health = folder, free_port(), free_port()
         self.gateway = f"http://127.0.0.1:{gateway}"
         keys = folder / "keys"
@@ -44,6 +44,7 @@ class Operator:
             "MLWF_AGENT_IMAGE": "mlworkflow/agent:perf",
             "MLWF_REGISTRY_ENABLED": "false",
             "MLWF_GC_ENABLED": "false",
+            **(more or {}),
         }
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from enum import StrEnum
+from functools import lru_cache
 
 GROUP = "mlworkflow.io"
 VERSION = "v1alpha1"
@@ -74,6 +75,7 @@ class Reason(StrEnum):
     TRIALS_FAILED = "TrialsFailed"
 
 
+@lru_cache(maxsize=4096)  # asked for with every event of a Pod
 def pod_name(workflow: str, uid: str, task: str, attempt: int) -> str:
     """The Pod of an attempt: readable first, a hash of its identity last, at most 63 characters."""
     suffix = hashlib.sha256(f"{uid}/{task}/{attempt}".encode()).hexdigest()[:10]

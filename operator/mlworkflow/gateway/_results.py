@@ -5,7 +5,7 @@ store.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mlworkflow.core.observation import Result
 from mlworkflow.core.values import ArtifactRef
@@ -24,8 +24,10 @@ async def check_result(store: ArtifactStore, deposits: Deposits, key: AttemptKey
         problems += _missing(task, result)
     if problems:
         raise Invalid("; ".join(problems[:20]))
-    absent = await asyncio.to_thread(lambda: dict(_absent(store, key.namespace, result)))
-    for name, artifact in _named(result):
+    if not (named := _named(result)):
+        return
+    absent = await asyncio.to_thread(lambda: dict(_absent(store, key.namespace, named)))
+    for name, artifact in named:
         if name not in absent and not await deposits.is_sound(key, artifact):
             absent[name] = f"output {name!r} is not in the store"
     if absent:
@@ -66,8 +68,10 @@ def _named(result: Result) -> list[tuple[str, ArtifactRef]]:
     return [*result.outputs.items(), *([("logs", result.logs)] if result.logs is not None else [])]
 
 
-def _absent(store: ArtifactStore, namespace: str, result: Result) -> Iterator[tuple[str, str]]:
-    for name, artifact in _named(result):
+def _absent(
+    store: ArtifactStore, namespace: str, named: Sequence[tuple[str, ArtifactRef]]
+) -> Iterator[tuple[str, str]]:
+    for name, artifact in named:
         if problem := _problem(store, namespace, name, artifact):
             yield name, problem
 
