@@ -20,6 +20,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.neighbors import KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -83,6 +84,22 @@ def labels(rows: int = 300) -> Evaluation:
     test = frame[rows:].reset_index(drop=True)
     shares = {"shares": true[:rows].mean(axis=0).tolist()}
     return _evaluation("multilabel", model, test, ["temp", "hum"], true[rows:], shares, {}, [], names=["cold", "wet"])
+
+
+@functools.cache
+def quantities(rows: int = 300) -> Evaluation:
+    """Two quantities of very different size, of which one can hardly be told."""
+    random = np.random.RandomState(0)
+    frame = pd.DataFrame({"sun": random.rand(2 * rows), "wind": random.rand(2 * rows)})
+    frame["when"] = pd.date_range("2026-01-01", periods=2 * rows, freq="h")
+    power = 5000 * frame["sun"] + 800 * frame["wind"] + random.normal(0, 200, 2 * rows)
+    price = 0.3 - 0.1 * frame["wind"] + random.normal(0, 0.05, 2 * rows)
+    true, features = np.column_stack([power, price]), ["sun", "wind"]
+    near, far = (KNeighborsRegressor(count).fit(frame[features][:rows], true[:rows]) for count in (15, 150))
+    test = frame[rows:].reset_index(drop=True)
+    means = {"means": true[:rows].mean(axis=0).tolist()}
+    gate = {"r2": {"min": 0.4, "minDelta": 0}, "mae": {"slices": {"max": 1000}}}
+    return _evaluation("multioutput", near, test, features, true[rows:], means, gate, [{"column": "wind", "bins": 3}], champion=far, names=["power", "price"])  # fmt: skip
 
 
 @functools.cache

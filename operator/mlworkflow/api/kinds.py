@@ -309,7 +309,7 @@ class EarlyStopping(TypedDict, total=False):
     """
 
     score: str | Expr
-    """Default: `accuracy`, `rmse`, or `f1_micro` for several labels."""
+    """Default: `accuracy`, `rmse`, `f1_micro` for several labels, or `r2` for several quantities."""
     rounds: int | Expr
     """At most. Default: the estimator's own number."""
     every: int | Expr
@@ -1051,7 +1051,7 @@ def train(
     Cross-validates where asked, fits on the whole training part, and leaves `model`: a bundle with the whole fitted pipeline.
 
     The task follows from the estimator and the target: `classification`, `regression`, `multilabel` (several columns of 0 and 1, or one that holds
-    lists of labels), `clustering` (a target, if there is one, is only compared with). Columns that say something about the rows (`sampleWeight`,
+    lists of labels), `multioutput` (several quantities, a column each), `clustering` (a target, if there is one, is only compared with). Columns that say something about the rows (`sampleWeight`,
     `cv.groups`, `cv.time`, `cv.fold`, `partition.by`) are no features.
 
     Every score is an output parameter: `cv_<score>` and `cv_<score>_std`, `fold_<score>` with a value per fold, `validation_<score>` and `rounds`; of clusters `clusters`,
@@ -1065,9 +1065,9 @@ def train(
     Args:
         estimator: An estimator by its import path (`sklearn.ensemble.RandomForestClassifier`), `{use: path, params: {…}}`, or `{pipeline: [{name, use, params}, …]}`; a pipeline's part may be `{columns: [{use, params, select: [column, …]}], remainder: passthrough}`. `select: column`, without brackets, is a column of texts for a vectorizer.
         params: Parameters of the estimator. In a pipeline `part__name`; a name that the pipeline does not know goes to its last part.
-        target: The column to predict; several are labels. Default: the one that `prep` named.
+        target: The column to predict; several are labels, or quantities, as the estimator predicts the one or the other. Default: the one that `prep` named.
         cv: Cross-validate: a number of folds, or how they are made.
-        scoring: Scores of the folds and of the input `validation`. Default: `accuracy`; `rmse`, `mae` and `r2`; `f1_micro`, `subset_accuracy` and `hamming_loss` for several labels; all of them for clusters.
+        scoring: Scores of the folds and of the input `validation`. Default: `accuracy`; `rmse`, `mae` and `r2`, of several quantities the means over them; `f1_micro`, `subset_accuracy` and `hamming_loss` for several labels; all of them for clusters.
         sample_weight: A column that says how much a row counts in fitting. In scores every row counts once.
         class_weight: How much a class counts in fitting: `balanced`, or class → weight, 1 where nothing is said. It multiplies `sampleWeight`.
         early_stopping: As many rounds as rows that are held back say are good.
@@ -1191,7 +1191,7 @@ def evaluate(
     |---|---|
     | classes | `accuracy`, `balanced_accuracy`, `f1_macro`, `f1_weighted`, `precision_macro`, `recall_macro`, `mcc`, `kappa`; of two classes, for the second, `f1`, `precision`, `recall`, `specificity`; with probabilities `roc_auc`, `average_precision`, `log_loss`, `brier`, `calibration_error` |
     | several labels | `subset_accuracy`, `hamming_loss`, `f1_micro`, `f1_macro`, `f1_weighted`, `f1_samples`, `jaccard_samples`, `precision_macro`, `recall_macro`; with probabilities `roc_auc`, `average_precision` |
-    | a quantity | `rmse`, `mae`, `r2`, `median_error`, `max_error`, `explained_variance`; `mape` where nothing is zero, `rmsle` where nothing is below |
+    | a quantity; of several the mean over them | `rmse`, `mae`, `r2`, `median_error`, `max_error`, `explained_variance`; `mape` where nothing is zero, `rmsle` where nothing is below |
     | clusters | `silhouette`, `davies_bouldin`, `calinski_harabasz`; with a target `adjusted_rand`, `adjusted_mutual_info`, `v_measure` |
 
     Leaves: report (file), scores (file), passed (boolean). Further output parameters follow from the data.
@@ -1202,7 +1202,7 @@ def evaluate(
         can_serve: A rule of the gate: a fresh process of this step's image loads the model and predicts its golden rows, as at training. With `image` another image is asked; so does a `rehearse` step by itself.
         slices: Columns of the test table whose parts are measured by themselves: each value (20 at most, the commonest), or ranges of numbers and moments.
         time: The column by whose order errors are shown over time. Default: the first one that holds moments.
-        target: The column to predict, or one for each of several labels. Default: what the model names.
+        target: The column to predict, or one for each of several labels or quantities. Default: what the model names.
         seed: Of the intervals and of the rows that are drawn for importances and partial dependence.
         confidence: How sure intervals are, 0.5 to below 1.
         model: An input that the kind needs.

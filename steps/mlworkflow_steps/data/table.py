@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from mlworkflow_steps.data.sparse import COLUMN, frame_of, from_arrow, matrix_of, sparse_names, to_arrow
 from mlworkflow_steps.errors import StepFailure, first_line
 
-Task = Literal["classification", "regression", "multilabel", "clustering"]
+Task = Literal["classification", "regression", "multilabel", "multioutput", "clustering"]
 
 FEATURES = "mlworkflow.features"
 """Where a table's metadata, and `attrs` of its frame, have the digest of the features that it holds. A table of raw rows has none."""

@@ -13,11 +13,14 @@ from mlworkflow_steps.models.scores import Outcome
 def baseline_outcome(baseline: Mapping[str, Any], outcome: Outcome) -> Outcome | None:
     """The most frequent class with the classes' shares, the mean, or the labels that most rows have; None where the model does not say.
 
-    `baseline` is `{"mean": …}`, `{"counts": [[class, rows], …]}` or, of several labels, `{"shares": [share of the rows, …]}`.
+    `baseline` is `{"mean": …}`, of several quantities `{"means": […]}`, `{"counts": [[class, rows], …]}` or, of several labels, `{"shares": [share of the rows, …]}`.
     """
     rows = len(outcome.predicted)
     if "mean" in baseline:
         return Outcome(outcome.true, np.full(rows, float(baseline["mean"])))
+    if "means" in baseline:
+        means = np.tile(np.asarray(baseline["means"], dtype=float), (rows, 1))
+        return Outcome(outcome.true, means, classes=outcome.classes)
     if "shares" in baseline:
         shares = np.tile(np.asarray(baseline["shares"], dtype=float), (rows, 1))
         return Outcome(outcome.true, (shares >= 0.5).astype(int), shares, outcome.classes)

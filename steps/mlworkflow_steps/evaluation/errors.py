@@ -15,7 +15,7 @@ from mlworkflow_steps.data.statistics import plain
 from mlworkflow_steps.data.table import Task
 from mlworkflow_steps.errors import StepFailure
 from mlworkflow_steps.evaluation.slices import ranges
-from mlworkflow_steps.models.scores import Array, Outcome, residuals_of
+from mlworkflow_steps.models.scores import SCORES, Array, Outcome, residuals_of, spreads_of
 
 WORST = 10
 _PERIODS = 24
@@ -30,6 +30,16 @@ class ClassRow:
     recall: float
     f1: float
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRow:
+    """How one of several quantities fares."""
+
+    target: str
+    rmse: float
+    mae: float
+    r2: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +85,22 @@ def class_rows(outcome: Outcome) -> list[ClassRow]:
     ]
 
 
+def target_rows(outcome: Outcome) -> list[TargetRow]:
+    """By quantity, of several."""
+    assert outcome.classes is not None
+    each = [Outcome(outcome.true[:, place], outcome.predicted[:, place]) for place in range(len(outcome.classes))]
+    return [
+        TargetRow(str(name), *(SCORES[score].compute(one) for score in ("rmse", "mae", "r2")))
+        for name, one in zip(outcome.classes, each, strict=True)
+    ]
+
+
 def wrongness(outcome: Outcome, task: Task) -> Array:
-    """Of each row: the size of its error, whether its class is wrong, or the share of its labels that are."""
+    """Of each row: the size of its error (of several quantities the mean, each in standard deviations), whether its class is wrong, or the share of its labels that are."""
     if task == "regression":
         return np.abs(residuals_of(outcome))
+    if task == "multioutput":
+        return np.asarray((np.abs(residuals_of(outcome)) / spreads_of(outcome.true)).mean(axis=1))
     wrong = outcome.predicted != outcome.true
     return np.asarray(wrong.mean(axis=1) if wrong.ndim == 2 else wrong, dtype=float)
 
@@ -123,8 +145,10 @@ def time_column(frame: pd.DataFrame) -> str:
 
 
 def _said(value: Any, outcome: Outcome) -> Any:
-    """A value as JSON has it; of several labels those that are set."""
+    """A value as JSON has it; of several labels those that are set, of several quantities each with its name."""
     if isinstance(value, np.ndarray):
         assert outcome.classes is not None
+        if value.dtype.kind == "f":
+            return ", ".join(f"{label} {each:.4g}" for label, each in zip(outcome.classes, value, strict=True))
         return ", ".join(str(plain(label)) for label, is_set in zip(outcome.classes, value, strict=True) if is_set)
     return plain(value)

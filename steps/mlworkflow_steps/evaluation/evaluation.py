@@ -27,6 +27,7 @@ _OF_SLICES: dict[Task, tuple[str, ...]] = {
     "classification": ("accuracy", "f1_macro"),
     "regression": ("rmse", "mae"),
     "multilabel": ("f1_micro", "subset_accuracy"),
+    "multioutput": ("r2", "mae"),
     "clustering": ("silhouette",),
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mlworkflow_steps.data.statistics import plain
-from mlworkflow_steps.evaluation.errors import class_rows, confusion_of
+from mlworkflow_steps.evaluation.errors import class_rows, confusion_of, target_rows
 from mlworkflow_steps.evaluation.evaluation import Champion, Evaluation, SliceResult
 from mlworkflow_steps.evaluation.gate import Check
 from mlworkflow_steps.evaluation.intervals import Interval
@@ -76,6 +76,8 @@ def _of_task(found: Evaluation) -> dict[str, Any]:
         shares = (0.05, 0.25, 0.5, 0.75, 0.95)
         quantiles = {f"{share:g}": float(np.quantile(residuals, share)) for share in shares}
         facts["residuals"] = {"mean": float(residuals.mean()), "std": float(residuals.std()), "quantiles": quantiles}
+    if found.task == "multioutput":
+        facts["targets"] = [asdict(row) for row in target_rows(found.outcome)]
     if found.task == "clustering":
         clusters, counts = np.unique(found.outcome.predicted, return_counts=True)
         facts["clusters"] = [

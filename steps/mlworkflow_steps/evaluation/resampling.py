@@ -177,6 +177,18 @@ def _mean_of(values: Callable[[Outcome], Array]) -> Resampled:
     return lambda outcome, weights: _mean(weights, values(outcome))
 
 
+def _of_each(measure: Resampled) -> Resampled:
+    """Of several quantities the mean of what it is of each."""
+
+    def compute(outcome: Outcome, weights: Weights) -> Array:
+        if outcome.true.ndim == 1:
+            return measure(outcome, weights)
+        columns = zip(outcome.true.T, outcome.predicted.T, strict=True)
+        return np.asarray(np.mean([measure(Outcome(*column), weights) for column in columns], axis=0))
+
+    return compute
+
+
 RESAMPLED: dict[str, Resampled] = {
     "accuracy": _mean_of(lambda outcome: outcome.true == outcome.predicted),
     "balanced_accuracy": _balanced,
@@ -194,15 +206,15 @@ RESAMPLED: dict[str, Resampled] = {
     "average_precision": _over_classes(_precision_along),
     "log_loss": _log_loss,
     "brier": _mean_of(squared_distances),
-    "rmse": lambda outcome, weights: np.sqrt(_mean(weights, residuals_of(outcome) ** 2)),
-    "mae": _mean_of(lambda outcome: np.abs(residuals_of(outcome))),
-    "r2": lambda outcome, weights: _explained(outcome, weights, centred=False),
-    "mape": _mean_of(lambda outcome: np.abs(residuals_of(outcome) / np.asarray(outcome.true, dtype=float))),
-    "median_error": _median_error,
-    "rmsle": lambda outcome, weights: np.sqrt(
-        _mean(weights, (np.log1p(outcome.predicted) - np.log1p(outcome.true)) ** 2)
+    "rmse": _of_each(lambda outcome, weights: np.sqrt(_mean(weights, residuals_of(outcome) ** 2))),
+    "mae": _of_each(_mean_of(lambda outcome: np.abs(residuals_of(outcome)))),
+    "r2": _of_each(lambda outcome, weights: _explained(outcome, weights, centred=False)),
+    "mape": _of_each(_mean_of(lambda outcome: np.abs(residuals_of(outcome) / np.asarray(outcome.true, dtype=float)))),
+    "median_error": _of_each(_median_error),
+    "rmsle": _of_each(
+        lambda outcome, weights: np.sqrt(_mean(weights, (np.log1p(outcome.predicted) - np.log1p(outcome.true)) ** 2))
     ),
-    "explained_variance": lambda outcome, weights: _explained(outcome, weights, centred=True),
+    "explained_variance": _of_each(lambda outcome, weights: _explained(outcome, weights, centred=True)),
     "subset_accuracy": _mean_of(lambda outcome: (outcome.true == outcome.predicted).all(axis=1)),
     "hamming_loss": _mean_of(lambda outcome: (outcome.true != outcome.predicted).mean(axis=1)),
     "f1_micro": _f1_micro,

@@ -15,14 +15,14 @@ from sklearn.pipeline import Pipeline
 
 from mlworkflow_steps.data.sparse import matrix_of, sparse_names, take
 from mlworkflow_steps.data.table import Task
-from mlworkflow_steps.models.scores import Array, Outcome, outcome_of, probabilities_of
+from mlworkflow_steps.models.scores import Array, Outcome, outcome_of, probabilities_of, spreads_of
 
 MOST_CLUSTERED = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """`features` are the columns that the model takes, of every row of the table; `true` as in `Outcome`; `labels` name the columns of several labels.
+    """`features` are the columns that the model takes, of every row of the table; `true` as in `Outcome`; `labels` name the columns of several labels or quantities.
 
     `matrix` are features all of which are sparse, once more: to make one of a frame takes as long for each of its thousands of columns as to predict all rows.
     """
@@ -42,7 +42,7 @@ class Subject:
 
     def outcome(self) -> Outcome:
         """What the model says about the table's rows."""
-        if self.matrix is None or self.task == "multilabel" or not hasattr(self.model, "predict_proba"):
+        if self.matrix is None or self.labels is not None or not hasattr(self.model, "predict_proba"):
             return self.said(self.features, self.true)
         predicted = np.asarray(self.model.predict(self.features))
         asked, rows = self.model, self.features
@@ -64,7 +64,7 @@ class Subject:
         if only_labels:
             return Outcome(true, np.asarray(self.model.predict(features)), classes=self.labels)
         said = outcome_of(self.model, features, true)
-        if self.task == "multilabel":
+        if self.labels is not None:
             return Outcome(said.true, said.predicted, said.probabilities, self.labels)
         return said
 
@@ -90,12 +90,16 @@ class Subject:
         return self.response_of(self.said(features, self.true[:0]))
 
     def response_of(self, said: Outcome) -> tuple[list[Any], Array]:
-        """By name, rows × names: the quantity, or the probability of each class; of two classes the second's.
+        """By name, rows × names: the quantity, or the probability of each class; of two classes the second's. Several quantities
+        are in their own standard deviations from their means, so that they can stand beside each other.
 
         Classes without probabilities are shares: 1 where the class is predicted.
         """
         if self.task == "regression":
             return ["prediction"], np.asarray(said.predicted, dtype=float)[:, None]
+        if self.task == "multioutput":
+            assert self.labels is not None
+            return list(self.labels), (said.predicted - self.true.mean(axis=0)) / spreads_of(self.true)
         if said.probabilities is not None and said.classes is not None:
             names, values = list(said.classes), said.probabilities
         elif said.classes is not None and said.predicted.ndim == 2:

@@ -73,7 +73,7 @@ class _Seen:
     sample: Sample = field(default_factory=lambda: Sample(_SAMPLED))
     predicted: Sample = field(default_factory=lambda: Sample(_SAMPLED))
     labels: Counter[Any] = field(default_factory=Counter)
-    total: float = 0.0
+    totals: Counter[str] = field(default_factory=Counter)
     rows: int = 0
     is_raw: bool = True
 
@@ -121,14 +121,15 @@ def _part(context: Context, spec: Predict, model: Any, frame: pd.DataFrame, seen
 def _note(seen: _Seen, model: Any, rows: pd.DataFrame, found: Mapping[str, Any]) -> None:
     seen.rows += len(rows)
     seen.sample.add(rows)
-    values = found.get(PREDICTION)
-    if values is None:
-        return
-    if model.task == "regression":
-        seen.total += float(np.sum(values))
-        seen.predicted.add(pd.DataFrame({PREDICTION: values}))
+    several = {name: found[f"{PREDICTION}_{name}"] for name in model.manifest.outputs}
+    if model.task in ("regression", "multioutput"):
+        values = several or {model.manifest.target: found[PREDICTION]}
+        seen.totals.update({name: float(np.sum(each)) for name, each in values.items()})
+        seen.predicted.add(pd.DataFrame(values))
+    elif several:
+        seen.labels.update({name: int(each.sum()) for name, each in several.items()})
     else:
-        seen.labels.update(plain(label) for label in values.tolist())
+        seen.labels.update(plain(label) for label in found[PREDICTION].tolist())
 
 
 def _answered(context: Context, spec: Predict, model: Any, seen: _Seen) -> Answered:
@@ -151,8 +152,8 @@ def _answered(context: Context, spec: Predict, model: Any, seen: _Seen) -> Answe
         sampled=len(sample),
         is_compared=before is not None,
         labels=dict(seen.labels),
-        mean=seen.total / seen.rows if len(seen.predicted.rows()) else None,
-        values=seen.predicted.rows().get(PREDICTION),
+        means={name: total / seen.rows for name, total in seen.totals.items()},
+        values=seen.predicted.rows(),
         digests=context.digests,
         name=spec.name or "",
     )

@@ -15,7 +15,7 @@ PREDICTION, PROBABILITY = "prediction", "probability"
 
 def answers(model: Any, rows: pd.DataFrame, *, probabilities: bool) -> dict[str, Array]:
     """Name → values. Of a model with several targets, a column for each of them: `prediction_<target>`."""
-    found = _columns(PREDICTION, np.asarray(model.predict(rows)), model.classes)
+    found = _columns(PREDICTION, np.asarray(model.predict(rows)), model.manifest.outputs)
     if probabilities:
         estimated = model.predict_proba(rows)
         if isinstance(estimated, list):  # several targets, each with a column for no and one for yes

@@ -1,7 +1,10 @@
-"""The column to predict: which one it is, and its values."""
+"""The columns to predict: which they are, and their values."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pandas as pd
 
 from mlworkflow_steps.data.table import Table
@@ -25,3 +28,14 @@ def target_of(table: Table, named: str | None, path: str) -> str:
 def values_of(target: pd.Series) -> Array:
     """The target's values as NumPy has them, whatever pandas keeps them in."""
     return target.astype(object).to_numpy() if isinstance(target.dtype, pd.CategoricalDtype) else target.to_numpy()
+
+
+def quantities_of(frame: pd.DataFrame, columns: Sequence[str], path: str) -> Array:
+    """Several quantities of each row: rows × columns. Raises StepFailure (TargetInvalid) where one is no number."""
+    for column in columns:
+        if not pd.api.types.is_numeric_dtype(frame[column]) or not np.isfinite(frame[column].to_numpy(float)).all():
+            raise StepFailure(
+                "TargetInvalid",
+                f"{path}: column '{column}' is one of several quantities, and not all of it are numbers",
+            )
+    return frame[list(columns)].to_numpy(dtype=float)

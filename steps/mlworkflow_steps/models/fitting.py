@@ -19,6 +19,11 @@ from mlworkflow_steps.models.scores import Score
 from mlworkflow_steps.models.stopping import EarlyStopping, Report, Stopped, fit_in_rounds
 from mlworkflow_steps.models.weights import ClassWeight, row_weights, weight_argument
 
+_WRAPPERS: dict[Task, str] = {
+    "multilabel": "sklearn.multiclass.OneVsRestClassifier makes a model of several labels",
+    "multioutput": "sklearn.multioutput.MultiOutputRegressor makes a model of several quantities",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -42,7 +47,7 @@ class Recipe:
             arguments = weight_argument(self.estimator, row_weights(rows, self.class_weight))
             return Stopped(clone(self.estimator).fit(rows.features, rows.true, **arguments), 0, float("nan"))
         except (ValueError, TypeError) as error:
-            hint = "; sklearn.multiclass.OneVsRestClassifier makes a model of several labels of it" if self.task == "multilabel" else ""  # fmt: skip
+            hint = f"; {_WRAPPERS[self.task]} of it" if self.task in _WRAPPERS else ""
             raise StepFailure(
                 "FitFailed", f"the estimator refuses the data or its parameters: {first_line(error)}{hint}"
             ) from error

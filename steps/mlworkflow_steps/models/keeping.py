@@ -124,4 +124,5 @@ def _baseline(target: Target, rows: Rows) -> dict[str, Any]:
         return {"counts": [[plain(label), int(count)] for label, count in zip(labels, counts, strict=True)]}
     if target.task == "regression":
         return {"mean": float(np.mean(rows.known))}
-    return {"shares": [float(share) for share in rows.known.mean(axis=0)]} if target.task == "multilabel" else {}
+    of_each = {"multilabel": "shares", "multioutput": "means"}.get(target.task)
+    return {of_each: [float(value) for value in rows.known.mean(axis=0)]} if of_each else {}

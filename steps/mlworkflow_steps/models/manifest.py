@@ -23,7 +23,7 @@ class Manifest:
     """The facts of a model.
 
     `schema` is that of raw rows, the target among them (`data.schema`, as JSON); `features` names what the estimator takes, in its order, and `features_digest`
-    is "" where the two are the same. `target` is the column that is predicted, a list of several labels' columns, "" where there is none. `spec` and `params` are as the workflow has them, `estimator` is one line for people. `inputs` has the digest of each input of
+    is "" where the two are the same. `target` is the column that is predicted, a list where there are several, "" where there is none. `spec` and `params` are as the workflow has them, `estimator` is one line for people. `inputs` has the digest of each input of
     the training step, `rows` how many it was fitted to. `baseline` is what a model that only knows the target would predict. `versions` is by distribution.
     `card` is what the author says of the model (`card`), `onnx` what became of `model.onnx` (`exchange`), empty where nobody asked for it.
     """
@@ -59,6 +59,13 @@ class Manifest:
             return cls(**facts)
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise StepFailure("ModelInvalid", f"'{folder.name}' is no model bundle: {first_line(error)}") from error
+
+    @property
+    def outputs(self) -> list[str]:
+        """What each column of the predictions is of, where a row has several: labels, or targets."""
+        if self.task == "multilabel":
+            return [str(label) for label in self.classes]
+        return list(map(str, self.target)) if self.task == "multioutput" else []
 
     def as_bytes(self) -> bytes:
         return (json.dumps(asdict(self), indent=2, sort_keys=True, allow_nan=False) + "\n").encode()

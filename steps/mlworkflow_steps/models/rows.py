@@ -21,7 +21,7 @@ from mlworkflow_steps.models.scores import Array
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """`true` is None where nothing is predicted, and rows × labels of 0 and 1 for several labels. `weights` are None where all rows count the same."""
+    """`true` is None where nothing is predicted, and rows × columns for several labels, of 0 and 1, or quantities. `weights` are None where all rows count the same."""
 
     features: pd.DataFrame
     true: Array | None = None

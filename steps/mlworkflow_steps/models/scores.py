@@ -1,6 +1,7 @@
 """The metrics that `train` cross-validates with and `evaluate` reports: one table, one meaning of each name everywhere.
 
-Errors are positive, lower is better. A metric that needs more than labels is there only where the model, or the table, gives it.
+Errors are positive, lower is better. A metric that needs more than labels is there only where the model, or the table, gives it. Of several quantities a
+metric is the mean of what it is of each, apart from the largest error, which is the largest of any.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _CALIBRATION_BINS = 10
 class Outcome:
     """True values, what a model predicts for them, and, for classes, their probabilities (rows × `classes`).
 
-    Of several labels `true` and `predicted` are rows × labels of 0 and 1, and `classes` the labels' names. Of clusters `true` is
+    Of several labels `true` and `predicted` are rows × labels of 0 and 1, and `classes` the labels' names; of several quantities rows × quantities, and theirs. Of clusters `true` is
     the known grouping, or empty, `predicted` the cluster of each row, and `features` what they were formed by (rows × numbers).
     """
 
@@ -135,10 +136,20 @@ def _calibration_error(outcome: Outcome) -> float:
     return float(np.abs(confidence_gaps(outcome).sum(axis=0)).sum() / len(outcome.true))
 
 
+def _max_error(outcome: Outcome) -> float:
+    return float(np.abs(residuals_of(outcome)).max())
+
+
 def residuals_of(outcome: Outcome) -> Array:
-    """Of a quantity: predicted − true."""
+    """Of a quantity, or several: predicted − true."""
     found: Array = np.asarray(outcome.predicted, dtype=float) - np.asarray(outcome.true, dtype=float)
     return found
+
+
+def spreads_of(true: Array) -> Array:
+    """The standard deviation of each of several quantities; 1 of one that is always the same."""
+    spreads: Array = np.std(true, axis=0)
+    return np.where(spreads > 0, spreads, 1.0)
 
 
 def indicators(outcome: Outcome) -> Array:
@@ -168,7 +179,7 @@ def confidence_gaps(outcome: Outcome) -> Array:
 _CLASSES: tuple[Task, ...] = ("classification",)
 _LABELS: tuple[Task, ...] = ("multilabel",)
 _CLASSES_OR_LABELS: tuple[Task, ...] = ("classification", "multilabel")
-_QUANTITY: tuple[Task, ...] = ("regression",)
+_QUANTITY: tuple[Task, ...] = ("regression", "multioutput")
 _GROUPS: tuple[Task, ...] = ("clustering",)
 
 SCORES: dict[str, Score] = {}
@@ -195,7 +206,7 @@ for _score in (
     Score("r2", "R²", _QUANTITY, _of(metrics.r2_score)),
     Score("mape", "MAPE", _QUANTITY, _of(metrics.mean_absolute_percentage_error), lower=True, needs="no zeros"),
     Score("median_error", "Median error", _QUANTITY, _of(metrics.median_absolute_error), lower=True),
-    Score("max_error", "Largest error", _QUANTITY, _of(metrics.max_error), lower=True),
+    Score("max_error", "Largest error", _QUANTITY, _max_error, lower=True),
     Score("rmsle", "RMSLE", _QUANTITY, _of(metrics.root_mean_squared_log_error), lower=True, needs="nothing below zero"),
     Score("explained_variance", "Explained variance", _QUANTITY, _of(metrics.explained_variance_score)),
     Score("subset_accuracy", "All labels right", _LABELS, _of(metrics.accuracy_score)),
@@ -214,6 +225,7 @@ for _score in (
 DEFAULTS: dict[Task, tuple[str, ...]] = {
     "classification": ("accuracy",),
     "regression": ("rmse", "mae", "r2"),
+    "multioutput": ("r2", "rmse", "mae"),
     "multilabel": ("f1_micro", "subset_accuracy", "hamming_loss"),
     "clustering": ("silhouette",),
 }

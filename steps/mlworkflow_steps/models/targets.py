@@ -5,6 +5,7 @@ tells classes apart       one column                              classification
                           several columns of 0 and 1              multilabel: one label per column
                           a column of lists                       multilabel: one label per value that occurs
 predicts a quantity       one column                              regression
+                          several columns of numbers              multioutput: one quantity per column
 finds groups              nothing; a column that is there anyway  clustering: the groups are compared with it
 """
 
@@ -22,7 +23,7 @@ from sklearn.utils import get_tags
 from mlworkflow_steps.data.statistics import plain
 from mlworkflow_steps.data.table import Table, Task
 from mlworkflow_steps.errors import SpecInvalid, StepFailure
-from mlworkflow_steps.models.columns import target_of, values_of
+from mlworkflow_steps.models.columns import quantities_of, target_of, values_of
 from mlworkflow_steps.models.estimator import Estimator, describe_estimator
 from mlworkflow_steps.models.scores import Array
 
@@ -41,8 +42,10 @@ class Target:
         """The target of these rows as in `Rows`. A label that is not among `classes` counts as none."""
         if not self.columns:
             return None
-        if self.task != "multilabel":
+        if self.task not in ("multilabel", "multioutput"):
             return values_of(frame[self.columns[0]])
+        if self.task == "multioutput":
+            return quantities_of(frame, self.columns, _PATH)
         if len(self.columns) > 1:
             return _indicators(frame, self.columns)
         sets = [{plain(label) for label in value} for value in frame[self.columns[0]]]
@@ -64,10 +67,12 @@ def find_target(estimator: Estimator, table: Table, named: Sequence[str]) -> Tar
         classes = [plain(label) for label in np.unique(values_of(column))] if task == "classification" else ()
         return Target(task, columns, tuple(classes))
     if task == "regression":
-        raise StepFailure(
-            "TargetInvalid",
-            f"{_PATH}: several targets are labels, and {describe_estimator(estimator)} predicts a quantity; train one step for each",
-        )
+        if lists:
+            raise StepFailure(
+                "TargetInvalid",
+                f"{_PATH}: column '{columns[0]}' holds lists, which are labels, and {describe_estimator(estimator)} predicts quantities: give each a column of its own and name them all",
+            )
+        return Target("multioutput", columns)
     if not lists:
         return Target("multilabel", columns, columns)
     labels = sorted({plain(label) for value in column for label in value}, key=lambda label: (str(type(label)), label))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlworkflow_steps.data.table import Task
 from mlworkflow_steps.evaluation.dependence import Dependence
 from mlworkflow_steps.evaluation.evaluation import Evaluation
 from mlworkflow_steps.models.scores import SCORES
@@ -15,6 +16,16 @@ from mlworkflow_steps.report.html import Markup, table, tag
 _IMPORTANT = 15
 _FEW = 8
 _SMALL, _LOW, _WIDE = 320.0, 210.0, 980.0
+_SIZES: dict[Task, str] = {
+    "regression": "mean size of errors",
+    "multioutput": "mean size of errors, in standard deviations",
+}
+_WEIGHTS: dict[Task, str] = {
+    "regression": "Error",
+    "multioutput": "Error (standard deviations)",
+    "classification": "Confidence",
+    "multilabel": "Wrong labels",
+}
 
 
 def uses(found: Evaluation) -> list[Markup]:
@@ -40,10 +51,12 @@ def dependence(found: Evaluation) -> Markup:
     """What the model says on average at each value of a column."""
     if not found.inside.dependences:
         return Markup("")
-    of = "prediction" if found.task == "regression" else "probability"
+    of = "prediction" if found.task in _SIZES else "probability"
     note = f"Partial dependence: the mean {of} on {found.inside.dependence_rows:,} test rows when the column has this value in all of them."
     if max(len(each.curves) for each in found.inside.dependences) > 1:
-        note += " The classes that change most are shown."
+        note += f" The {'targets' if found.task in _SIZES else 'classes'} that change most are shown."
+    if found.task == "multioutput":
+        note += " Each target is in its own standard deviations from its mean."
     low = min(value for each in found.inside.dependences for curve in each.curves.values() for value in curve)
     high = max(value for each in found.inside.dependences for curve in each.curves.values() for value in curve)
     margin = (high - low) * 0.05 or 0.5
@@ -69,7 +82,7 @@ def over_time(found: Evaluation) -> Markup:
     if not found.inside.periods:
         return Markup("")
     places = [float(index) for index in range(len(found.inside.periods))]
-    sizes = Line("mean size of errors" if found.task == "regression" else "share of wrong rows", places, [each.size for each in found.inside.periods])  # fmt: skip
+    sizes = Line(_SIZES.get(found.task, "share of wrong rows"), places, [each.size for each in found.inside.periods])  # fmt: skip
     curves = [sizes]
     if found.task == "regression":
         curves.append(Line("mean of predicted − true", places, [each.error for each in found.inside.periods]))
@@ -83,7 +96,7 @@ def over_time(found: Evaluation) -> Markup:
     span = f"{found.inside.periods[0].label.partition(' to ')[0]} to {found.inside.periods[-1].label.rpartition(' to ')[2]}"
     note = f"The test rows in the order of “{found.inside.time}”, from {span}, in {len(found.inside.periods)} periods of about as many rows each."
     rows = [[each.label, f"{each.rows:,}", measured(each.size), *([f"{each.error:+.3g}"] if found.task == "regression" else [])] for each in found.inside.periods]  # fmt: skip
-    head = [found.inside.time, "Rows", "Error" if found.task == "regression" else "Wrong", *(["Mean error"] if found.task == "regression" else [])]  # fmt: skip
+    head = [found.inside.time, "Rows", "Error" if found.task in _SIZES else "Wrong", *(["Mean error"] if found.task == "regression" else [])]  # fmt: skip
     numbers = folded("Numbers", table(head, rows))
     return section(
         "Errors over time",
@@ -97,7 +110,7 @@ def over_time(found: Evaluation) -> Markup:
 def worst(found: Evaluation) -> Markup:
     if not found.inside.worst:
         return Markup("")
-    weight = {"regression": "Error", "classification": "Confidence", "multilabel": "Wrong labels"}[found.task]
+    weight = _WEIGHTS[found.task]
     columns = list(found.inside.worst[0].values)
     rows = [
         [f"{row.row:,}", *(_value(row.values[name]) for name in columns), _value(row.true), _value(row.predicted), measured(row.weight)]

@@ -1,4 +1,4 @@
-"""What the report of `evaluate` shows of one task: of classes, of several labels, of a quantity, of clusters."""
+"""What the report of `evaluate` shows of one task: of classes, of several labels, of a quantity or several, of clusters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from mlworkflow_steps.data.statistics import plain
 from mlworkflow_steps.evaluation.curves import MOST_CURVES, Curve
-from mlworkflow_steps.evaluation.errors import class_rows, confusion_of
+from mlworkflow_steps.evaluation.errors import class_rows, confusion_of, target_rows
 from mlworkflow_steps.evaluation.evaluation import Evaluation
 from mlworkflow_steps.models.scores import residuals_of
 from mlworkflow_steps.report import charts
@@ -18,6 +18,7 @@ from mlworkflow_steps.report.svg import HEIGHT
 _LARGEST_MATRIX = 20
 _MOST_CLASSES = 100
 _MOST_PAIRS = 15
+_MOST_SCATTERS = 5
 _SQUARE = (0.0, 1.0, 0.0, 1.0)
 _DIAGONAL = ((0.0, 0.0), (1.0, 1.0))
 
@@ -26,6 +27,8 @@ def of_task(found: Evaluation) -> list[Markup]:
     """The sections that come first below the verdict."""
     if found.task == "regression":
         return _quantity(found)
+    if found.task == "multioutput":
+        return _quantities(found)
     if found.task == "clustering":
         return _clusters(found)
     first = [_by_class(found)] if found.task == "multilabel" else [_confusion(found), _by_class(found)]
@@ -104,6 +107,20 @@ def _quantity(found: Evaluation) -> list[Markup]:
         charts.residuals(residuals_of(found.outcome)),
     )
     return [scatter, errors]
+
+
+def _quantities(found: Evaluation) -> list[Markup]:
+    """A table of all of them, and of the first few what is shown of a single one."""
+    rows = target_rows(found.outcome)
+    note = "Each quantity by itself; the metrics above are means over all of them."
+    cells = [[row.target, measured(row.rmse), measured(row.mae), measured(row.r2)] for row in rows[:_MOST_CLASSES]]
+    parts = [section("By target", note, table(["Target", "RMSE", "MAE", "R²"], cells))]
+    true, predicted = found.outcome.true.astype(float), found.outcome.predicted.astype(float)
+    for place, row in enumerate(rows[:_MOST_SCATTERS]):
+        note = "A dot per test row (at most 2,000); on the dashed line the prediction is exact."
+        chart = charts.predicted_against_true(true[:, place], predicted[:, place])
+        parts.append(section(f"Predicted and true {row.target}", note, chart))
+    return parts
 
 
 def _clusters(found: Evaluation) -> list[Markup]:

@@ -15,17 +15,19 @@ from mlworkflow_steps.data.schema import Schema
 from mlworkflow_steps.data.statistics import histogram, plain
 from mlworkflow_steps.models.manifest import Manifest
 from mlworkflow_steps.report import charts
-from mlworkflow_steps.report.document import document, header, headline, number, section
+from mlworkflow_steps.report.document import document, halves, header, headline, number, section
 from mlworkflow_steps.report.html import Markup, table, tag
 from mlworkflow_steps.report.validate_page import Findings, anomalies_section, comparison_section
 
 _MOST_LABELS = 15
+_MOST_MEANS = 3
+_MOST_HISTOGRAMS = 6
 _TABLE = "data"
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What `predict` has done. `labels` counts the predictions of classes, `mean` and `values` (of the rows that were sampled) are of quantities."""
+    """What `predict` has done. `labels` counts the predictions of classes or labels, `means` and `values` (of the rows that were sampled) are of quantities, by target."""
 
     manifest: Manifest
     anomalies: list[Anomaly]
@@ -35,8 +37,8 @@ class Answered:
     sampled: int
     is_compared: bool
     labels: Mapping[Any, int]
-    mean: float | None
-    values: pd.Series | None
+    means: Mapping[str, float]
+    values: pd.DataFrame
     digests: Mapping[str, str]
     name: str
 
@@ -52,17 +54,30 @@ class Answered:
         }
         if self.labels:
             facts["predictions"] = [{"class": label, "rows": count} for label, count in self._commonest()]
-        if self.mean is not None:
-            facts["predictions"] = {"mean": plain(self.mean), "trained_mean": self.manifest.baseline.get("mean")}
+        trained = self.trained_means()
+        of_each = {name: {"mean": plain(mean), "trained_mean": trained.get(name)} for name, mean in self.means.items()}
+        if self.manifest.outputs and of_each:
+            facts["predictions"] = [{"target": name} | means for name, means in of_each.items()]
+        elif of_each:
+            (facts["predictions"],) = of_each.values()
         return facts
+
+    def trained_means(self) -> dict[str, float]:
+        """The mean of each quantity in the training table, as far as the model says it."""
+        known = self.manifest.baseline
+        if "means" in known:
+            return dict(zip(self.manifest.outputs, known["means"], strict=True))
+        return {self.manifest.target: known["mean"]} if "mean" in known else {}
 
     def _commonest(self) -> list[tuple[Any, int]]:
         return sorted(self.labels.items(), key=lambda entry: (-entry[1], str(entry[0])))
 
     def shares(self) -> tuple[list[str], list[float], list[float]]:
-        """The commonest predicted classes, their shares in training, and their shares now."""
+        """The commonest predicted classes or labels, their shares in training, and their shares now."""
         trained = dict(self.manifest.baseline.get("counts", []))
         total = sum(trained.values()) or 1
+        if "shares" in self.manifest.baseline:
+            trained, total = dict(zip(self.manifest.outputs, self.manifest.baseline["shares"], strict=True)), 1
         chosen = self._commonest()[:_MOST_LABELS]
         return (
             [str(label) for label, _ in chosen],
@@ -74,7 +89,7 @@ class Answered:
 def predict_page(answered: Answered, title: str) -> str:
     """The document. `title` says which step of which workflow."""
     facts = answered.manifest
-    line = f"{answered.rows:,} rows by {facts.estimator}, predicting “{facts.target}” ({facts.task}), trained on {facts.rows:,} rows"
+    line = f"{answered.rows:,} rows by {facts.estimator}, predicting “{_target(facts)}” ({facts.task}), trained on {facts.rows:,} rows"
     parts = [
         header("Predictions", title, line, _verdict(answered)),
         _headlines(answered),
@@ -84,6 +99,10 @@ def predict_page(answered: Answered, title: str) -> str:
         _provenance(answered),
     ]
     return document(f"{title}: predictions", parts)
+
+
+def _target(facts: Manifest) -> str:
+    return facts.target if isinstance(facts.target, str) else ", ".join(facts.target)
 
 
 def _verdict(answered: Answered) -> Markup:
@@ -99,9 +118,10 @@ def _headlines(answered: Answered) -> Markup:
         headline("Skewed columns", skewed, f"of {len(answered.differences):,} compared with the training table" if answered.is_compared else "not compared"),
         headline("Anomalies", len(answered.anomalies), "skewed columns among them"),
     ]  # fmt: skip
-    if answered.mean is not None:
-        trained = answered.manifest.baseline.get("mean")
-        cards.append(headline("Mean prediction", number(answered.mean), f"in training {number(trained)}" if trained is not None else ""))  # fmt: skip
+    trained = answered.trained_means()
+    for name, mean in list(answered.means.items())[:_MOST_MEANS]:
+        title = f"Mean {name}" if len(answered.means) > 1 else "Mean prediction"
+        cards.append(headline(title, number(mean), f"in training {number(trained[name])}" if name in trained else ""))
     return tag("div", *cards, class_="cards")
 
 
@@ -109,14 +129,16 @@ def _predictions(answered: Answered) -> Markup:
     if answered.labels:
         note = "Shares of the rows: light the classes of the training table, strong the predictions."
         return section("What was predicted", note, charts.pairs(*answered.shares()))
-    if answered.values is None:
+    drawn = []
+    for name, values in list(answered.values.items())[:_MOST_HISTOGRAMS]:
+        finite = values.to_numpy(dtype=float)
+        finite = finite[np.isfinite(finite)]
+        if len(finite):
+            drawn.append(charts.histogram(**histogram(finite), across=str(name) or "prediction"))
+    if not drawn:
         return Markup("")
-    finite = answered.values.to_numpy(dtype=float)
-    finite = finite[np.isfinite(finite)]
-    if not len(finite):
-        return Markup("")
-    chart = charts.histogram(**histogram(finite), across=answered.manifest.target or "prediction")
-    return section("What was predicted", f"The predictions of {answered.sampled:,} rows, chosen by chance.", chart)
+    note = f"The predictions of {answered.sampled:,} rows, chosen by chance."
+    return section("What was predicted", note, *(drawn if len(drawn) == 1 else [halves(*drawn)]))
 
 
 def _comparison(answered: Answered) -> Markup:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from evaluations import AsLoaded, clusters, labels, quantity, two_classes
+from evaluations import AsLoaded, clusters, labels, quantities, quantity, two_classes
 from mlworkflow_steps.data.sparse import frame_of
 from mlworkflow_steps.data.table import Table
 from mlworkflow_steps.errors import SpecInvalid, StepFailure
@@ -29,7 +29,9 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
 
-@pytest.mark.parametrize("example", [quantity, two_classes, labels, clusters], ids=lambda example: example.__name__)
+@pytest.mark.parametrize(
+    "example", [quantity, two_classes, labels, quantities, clusters], ids=lambda example: example.__name__
+)
 def test_every_task_has_a_report_and_its_json_twin(example: Any) -> None:
     found = example()
     facts, page = facts_of(found, {"model": "sha256:m"}, {"numpy": "2"}), evaluation_page(found, "w<b> / e", {})
@@ -82,6 +84,25 @@ def test_several_labels_are_named_and_clusters_compared_with_what_is_known() -> 
     assert sum(cluster["rows"] for cluster in facts["clusters"]) == facts["rows"]
 
 
+def test_several_quantities_are_told_one_by_one_and_compared_in_their_own_units() -> None:
+    found = quantities()
+    facts, page = facts_of(found, {}, {}), evaluation_page(found, "w / e", {})
+    assert [row["target"] for row in facts["targets"]] == ["power", "price"]
+    for score in ("rmse", "mae", "r2"):
+        assert np.mean([row[score] for row in facts["targets"]]) == pytest.approx(facts["metrics"][score])
+    low, high = facts["intervals"]["r2"]
+    assert low < facts["metrics"]["r2"] < high
+    assert facts["baseline"]["r2"] < 0.05 < facts["champion"]["metrics"]["r2"] < facts["metrics"]["r2"]
+    assert [check["passed"] for check in facts["gate"]] == [True] * 5
+    curves = next(each for each in facts["partial_dependence"] if each["feature"] == "wind")["curves"]
+    assert curves.keys() == {"power", "price"}
+    assert max(abs(value) for curve in curves.values() for value in curve) < 3, "standard deviations, not watts"
+    assert facts["worst_rows"][0]["true"].startswith("power ")
+    assert all(0 < period["size"] < 2 for period in facts["over_time"]["periods"])
+    for title in ("By target", "Predicted and true power", "Predicted and true price", "How it uses them", "Errors over time"):  # fmt: skip
+        assert f"<h2>{title}</h2>" in page
+
+
 def test_sparse_features_are_shuffled_as_others_are_and_thousands_of_columns_are_bounded() -> None:
     random = np.random.RandomState(0)
     values = random.poisson(0.1, (200, 250)).astype(float)
@@ -110,6 +131,10 @@ def test_truth_in_the_form_of_the_task() -> None:
     )
     of_columns = truth_of(table, ["a", "b"], "multilabel", [], "evaluate.target")
     of_lists = truth_of(table, ["tags"], "multilabel", ["a", "b"], "evaluate.target")
+    of_numbers = truth_of(table, ["x", "b"], "multioutput", [], "evaluate.target")
+    assert of_numbers.values.tolist() == [[1.0, 1.0], [2.0, 1.0]]
+    with pytest.raises(StepFailure, match=r"evaluate\.target: column 'gone' is one of several quantities, and not all"):
+        truth_of(table, ["x", "gone"], "multioutput", [], "evaluate.target")
     assert of_columns.values.tolist() == of_lists.values.tolist() == [[0, 1], [1, 1]]
     assert truth_of(table, ["none"], "clustering", [], "evaluate.target").values.tolist() == []
     with pytest.raises(StepFailure, match=r"evaluate\.target: column 'gone' has 1 missing values"):

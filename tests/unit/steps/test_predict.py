@@ -95,6 +95,35 @@ def test_a_text_table_is_read_in_parts_too_and_classes_have_probabilities(run_st
     assert "What was predicted" in done.output("report").read_text()
 
 
+@pytest.mark.parametrize("kind", ["quantities", "labels"])
+def test_several_targets_have_a_column_each(run_here: Any, tmp_path: Path, kind: str) -> None:
+    known = rides(300, 1)[["hour", "temp", "demand"]].assign(cost=lambda frame: frame["temp"] / 100)
+    targets, estimator = ["demand", "cost"], "sklearn.tree.DecisionTreeRegressor"
+    if kind == "labels":
+        targets, estimator = ["late", "warm"], "sklearn.tree.DecisionTreeClassifier"
+        known = known.assign(late=(known["hour"] > 20).astype(int), warm=(known["temp"] > 10).astype(int))
+    train = stored(known[["hour", "temp", *targets]], tmp_path, "train.parquet")
+    trained = run_here("train", {"estimator": estimator, "target": targets}, {"train": train})
+    assert trained.code == 0, trained.failure
+    rows = rides(100, 3)[["hour", "temp"]]
+    done = run_here("predict", {}, {"model": trained.output("model"), "data": stored(rows, tmp_path)})
+    assert done.code == 0, done.failure
+    names = [f"prediction_{target}" for target in targets]
+    found = pd.read_parquet(done.output("predictions"))
+    assert list(found) == [*names, "model"]
+    assert np.array_equal(found[names], mlworkflow_steps.load(trained.output("model")).predict(rows))
+    told = json.loads(done.output("skew").read_text())["predictions"]
+    page = done.output("report").read_text()
+    if kind == "labels":
+        assert {each["class"]: each["rows"] for each in told} == dict(zip(targets, found[names].sum(), strict=True))
+    else:
+        assert [each["target"] for each in told] == targets
+        assert [each["mean"] for each in told] == pytest.approx(list(found[names].mean()))
+        assert [each["trained_mean"] for each in told] == pytest.approx(list(known[targets].mean()))
+        assert "Mean cost" in page
+    assert "What was predicted" in page
+
+
 def test_exactly_the_shifted_column_is_skewed_and_that_may_block(run_step: Any, model: Path, tmp_path: Path) -> None:
     rows = rides(400, 4)
     moved = stored(rows.assign(temp=rows["temp"] + 4), tmp_path)  # by one standard deviation

@@ -25,6 +25,8 @@ def _outcomes() -> Iterator[tuple[str, Outcome]]:
     yield "regression", Outcome(true, np.abs(true + random.normal(0, 5, 51)))
     labels = random.randint(0, 2, (50, 4))
     probabilities = np.clip(labels * 0.4 + random.rand(50, 4) * 0.6, 0, 1)
+    true = random.gamma(2, 10, (51, 3))
+    yield "multioutput", Outcome(true, np.abs(true + random.normal(0, 5, (51, 3))))
     yield "multilabel", Outcome(labels, (probabilities > 0.5).astype(int), probabilities, np.array(list("wxyz")))
 
 

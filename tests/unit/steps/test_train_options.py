@@ -154,6 +154,42 @@ def test_several_labels(table: str, target: Any, tmp_path: Path) -> None:
     assert (found["subset_accuracy"], found["hamming_loss"], found["passed"]) == (1.0, 0.0, True)
 
 
+def test_several_quantities(tmp_path: Path) -> None:
+    frame = rows()
+    made = frame[[*TWO, "part", "q"]].assign(p=1000 * frame.b)
+    boosted = {
+        "use": "sklearn.ensemble.HistGradientBoostingRegressor",
+        "params": {"max_iter": 20, "min_samples_leaf": 5},
+    }
+    spec = {
+        "estimator": {"use": "sklearn.multioutput.MultiOutputRegressor", "params": {"estimator": boosted}},
+        "target": ["q", "p"],
+        "cv": 3,
+        "partition": {"by": "part", "minMetric": {"r2": 0.5}, "minRows": 30},
+    }
+    trained = train_here(tmp_path, spec, train=made)
+    assert trained.params["cv_r2"] > 0.6
+    assert len(trained.params["fold_rmse"]) == 3
+    model = trained.model
+    assert (model.task, model.manifest.target) == ("multioutput", ["q", "p"])
+    assert model.manifest.baseline == {"means": pytest.approx([made.q.mean(), made.p.mean()])}
+    found = model.predict(made)
+    assert np.corrcoef(found[:, 0], made.q)[0, 1] > 0.9 < np.corrcoef(found[:, 1], made.p)[0, 1]
+    measured = evaluated(tmp_path / "evaluated", tmp_path / "out" / "model", made)
+    assert measured["r2"] > 0.7
+    assert measured["rmse"] > 50, "the mean over both, of which one is counted in thousands"
+    assert train_here(tmp_path / "again", spec, train=made).bytes() == trained.bytes()
+
+
+def test_several_quantities_stop_early_and_are_there_as_onnx(tmp_path: Path) -> None:
+    frame = rows()
+    network = {"use": "sklearn.neural_network.MLPRegressor", "params": {"hidden_layer_sizes": [8]}}
+    spec = {"estimator": network, "target": ["q", "p"], "earlyStopping": {"rounds": 6, "every": 2}, "onnx": True}
+    trained = train_here(tmp_path, spec, train=frame[[*TWO, "q"]].assign(p=frame.b))
+    assert [step for step, _ in trained.series("validation_r2")] == [2, 4, 6]
+    assert trained.model.manifest.onnx["converted"] is True
+
+
 def test_clusters_have_scores_of_their_own_and_are_compared_with_what_is_known(tmp_path: Path) -> None:
     frame = rows()
     frame = frame.assign(a=frame.a + 20 * (frame.part == "x"), b=frame.b + 20 * (frame.part == "y"))
@@ -267,7 +303,9 @@ def test_the_boosting_libraries_make_the_same_bytes_twice(path: str, tmp_path: P
         ({"earlyStopping": {"validation": 1.5}}, "SpecInvalid", "train.earlyStopping.validation: is a share above 0 and below 1"),
         ({"target": ["part", "group"]}, "TargetInvalid", "column 'part' is one of several labels and holds something else than 0 and 1"),
         ({"target": ["weight", "constant"], "estimator": "sklearn.linear_model.LogisticRegression"}, "FitFailed", "sklearn.multiclass.OneVsRestClassifier"),
-        ({"target": ["q", "a"], "estimator": TREE}, "TargetInvalid", "train one step for each"),
+        ({"target": ["q", "part"], "estimator": TREE}, "TargetInvalid", "column 'part' is one of several quantities, and not all of it are numbers"),
+        ({"target": ["q", "a"], "estimator": "sklearn.ensemble.GradientBoostingRegressor"}, "FitFailed", "sklearn.multioutput.MultiOutputRegressor"),
+        ({"target": ["q", "a"], "estimator": TREE, "scoring": ["f1_micro"]}, "MetricUnknown", "'f1_micro' is no metric of a multioutput; known are: rmse, mae, r2"),
         ({"estimator": "sklearn.cluster.DBSCAN"}, "EstimatorInvalid", "DBSCAN says nothing about rows that it has not seen, and so makes no model; among those that do are KMeans"),
         ({"estimator": "sklearn.cluster.KMeans", "target": "y", "cv": 3}, "SpecInvalid", "train.cv: needs something to predict"),
         ({"estimator": "sklearn.cluster.KMeans", "target": "y", "scoring": ["accuracy"]}, "MetricUnknown", "is no metric of a clustering; known are: silhouette"),
@@ -276,6 +314,6 @@ def test_the_boosting_libraries_make_the_same_bytes_twice(path: str, tmp_path: P
 def test_mistakes_are_named(spec: dict[str, Any], reason: str, words: str, tmp_path: Path) -> None:
     frame = rows().assign(constant=1)
     if "part" not in str(spec):  # texts, which no estimator takes
-        frame = frame.drop(columns="part" if spec.get("target") != "q" else ["part", "y"])
+        frame = frame.drop(columns=["part", "y"] if "q" in spec.get("target", "") else "part")
     found = failure(tmp_path, {"estimator": FOREST, **spec}, train=frame)
     assert (found.reason, words in found.message) == (reason, True), found.message

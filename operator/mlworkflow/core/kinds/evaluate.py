@@ -60,7 +60,7 @@ class Evaluate(Fields, frozen=True):
     |---|---|
     | classes | `accuracy`, `balanced_accuracy`, `f1_macro`, `f1_weighted`, `precision_macro`, `recall_macro`, `mcc`, `kappa`; of two classes, for the second, `f1`, `precision`, `recall`, `specificity`; with probabilities `roc_auc`, `average_precision`, `log_loss`, `brier`, `calibration_error` |
     | several labels | `subset_accuracy`, `hamming_loss`, `f1_micro`, `f1_macro`, `f1_weighted`, `f1_samples`, `jaccard_samples`, `precision_macro`, `recall_macro`; with probabilities `roc_auc`, `average_precision` |
-    | a quantity | `rmse`, `mae`, `r2`, `median_error`, `max_error`, `explained_variance`; `mape` where nothing is zero, `rmsle` where nothing is below |
+    | a quantity; of several the mean over them | `rmse`, `mae`, `r2`, `median_error`, `max_error`, `explained_variance`; `mape` where nothing is zero, `rmsle` where nothing is below |
     | clusters | `silhouette`, `davies_bouldin`, `calinski_harabasz`; with a target `adjusted_rand`, `adjusted_mutual_info`, `v_measure` |
     """
 
@@ -94,7 +94,9 @@ class Evaluate(Fields, frozen=True):
     ] = UNSET
     target: Annotated[
         str | list[str] | UnsetType,
-        Meta(description="The column to predict, or one for each of several labels. Default: what the model names."),
+        Meta(
+            description="The column to predict, or one for each of several labels or quantities. Default: what the model names."
+        ),
     ] = UNSET
     seed: Annotated[
         Integer,

@@ -41,7 +41,8 @@ class EarlyStopping(Fields, frozen=True):
     a metric (`validation_<score>`) with the rounds as its step. The best number of rounds then is that of a fit on all rows."""
 
     score: Annotated[
-        str | UnsetType, Meta(description="Default: `accuracy`, `rmse`, or `f1_micro` for several labels.")
+        str | UnsetType,
+        Meta(description="Default: `accuracy`, `rmse`, `f1_micro` for several labels, or `r2` for several quantities."),
     ] = UNSET
     rounds: Annotated[Integer | UnsetType, Meta(description="At most. Default: the estimator's own number.")] = UNSET
     every: Annotated[
@@ -96,7 +97,7 @@ class Train(Fields, frozen=True):
     """Cross-validates where asked, fits on the whole training part, and leaves `model`: a bundle with the whole fitted pipeline.
 
     The task follows from the estimator and the target: `classification`, `regression`, `multilabel` (several columns of 0 and 1, or one that holds
-    lists of labels), `clustering` (a target, if there is one, is only compared with). Columns that say something about the rows (`sampleWeight`,
+    lists of labels), `multioutput` (several quantities, a column each), `clustering` (a target, if there is one, is only compared with). Columns that say something about the rows (`sampleWeight`,
     `cv.groups`, `cv.time`, `cv.fold`, `partition.by`) are no features.
 
     Every score is an output parameter: `cv_<score>` and `cv_<score>_std`, `fold_<score>` with a value per fold, `validation_<score>` and `rounds`; of clusters `clusters`,
@@ -122,7 +123,9 @@ class Train(Fields, frozen=True):
     ] = {}
     target: Annotated[
         str | list[str] | UnsetType,
-        Meta(description="The column to predict; several are labels. Default: the one that `prep` named."),
+        Meta(
+            description="The column to predict; several are labels, or quantities, as the estimator predicts the one or the other. Default: the one that `prep` named."
+        ),
     ] = UNSET
     cv: Annotated[
         int | CrossValidation | ExpressionText | UnsetType,
@@ -131,7 +134,7 @@ class Train(Fields, frozen=True):
     scoring: Annotated[
         list[str] | UnsetType,
         Meta(
-            description="Scores of the folds and of the input `validation`. Default: `accuracy`; `rmse`, `mae` and `r2`; `f1_micro`, `subset_accuracy` and "
+            description="Scores of the folds and of the input `validation`. Default: `accuracy`; `rmse`, `mae` and `r2`, of several quantities the means over them; `f1_micro`, `subset_accuracy` and "
             "`hamming_loss` for several labels; all of them for clusters."
         ),
     ] = UNSET
