@@ -7,6 +7,7 @@
     statistics.parquet what each raw column was like in the training table (`data.marginals`), where that is raw; else in `preprocessor/`
     requirements.txt   the libraries that loading takes, pinned
     card.md            what a person has to know of it (`card`)
+    MLmodel            by which MLflow loads it (`flavour`)
     model.onnx         the estimator as ONNX, where that was asked for and can be (`exchange`)
 
 Same data, same spec, same libraries: same bytes, down to the files' modes.
@@ -26,7 +27,7 @@ from mlworkflow_steps.data.marginals import marginals
 from mlworkflow_steps.data.schema import Rule, Schema
 from mlworkflow_steps.data.table import FEATURES, Table, write_table
 from mlworkflow_steps.errors import StepFailure
-from mlworkflow_steps.models import card, exchange, golden, manifest, storage
+from mlworkflow_steps.models import card, exchange, flavour, golden, manifest, storage
 from mlworkflow_steps.models.manifest import Manifest
 from mlworkflow_steps.models.model import MODEL_FILE, Model
 from mlworkflow_steps.models.preprocessor import FOLDER, STATISTICS, Preprocessor
@@ -61,6 +62,7 @@ def write(
         manifest.FILE: facts.as_bytes(),
         REQUIREMENTS: facts.requirements(),
         card.FILE: card.card_of(facts).encode(),
+        flavour.FILE: flavour.as_bytes(facts),
     }
     if exchanged is not None:
         files[exchange.FILE] = exchanged

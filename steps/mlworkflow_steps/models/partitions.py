@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mlworkflow_steps.errors import SpecInvalid, StepFailure
-from mlworkflow_steps.models import bundle, golden, router
+from mlworkflow_steps.models import bundle, flavour, golden, router
 from mlworkflow_steps.models.fitting import summary
 from mlworkflow_steps.models.manifest import Manifest
 from mlworkflow_steps.models.router import Routes, keys_of
@@ -169,7 +169,8 @@ def _fitted(
 
 def _join(path: Path, routes: Routes, rows: Rows) -> None:
     """The files of the whole, and the proof that it predicts after a reload what it predicted before."""
-    files = {router.FILE: routes.as_bytes(), bundle.REQUIREMENTS: (path / PARENT / bundle.REQUIREMENTS).read_bytes()}
+    of_all = (bundle.REQUIREMENTS, flavour.FILE)
+    files = {router.FILE: routes.as_bytes(), **{name: (path / PARENT / name).read_bytes() for name in of_all}}
     for name, data in files.items():
         (path / name).write_bytes(data)
     whole = router.load(path)

@@ -4,7 +4,7 @@
     parent/              the model of all rows
     partitions/0000/     a model of the rows of one value
     golden.parquet       as in a bundle, for the whole
-    requirements.txt
+    requirements.txt, MLmodel
 
 `partitions` has every value that training has seen, and leads to the fallback where `why` says so. A value that it has not seen, or none,
 is the fallback's too.

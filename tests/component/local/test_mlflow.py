@@ -152,6 +152,20 @@ def test_a_promoted_model_is_a_version_with_its_alias_and_its_files(server: str,
     assert contents(fetched) == contents(model.path())
 
 
+def test_a_promoted_model_is_loaded_by_mlflow_itself(server: str, home: Path) -> None:
+    client_of(server)
+    import mlflow
+
+    rows = mlwf.run("irises", home=home).artifact("prep.test").dataframe()
+    mlflow.set_tracking_uri(server)
+    loaded = mlflow.pyfunc.load_model("models:/local.irises@champion")
+    ours = mlwf.model("irises@champion", home=home)
+    assert loaded.metadata.metadata["task"] == "classification"
+    assert loaded.predict(rows).tolist() == ours.load().predict(rows).tolist()
+    on_disk = mlflow.pyfunc.load_model(str(ours.path()))
+    assert on_disk.predict(rows).tolist() == loaded.predict(rows).tolist()
+
+
 def contents(folder: Path) -> dict[str, str]:
     return {
         str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()

@@ -67,6 +67,7 @@ def test_the_bundles_files_have_fixed_modes_dates_and_names(forest: Any) -> None
         "statistics.parquet",
         "requirements.txt",
         "card.md",
+        "MLmodel",
     }
     for file in forest.output("model").iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o644

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,13 @@ def test_three_cities_have_a_model_and_the_small_one_is_the_parent_s(trained: Tr
     assert (trained.params["partition_count"], trained.params["fallback_count"]) == (3, 1)
     assert trained.params["partitions"] == said["partitions"]
     assert sorted(path.name for path in (trained.root / "out/model/partitions").iterdir()) == ["0000", "0002", "0003"]
+
+
+def test_the_whole_is_a_model_of_mlflow_s(trained: Trained) -> None:
+    path = trained.root / "out" / "model"
+    flavour = json.loads((path / "MLmodel").read_text())["flavors"]["python_function"]
+    loaded = importlib.import_module(flavour["loader_module"])._load_pyfunc(str(path))
+    assert loaded.predict(cities(seed=1)).tolist() == trained.model.predict(cities(seed=1)).tolist()
 
 
 def test_each_row_is_predicted_by_the_model_of_its_value(trained: Trained) -> None:
