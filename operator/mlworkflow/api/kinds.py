@@ -705,6 +705,13 @@ class Bound(TypedDict, total=False):
     """What it must reach in every slice of `slices`, besides."""
 
 
+class CanServe(TypedDict, total=False):
+    """Where a model is to be served. Stands for a step `<name>-serving` of the kind `rehearse`, right before this one: a Pod that is gone when it has said its verdict, which the gate reads."""
+
+    image: Required[str | Expr]
+    """The serving image: any image with `pip install mlworkflow` and the libraries of its own. A local run asks the process that it is."""
+
+
 class SliceBy(TypedDict, total=False):
     """Parts of the table by the values of a column."""
 
@@ -1166,7 +1173,7 @@ def evaluate(
     *,
     metrics: Sequence[str] | Expr | UnsetType = UNSET,
     gate: Mapping[str, Bound] | Expr | UnsetType = UNSET,
-    can_serve: bool | Expr | UnsetType = UNSET,
+    can_serve: bool | CanServe | Expr | UnsetType = UNSET,
     slices: Sequence[str | SliceBy] | Expr | UnsetType = UNSET,
     time: str | Expr | UnsetType = UNSET,
     target: str | Sequence[str] | Expr | UnsetType = UNSET,
@@ -1199,7 +1206,7 @@ def evaluate(
     Args:
         metrics: Which metrics. Default: all that fit the task.
         gate: Metric → bound. A rule that does not hold fails the step with reason `GateFailed` and a message that names every such rule; the report is kept.
-        can_serve: A rule of the gate: a fresh process of this step's image loads the model and predicts its golden rows, as at training. With `image` another image is asked; so does a `rehearse` step by itself.
+        can_serve: A rule of the gate: a fresh process loads the model and predicts its golden rows, as at training. `true`: in this step's own image. `{image: …}`: in a Pod of the image that is to serve it.
         slices: Columns of the test table whose parts are measured by themselves: each value (20 at most, the commonest), or ranges of numbers and moments.
         time: The column by whose order errors are shown over time. Default: the first one that holds moments.
         target: The column to predict, or one for each of several labels or quantities. Default: what the model names.
@@ -1218,6 +1225,7 @@ def evaluate(
 
 def rehearse(
     *,
+    level: Literal["block", "warn"] | Expr | UnsetType = UNSET,
     tolerance: float | Expr | UnsetType = UNSET,
     model: sources.Source | UnsetType = UNSET,
     name: str | UnsetType = UNSET,
@@ -1232,11 +1240,12 @@ def rehearse(
     Loads the input `model` in a fresh process and predicts the rows that it keeps from its training. Give the step the image that is to serve it: `image: registry/serving:1.4`,
     any image with `pip install mlworkflow` and the libraries of its own.
 
-    The step fails with reason `CannotServe` where the model cannot be loaded, needs a library that the image has not, or says something else than at training. Leaves `verdict` (JSON).
+    The step fails with reason `CannotServe` (unless `level` is `warn`) where the model cannot be loaded, needs a library that the image has not, or says something else than at training. Leaves `verdict` (JSON).
 
     Leaves: verdict (file), passed (boolean).
 
     Args:
+        level: `block`: a model that cannot be served fails the step. `warn`: the verdict says so, and the step succeeds.
         tolerance: How far a number may be from that of the training, relatively: another processor adds up in another order. Classes must be the same. Default: 1e-6.
         model: An input that the kind needs.
         image: The image of the step. Default: the operator's steps image for built-in kinds.

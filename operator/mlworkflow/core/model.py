@@ -18,6 +18,7 @@ from mlworkflow.core.errors import Problem, SpecError
 from mlworkflow.core.fields import Lock
 from mlworkflow.core.parsing import lock_problems, parse_locks, parse_steps, schema_problem
 from mlworkflow.core.references import Expansion
+from mlworkflow.core.rehearsals import Rehearsals
 from mlworkflow.core.reports import Reports
 from mlworkflow.core.spec_fields import Approval, OnExit, PodCleanup, Rerun, SpecFields, Ttl
 from mlworkflow.core.step import Step
@@ -92,7 +93,9 @@ class Workflow:
         expansion.check_names(name for steps in parsed.values() for step in steps.values() for name in _names(step))
         reports = Reports(spec.defaults)
         parsed = {path: reports.add(steps, path) for path, steps in parsed.items()}
-        if problems := [*expansion.problems, *reports.problems]:
+        rehearsals = Rehearsals()
+        parsed = {path: rehearsals.add(steps, path) for path, steps in parsed.items()}
+        if problems := [*expansion.problems, *reports.problems, *rehearsals.problems]:
             raise SpecError(problems)
         exits = {when: parsed.get(f"spec.onExit.{when}", {}) for when in EXITS}
         return cls(

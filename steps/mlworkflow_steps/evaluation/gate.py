@@ -146,9 +146,11 @@ def checks_of(gate: Mapping[str, Bound], whole: Measured, slices: list[Measured]
     return found
 
 
-def served(error: str) -> Check:
-    """The verdict on whether the model can be loaded and predicts where it is to be served: `error` is "" where it does."""
-    return Check("", "canServe", 1.0, 0.0 if error else 1.0, note=error)
+def served(error: str, image: str = "") -> Check:
+    """The verdict on whether the model can be loaded and predicts where it is to be served: `error` is "" where it does, `image` where it is not this one."""
+    return Check(
+        "", "canServe", 1.0, 0.0 if error else 1.0, note=": ".join(filter(None, (image and f"in {image}", error)))
+    )
 
 
 def rejection(checks: list[Check]) -> str:

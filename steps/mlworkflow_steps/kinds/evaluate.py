@@ -24,12 +24,12 @@ from mlworkflow_steps.models.scores import scores_named, scores_of
 from mlworkflow_steps.report.evaluation_page import evaluation_page
 from mlworkflow_steps.spec import Fields
 
-_MODEL, _CHAMPION, _TEST = "model", "champion", "test"
+_MODEL, _CHAMPION, _TEST, _SERVING = "model", "champion", "test", "serving"
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """The spec of the kind, parsed. `target` is empty where the model names it."""
+    """The spec of the kind, parsed. `target` is empty where the model names it; `serving_image` is the one whose verdict the input `serving` is."""
 
     metrics: list[str] | None
     gate: Mapping[str, Bound]
@@ -38,11 +38,13 @@ class Evaluate:
     time: str
     bootstrap: Bootstrap
     can_serve: bool
+    serving_image: str
 
     @classmethod
     def parse(cls, spec: Mapping[str, Any]) -> Evaluate:
         fields = Fields(spec, "evaluate")
         bounds = fields.child("gate")
+        is_elsewhere = isinstance(fields.get("canServe", False), Mapping)
         target = fields.get("target", [])
         confidence = fields.number("confidence")
         parsed = cls(
@@ -55,7 +57,8 @@ class Evaluate:
                 seed=fields.integer("seed", 0, at_least=0, at_most=2**32 - 1),
                 confidence=0.95 if confidence is None else float(confidence),
             ),
-            can_serve=fields.boolean("canServe", default=False),
+            can_serve=not is_elsewhere and fields.boolean("canServe", default=False),
+            serving_image=fields.child("canServe").required_text("image") if is_elsewhere else "",
         )
         fields.done()
         if not 0.5 <= parsed.bootstrap.confidence < 1:
@@ -77,7 +80,7 @@ def run(context: Context) -> None:
     table = read_table(context.input(_TEST))
     if table.frame.empty:
         raise StepFailure("SourceInvalid", "the input 'test' has no rows: nothing can be measured on it")
-    rehearsed = [served(serving.problem(context.input(_MODEL)))] if spec.can_serve else []
+    rehearsed = _rehearsed(context, spec)
     try:
         subject, about = _subject(context, _MODEL, table, spec)
     except StepFailure as failure:
@@ -96,6 +99,14 @@ def run(context: Context) -> None:
         print(f"{name} {value:.3f}")
     if why := rejection(found.checks):
         raise StepFailure("GateFailed", why)
+
+
+def _rehearsed(context: Context, spec: Evaluate) -> list[Check]:
+    """Whether the model can be served, where that is a rule: here, or as a step before this one has seen it in the serving image."""
+    if spec.serving_image:
+        verdict = json.loads(context.input(_SERVING).read_text(encoding="utf-8"))
+        return [served(str(verdict["problem"]), spec.serving_image)]
+    return [served(serving.problem(context.input(_MODEL)))] if spec.can_serve else []
 
 
 def _plan(spec: Evaluate, subject: Subject, table: Table, rehearsed: list[Check]) -> Plan:

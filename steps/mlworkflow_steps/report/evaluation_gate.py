@@ -79,7 +79,7 @@ def _asked(check: Check) -> str:
 def _reached(check: Check) -> str:
     assert check.value is not None
     if check.bound == "canServe":
-        return "no" if check.note else "yes"
+        return "yes" if check.passed else "no"
     if check.bound == "minDelta":
         return f"{check.reached:+.3g}"
     return f"{check.value:,.0f}" if check.bound == "minSamples" else measured(check.value)

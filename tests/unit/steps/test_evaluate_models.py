@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 from mlworkflow_steps.data.table import Table, write_table
 
+from tests.unit.steps.test_bundle import rename
+
 SOURCE = {"source": {"sklearn": "wine"}, "target": "target", "split": {"test": 0.4}}
 TREE = {"use": "sklearn.tree.DecisionTreeClassifier", "params": {"max_depth": 4}}
 
@@ -126,11 +128,28 @@ def test_what_cannot_be_served_is_rejected_with_whatever_else_is_wrong(
     assert "can be loaded and predicts (it says something else" in failed.output("report").read_text()
 
 
+def test_what_the_serving_image_says_is_a_rule_of_the_gate(run_here: Any, raw: Any, tree: Any, tmp_path: Path) -> None:
+    """The verdict is that of a `rehearse` step which says it and goes on."""
+    model = tree.output("model")
+    spec = {"canServe": {"image": "serving:1.4"}, "gate": {"accuracy": {"min": 0.5}}}
+    said = run_here("rehearse", {"level": "warn"}, {"model": model})
+    inputs = {"model": model, "test": raw.output("test"), "serving": said.output("verdict")}
+    done = run_here("evaluate", spec, inputs)
+    assert done.code == 0, done.failure
+    assert "can be loaded and predicts (in serving:1.4)" in done.output("report").read_text()
+    broken = Path(shutil.copytree(model, tmp_path / "broken"))
+    rename(broken / "model.skops", "sklearn.tree._classes", "lightgbm.absent")
+    said = run_here("rehearse", {"level": "warn"}, {"model": broken})
+    assert (said.code, said.params) == (0, {"passed": False})
+    failed = run_here("evaluate", spec, inputs | {"serving": said.output("verdict")})
+    assert (failed.code, failed.failure["reason"]) == (1, "GateFailed")
+    assert failed.failure["message"].startswith("the model cannot be served: in serving:1.4: ")
+    assert "lightgbm.absent" in failed.failure["message"]
+
+
 def test_a_model_that_cannot_even_be_loaded_fails_the_gate_with_the_reason(
     run_here: Any, raw: Any, tree: Any, tmp_path: Path
 ) -> None:
-    from tests.unit.steps.test_bundle import rename
-
     broken = Path(shutil.copytree(tree.output("model"), tmp_path / "broken"))
     rename(broken / "model.skops", "sklearn.tree._classes", "lightgbm.absent")
     inputs = {"model": broken, "test": raw.output("test")}

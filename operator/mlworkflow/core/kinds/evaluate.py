@@ -51,6 +51,18 @@ class SliceBy(Fields, frozen=True):
     ] = 4
 
 
+class CanServe(Fields, frozen=True):
+    """Where a model is to be served. Stands for a step `<name>-serving` of the kind `rehearse`, right before this one: a Pod that is gone when it has said its verdict, which the gate reads."""
+
+    image: Annotated[
+        str,
+        Meta(
+            description="The serving image: any image with `pip install mlworkflow` and the libraries of its own. A local run asks the process that it is.",
+            min_length=1,
+        ),
+    ]
+
+
 class Evaluate(Fields, frozen=True):
     """Predicts the test part, and leaves `report` (one HTML file), `scores` (JSON: every number of the report) and every metric as an output parameter.
 
@@ -74,10 +86,10 @@ class Evaluate(Fields, frozen=True):
         ),
     ] = {}
     can_serve: Annotated[
-        Boolean,
+        Boolean | CanServe,
         Meta(
-            description="A rule of the gate: a fresh process of this step's image loads the model and predicts its golden rows, as at training. "
-            "With `image` another image is asked; so does a `rehearse` step by itself."
+            description="A rule of the gate: a fresh process loads the model and predicts its golden rows, as at training. `true`: in this step's own image. "
+            "`{image: …}`: in a Pod of the image that is to serve it."
         ),
     ] = False
     slices: Annotated[

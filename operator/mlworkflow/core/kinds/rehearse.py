@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
@@ -14,9 +14,15 @@ class Rehearse(Fields, frozen=True):
     """Loads the input `model` in a fresh process and predicts the rows that it keeps from its training. Give the step the image that is to serve it: `image: registry/serving:1.4`,
     any image with `pip install mlworkflow` and the libraries of its own.
 
-    The step fails with reason `CannotServe` where the model cannot be loaded, needs a library that the image has not, or says something else than at training. Leaves `verdict` (JSON).
+    The step fails with reason `CannotServe` (unless `level` is `warn`) where the model cannot be loaded, needs a library that the image has not, or says something else than at training. Leaves `verdict` (JSON).
     """
 
+    level: Annotated[
+        Literal["block", "warn"],
+        Meta(
+            description="`block`: a model that cannot be served fails the step. `warn`: the verdict says so, and the step succeeds."
+        ),
+    ] = "block"
     tolerance: Annotated[
         Number | UnsetType,
         Meta(
