@@ -79,7 +79,7 @@ class Difference:
 
     def words(self, measure: str) -> str:
         named = {"psi": f"PSI {self.psi:.2f}", "js": f"Jensen-Shannon distance {self.js:.2f}"}[measure]
-        return f"{named}, {'Kolmogorov-Smirnov' if self.test == 'ks' else 'chi-square'} p = {self.p_value:.2g}"
+        return f"{named}, {'Kolmogorov-Smirnov' if self.test == 'ks' else 'chi-square'} p {f'= {self.p_value:.2g}' if self.p_value else '< 1e-300'}"
 
 
 def differences(before: pd.DataFrame, now: pd.DataFrame, limits: Limits, where: str = "reference") -> list[Difference]:

@@ -145,10 +145,13 @@ def time_column(frame: pd.DataFrame) -> str:
 
 
 def _said(value: Any, outcome: Outcome) -> Any:
-    """A value as JSON has it; of several labels those that are set, of several quantities each with its name."""
+    """A value as JSON has it; of several labels those that are set or "none", of several quantities each with its name."""
     if isinstance(value, np.ndarray):
         assert outcome.classes is not None
         if value.dtype.kind == "f":
             return ", ".join(f"{label} {each:.4g}" for label, each in zip(outcome.classes, value, strict=True))
-        return ", ".join(str(plain(label)) for label, is_set in zip(outcome.classes, value, strict=True) if is_set)
+        return (
+            ", ".join(str(plain(label)) for label, is_set in zip(outcome.classes, value, strict=True) if is_set)
+            or "none"
+        )
     return plain(value)

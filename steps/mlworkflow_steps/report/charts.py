@@ -18,16 +18,22 @@ _BARS = 31
 
 
 def confusion(labels: Sequence[str], counts: Array) -> Markup:
-    """Rows are true classes, columns predicted ones; the colour is the share of the row."""
+    """Rows are true classes, columns predicted ones; the colour is the share of the row. Where names do not fit above a column, both have numbers."""
     size, top = len(labels), 26.0
     edge = max(30.0, min(72.0, 380.0 / size))
-    margin = 24.0 + 6.5 * min(14, max(len(label) for label in labels))
+    fits = max(map(len, labels)) <= edge / 7
+    across = labels if fits else [str(index + 1) for index in range(size)]
+    down = [
+        short(label, 18) if fits else f"{short(label, 18)} · {number}"
+        for label, number in zip(labels, across, strict=True)
+    ]
+    margin = 24.0 + 6.0 * max(map(len, down))
     parts: list[Markup] = []
     for row in range(size):
         total = max(int(counts[row].sum()), 1)
         y = top + row * edge
-        parts.append(text(margin - 8, y + edge / 2 + 4, short(labels[row]), anchor="end"))
-        parts.append(text(margin + row * edge + edge / 2, top - 8, short(labels[row], int(edge / 7))))
+        parts.append(text(margin - 8, y + edge / 2 + 4, down[row], anchor="end"))
+        parts.append(text(margin + row * edge + edge / 2, top - 8, across[row]))
         for column in range(size):
             count, x = int(counts[row, column]), margin + column * edge
             share = count / total

@@ -29,6 +29,8 @@ section{padding:20px 22px;margin-bottom:14px}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:6px 10px;border-bottom:1px solid var(--line);text-align:left}
 td:last-child:not(:first-child,.number){min-width:16ch;overflow-wrap:anywhere}
+td .verdict{padding:2px 12px}
+td:not(:last-child) code{white-space:nowrap}
 th{color:var(--soft);font-size:12px;font-weight:600;white-space:nowrap}
 .key{white-space:nowrap;font-weight:600}
 .number{text-align:right;white-space:nowrap}
@@ -77,5 +79,6 @@ details{margin-top:10px}
 summary{cursor:pointer;color:var(--soft);font-size:13px}
 li{margin:4px 0}
 footer{color:var(--soft);font-size:12.5px;margin-top:22px}
+@media (max-width:480px){td:nth-child(n+4):last-child:not(.number){min-width:30ch}td:first-child{min-width:9ch}}
 @media print{body{background:#fff}section,.card{break-inside:avoid}}
 """

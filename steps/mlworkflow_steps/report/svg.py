@@ -9,6 +9,7 @@ from mlworkflow_steps.report.html import Markup, join, tag
 
 WIDTH, HEIGHT, LOW = 460.0, 360.0, 240.0
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 12.0, 12.0, 42.0
+_BOTH_ENDS = 12
 
 
 class Frame:
@@ -64,7 +65,11 @@ def text(x: float, y: float, words: object, anchor: str = "middle", class_: str 
 
 
 def short(words: str, length: int = 14) -> str:
-    return words if len(words) <= length else f"{words[: length - 1]}…"
+    """At most so many letters. Long names that begin alike often end differently: what is left out is in the middle, where there is room for both ends."""
+    if len(words) <= length:
+        return words
+    last = (length - 1) * 2 // 5 if length >= _BOTH_ENDS else 0
+    return f"{words[: length - 1 - last]}…{words[len(words) - last :]}"
 
 
 def svg(parts: Sequence[Markup], width: float, height: float, label: str, *, room: float = 0.0) -> Markup:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from browser import browser
-from evaluations import clusters, labels, many_classes, quantity, two_classes
+from evaluations import clusters, labels, many_classes, quantities, quantity, two_classes
 from mlworkflow_steps.evaluation.evaluation import Evaluation
 from mlworkflow_steps.report.evaluation_page import evaluation_page
 
@@ -28,6 +28,7 @@ _PROBABILITIES = {"ROC curve", "Precision and recall", "Calibration"}
         (two_classes, _PREDICTIONS | _PROBABILITIES | {"Gate", "Beside the champion", "Confusion matrix", "By class", "Slices", "By country", "By age"}, 10),
         (many_classes, _PREDICTIONS | _PROBABILITIES | {"Gate", "Confusion matrix", "By class"}, 8),
         (labels, _PREDICTIONS | _PROBABILITIES | {"By label"}, 6),
+        (quantities, _PREDICTIONS | {"Gate", "Beside the champion", "By target", "Predicted and true power", "Predicted and true price", "Slices", "By wind", "Errors over time"}, 7),
         (clusters, {"Gate", "Clusters", "Clusters and known groups"}, 1),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
