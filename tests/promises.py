@@ -13,6 +13,7 @@ from typing import Any
 
 import mlworkflow_steps
 import pandas as pd
+import pytest
 import yaml
 from mlworkflow.core.plan import Plan
 from mlworkflow.core.study import study_of
@@ -349,6 +350,31 @@ def _refused(ended: Ended) -> dict[str, Any]:
     assert "Blocked" in page
     document: dict[str, Any] = json.loads(ended.text("check.anomalies"))
     return document
+
+
+def bike(ended: Ended, *, is_real: bool) -> None:
+    """`is_real`: the published table, of which the tutorial's grid gives these numbers."""
+    assert ended.status["phase"] == "Succeeded", ended.status
+    tried = [ended.outputs(f"tune/{number}") for number in range(4)]
+    best = ended.outputs("tune")["best"]
+    assert best["value"] == min(trial["cv_rmse"] for trial in tried)
+    assert all(len(trial["fold_rmse"]) == 3 for trial in tried)
+    random, by_time = (ended.outputs(f"evaluate-{split}") for split in ("random", "by-time"))
+    assert random["rmse"] <= 50
+    assert random["rmse"] < by_time["rmse"], "a random split flatters"
+    if is_real:
+        assert best["params"] == {"max_depth": 5, "n_estimators": 100}
+        assert (best["value"], random["rmse"], random["mae"], random["r2"]) == pytest.approx((46.4, 48.1, 30.8, 0.93), rel=0.01)  # fmt: skip
+        assert by_time["rmse"] == pytest.approx(77.4, rel=0.05)
+
+
+def bike_leak(ended: Ended) -> None:
+    """What adds up to the demand is named, and nothing is trained."""
+    assert ended.phases["check"] == "Failed"
+    assert (
+        "TargetLeakage: the sum of 'casual' and 'registered' is the target 'demand'" in ended.tasks["check"]["message"]
+    )
+    assert ended.phases["tune"] == "Skipped"
 
 
 _PREDICTING = ["data", "prep", "train", "rehearse", "predict"]

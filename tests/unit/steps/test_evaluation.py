@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import records
 from evaluations import AsLoaded, clusters, labels, quantities, quantity, two_classes
 from mlworkflow_steps.data.sparse import frame_of
 from mlworkflow_steps.data.table import Table
@@ -39,6 +40,7 @@ def test_every_task_has_a_report_and_its_json_twin(example: Any) -> None:
     assert json.dumps(facts, allow_nan=False) == json.dumps(facts_of(again, {"model": "sha256:m"}, {"numpy": "2"}))
     assert page == evaluation_page(again, "w<b> / e", {})
     no_network(page)
+    records.check(json.loads(json.dumps(facts)), records.SCORES)
     assert set(facts["metrics"]) == set(found.values)
     assert "w&lt;b&gt;" in page
 
