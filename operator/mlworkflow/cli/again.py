@@ -1,4 +1,4 @@
-"""`mlwf reproduce`: a run is run once more where it ran, and compared."""
+"""`mlwf reproduce`: a run is run once more where it ran, and compared. `mlwf export`: it is written down to be run elsewhere."""
 
 from __future__ import annotations
 
@@ -38,6 +38,13 @@ async def reproduced(runs: Runs, name: str, place: Place, view: View, *, pin: bo
         called = f"{own[: MAX_NAME - _SUFFIX].rstrip('-.')}-again-{secrets.token_hex(3)[:5]}"
         again = await _run_there(runs, reproducing.resource(left, called, said, pin=pin), view)
     return await reproducing.verdict(runs, left, comparing.Side(again, await standing(runs, again)))
+
+
+async def exported(runs: Runs, name: str, *, pin: bool) -> dict[str, Any]:
+    """The recipe of a run. Raises RunsError."""
+    run = await runs.get(name)
+    records = await standing(runs, run) if pin else {}
+    return reproducing.recipe(run, {task: await _as_it_ran(runs, run, one) for task, one in records.items()}, pin=pin)
 
 
 async def _as_it_ran(runs: Runs, run: Run, record: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -57,6 +57,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     run_commands.delete,
     tracing.lineage,
     tracing.diff,
+    tracing.export,
     tracing.reproduce,
     caching.why_miss,
     trust.verify,

@@ -1,4 +1,4 @@
-"""`mlwf lineage`, `diff` and `reproduce`. They import what they need when they are called."""
+"""`mlwf lineage`, `diff`, `export` and `reproduce`. They import what they need when they are called."""
 
 from __future__ import annotations
 
@@ -93,6 +93,22 @@ def diff(
     sides = ask(place, look)
     found = comparing.compare(*sides)
     show(output, comparing.plain(*sides, found), lambda: comparing.text(*sides, found))
+
+
+@at_a_place("everywhere")
+def export(
+    place: Place,
+    name: Name,
+    pin: Annotated[
+        bool, typer.Option(help="Name the images by the digests that they had, where those are known.")
+    ] = True,
+    output: Output = Format.YAML,
+) -> None:
+    """Print the recipe of a run: its workflow as it can be run or applied elsewhere, on other data too."""
+    from mlworkflow.cli import again
+
+    found = ask(place, lambda runs: again.exported(runs, name, pin=pin))
+    show(output, found, lambda: f"{name}: {len(found['spec']['steps'])} steps")
 
 
 @at_a_place("everywhere")

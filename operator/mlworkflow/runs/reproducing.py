@@ -6,7 +6,7 @@ import hashlib
 import re
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import IO, Any
 
@@ -69,14 +69,22 @@ class Verdict:
 def resource(left: Side, name: str, said: Mapping[str, Mapping[str, Any]], *, pin: bool) -> dict[str, Any]:
     """The workflow to run: the same spec without the cache and without webhooks, and with names as they were (`pins`); with `pin`, images by the digests
     that they had. `said` is what the attempts have said that ran, by task."""
-    run = left.run
-    spec = {key: value for key, value in without_webhooks(run.resource["spec"]).items() if key not in _CONTROL}
-    images = _images(said) if pin else {}
+    wanted = _written(left.run, name, _images(said) if pin else {}, _CONTROL)
+    return without_cache({**wanted, "spec": pins.pinned(without_webhooks(wanted["spec"]), left.records)})
+
+
+def recipe(run: Run, said: Mapping[str, Mapping[str, Any]], *, pin: bool) -> dict[str, Any]:
+    """The workflow as somebody may apply it elsewhere, to other data: what was asked for, and nothing of what became of it. With `pin`, images by the digests that they had."""
+    name = str(run.resource["metadata"]["name"])
+    return _written(run, name, _images(said) if pin else {}, ("rerun", "cancel", "suspend", "approvals"))
+
+
+def _written(run: Run, name: str, images: Mapping[str, str], without: Container[str]) -> dict[str, Any]:
+    """A resource without uid, status and what this run alone was told."""
+    spec = {key: value for key, value in run.resource["spec"].items() if key not in without}
     spec["steps"] = [_pinned(step, "", images) for step in spec["steps"]]
-    spec = pins.pinned(spec, left.records)
     metadata = {"name": name, **({"labels": found} if (found := run.resource["metadata"].get("labels")) else {})}
-    about = {field: run.resource[field] for field in ("apiVersion", "kind")}
-    return without_cache({**about, "metadata": metadata, "spec": spec})
+    return {**{field: run.resource[field] for field in ("apiVersion", "kind")}, "metadata": metadata, "spec": spec}
 
 
 async def verdict(runs: Runs, left: Side, right: Side) -> Verdict:

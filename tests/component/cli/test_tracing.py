@@ -1,13 +1,15 @@
-"""`lineage`, `diff` and `reproduce` on runs of this machine and through the gateway."""
+"""`lineage`, `diff`, `export` and `reproduce` on runs of this machine and through the gateway."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import yaml
 from mlworkflow.core.observation import Result
 from mlworkflow.store.layout import AttemptKey
 from mlworkflow.store.records import Record, write_record
@@ -77,6 +79,23 @@ def test_a_run_that_is_reproduced_is_the_same_bit_by_bit(mlwf: Shell, sh: Step) 
         [],
     )
     assert mlwf("reproduce", "w.1", "-q") == "w.1 was reproduced as w.3: 2 outputs, each of them the same bit by bit\n"
+
+
+def test_a_recipe_is_run_elsewhere_to_the_same_artifacts(mlwf: Shell, sh: Step, tmp_path: Path) -> None:
+    mlwf("run", chain(mlwf, sh), "-q", "-p", "seed=9")
+    recipe = mlwf.folder / "recipe.yaml"
+    recipe.write_text(mlwf("export", "w"))
+    kept = yaml.safe_load(recipe.read_text())
+    assert (kept.keys(), kept["metadata"]) == ({"apiVersion", "kind", "metadata", "spec"}, {"name": "w"})
+    elsewhere = Shell(tmp_path / "elsewhere", mlwf.environ)
+    elsewhere.folder.mkdir()
+    elsewhere("run", str(recipe), "-q")
+    found = [
+        {step["name"]: step["artifacts"] for step in shell.json("get", "w")["status"]["steps"]}
+        for shell in (mlwf, elsewhere)
+    ]
+    assert found[0] == found[1]
+    assert elsewhere("export", "w") == recipe.read_text()
 
 
 def test_the_first_difference_is_named_down_to_the_file(mlwf: Shell, sh: Step) -> None:

@@ -208,6 +208,14 @@ PAGES: Mapping[str, Page] = {
     "diff": Page(
         TRACE, (("mlwf diff digits.1 digits.2", "parameters, data, code, outputs, metrics"),), ("mlwf reproduce",)
     ),
+    "export": Page(
+        TRACE,
+        (
+            ("mlwf export digits > recipe.yaml", "what was asked for, images by digest"),
+            ("mlwf export digits | kubectl apply -f -", "from a laptop to a cluster"),
+        ),
+        ("mlwf reproduce", "mlwf submit"),
+    ),
     "reproduce": Page(
         TRACE,
         (("mlwf reproduce digits", "does the same come out, bit by bit?"),),
