@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from mlworkflow_steps import starting
 from mlworkflow_steps.context import Context
 from mlworkflow_steps.errors import StepFailure
 
@@ -34,7 +35,10 @@ def main(arguments: list[str]) -> int:
     context = None
     try:
         context = Context.from_environment(os.environ)
-        module_of(arguments[0]).run(context)
+        module = module_of(arguments[0])
+        if "MLWF_DEBUG" in os.environ:
+            starting.tell(arguments[0])
+        module.run(context)
     except StepFailure as failure:
         print(f"{failure.reason}: {failure.message}", file=sys.stderr)
         if context is not None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.perf import artifacts, local, node, replicas, simulated, starts
+from tests.perf import artifacts, begins, local, node, replicas, simulated, starts
 from tests.perf.table import Line, documented, report
 
 ROOT = Path(__file__).parents[2]
@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[Sequence[str]], list[Line]]] = {
     "replicas": lambda _: replicas.main(),
     "local": lambda _: local.lines(),
     "starts": lambda _: starts.lines(),
+    "begins": begins.main,
     "artifacts": lambda _: artifacts.main([]),
 }
 
@@ -31,7 +32,7 @@ def main() -> int:
         action="append",
         default=[],
         metavar="TEXT",
-        help="of node and simulated, the cases whose names hold it",
+        help="of node, begins and simulated, the cases whose names hold it",
     )
     options.add_argument("--document", action="store_true", help="write the table into docs/performance.md too")
     given = options.parse_args()

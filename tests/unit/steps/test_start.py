@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from mlworkflow_steps import starting
 from mlworkflow_steps.__main__ import KINDS
 
 ROOT = Path(__file__).parents[3]
@@ -70,6 +72,18 @@ def imported() -> dict[str, list[str]]:
     done = subprocess.run([sys.executable, "-c", LOOK], env=environ, capture_output=True, text=True, check=True)
     found: dict[str, list[str]] = json.loads(done.stdout)
     return found
+
+
+def test_a_step_knows_how_old_its_container_is(capfd: pytest.CaptureFixture[str]) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        young, old = starting.age_of(process.pid), starting.age_of(os.getpid())
+        process.communicate(b"\n")
+    assert young is not None
+    assert old is not None
+    assert -0.02 <= young <= old
+    assert starting.age_of(process.pid) is None, "it is gone"
+    starting.tell("train")
+    assert re.fullmatch(r"train begins \d+\.\d\d s after its container\n", capfd.readouterr().err)
 
 
 def test_every_kind_is_looked_at() -> None:
