@@ -1,4 +1,4 @@
-"""What a shell offers when Tab is pressed: runs, their steps and artifacts, parameters.
+"""What a shell offers when Tab is pressed: runs, their steps and artifacts, parameters, models and datasets.
 
 It has to be there at once: for runs of this machine nothing is imported but the standard library. A cluster is asked for as long as `PATIENCE`. What cannot be found out is
 not offered, and nothing is ever said: words would end up in the middle of the line that somebody types.
@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import typer
 
@@ -123,6 +123,33 @@ def _templates(ctx: typer.Context) -> Iterator[str]:
     yield from (path.name for path in Path(__file__).with_name("starters").iterdir())
 
 
+def _model_names(ctx: typer.Context) -> Iterator[str]:
+    yield from (str(model["name"]) for model in _read(_place(ctx), "models"))
+
+
+def _model_versions(ctx: typer.Context) -> Iterator[str]:
+    """By what their aliases mean."""
+    for model in _read(_place(ctx), "models"):
+        yield from (f"{model['name']}@{alias}" for alias in model["aliases"])
+
+
+def _dataset_names(ctx: typer.Context) -> Iterator[str]:
+    yield from (str(dataset["name"]) for dataset in _read(_place(ctx), "datasets"))
+
+
+def _read(place: Place, noun: Literal["models", "datasets"]) -> Sequence[Mapping[str, Any]]:
+    """What a store knows by name."""
+    import asyncio
+
+    from mlworkflow.runs.places import runs_at
+
+    async def read() -> Sequence[Mapping[str, Any]]:
+        async with runs_at(place) as runs:
+            return await (runs.models() if noun == "models" else runs.datasets())
+
+    return asyncio.run(asyncio.wait_for(read(), PATIENCE))
+
+
 def _asked(place: Place, name: str | None) -> Sequence[Resource]:
     """The workflows of a cluster, or the one of a name."""
     import asyncio
@@ -147,6 +174,9 @@ run_names = _offered(_run_names)
 step_names = _offered(_step_names)
 waiting_steps = _offered(_waiting_steps)
 artifact_names = _offered(_artifact_names)
+model_names = _offered(_model_names)
+model_versions = _offered(_model_versions)
+dataset_names = _offered(_dataset_names)
 params = _offered(_file_params)
 answers = _offered(_answers)
 templates = _offered(_templates)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlworkflow.cli import completing
 from mlworkflow.cli.answers import ask, show
 from mlworkflow.cli.formats import Format
 from mlworkflow.cli.manual.command import App
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
     from mlworkflow.runs.run import Runs
 
 app = App(help="Named datasets: what `from: {dataset: NAME}` stands for.")
-Dataset = Annotated[str, typer.Argument(metavar="NAME", help="A dataset: lower case letters, digits and dashes.")]
+Dataset = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="A dataset: lower case letters, digits and dashes.",
+        autocompletion=completing.dataset_names,
+    ),
+]
 
 
 @app.command()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mlworkflow.cli import completing
 from mlworkflow.cli.answers import ask, show
 from mlworkflow.cli.formats import Format
 from mlworkflow.cli.manual.command import App
@@ -20,10 +21,22 @@ if TYPE_CHECKING:
     from mlworkflow.runs.run import Runs
 
 app = App(help="Models by name: what `from: {model: NAME@champion}` stands for.")
-Model = Annotated[str, typer.Argument(metavar="NAME", help="A model: lower case letters, digits and dashes.")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="A model: lower case letters, digits and dashes.", autocompletion=completing.model_names
+    ),
+]
 Alias = Annotated[str, typer.Option(metavar="ALIAS", help="The alias that is moved.", show_default=True)]
 Why = Annotated[str, typer.Option("-m", "--message", metavar="WORDS", help="Why; it is kept.")]
-Reference = Annotated[str, typer.Argument(metavar="NAME@VERSION", help="A version: NAME@champion, NAME@3, NAME@sha256:….")]  # fmt: skip
+Reference = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME@VERSION",
+        help="A version: NAME@champion, NAME@3, NAME@sha256:….",
+        autocompletion=completing.model_versions,
+    ),
+]
 
 
 @app.command("list")

@@ -18,7 +18,7 @@ class Shell(StrEnum):
 
 
 def completion(shell: Annotated[Shell, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")]) -> None:
-    """Print the script that completes commands, options, runs, steps, artifacts and parameters.
+    """Print the script that completes commands, options, runs, steps, artifacts, parameters, models and datasets.
 
     What is completed is looked up when Tab is pressed: names of runs of this machine in its folder, of a cluster by asking it, for two seconds at most.
     """

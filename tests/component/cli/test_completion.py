@@ -28,10 +28,13 @@ def offered(shell: Shell, line: str) -> list[str]:
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     """A folder with two runs of one workflow."""
     shell = Shell(tmp_path_factory.mktemp("runs"))
-    step = {"name": "make", "container": {"command": ["sh", "-c", 'echo x > "$MLWF_OUT/x"']}, "outputs": {"x": {}}}
+    leave = 'echo x > "$MLWF_OUT/x"; echo y > "$MLWF_OUT/model"'
+    step = {"name": "make", "container": {"command": ["sh", "-c", leave]}, "outputs": {"x": {}, "model": {}}}
     file = shell.write("squares", [step], params={"depth": 3, "trees": 10})
     for _ in range(2):
         shell("run", file, "-q")
+    shell("dataset", "add", "numbers", file)
+    shell("models", "promote", "square", "squares.1", "make.model")
     return shell
 
 
@@ -41,7 +44,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Shell:
         ("mlwf get sq", ["squares", "squares.1", "squares.2"]),
         ("mlwf get zz", []),
         ("mlwf logs squares ", ["make"]),
-        ("mlwf download squares.1 make.", ["make.logs", "make.x"]),
+        ("mlwf download squares.1 make.", ["make.logs", "make.model", "make.x"]),
         ("mlwf run squares.yaml -p ", ["depth=", "trees="]),
         ("mlwf retry squares -p d", ["depth="]),
         ("mlwf retry squares --step ", ["make"]),
@@ -49,6 +52,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Shell:
         ("mlwf get --home nowhere ", []),
         ("mlwf init cl", ["classification"]),
         ("mlwf dow", ["download"]),
+        ("mlwf models show s", ["square"]),
+        ("mlwf models compare ", ["square@champion"]),
+        ("mlwf dataset list ", []),
+        ("mlwf dataset show n", ["numbers"]),
     ],
 )
 def test_what_is_offered_of_this_machine(ran: Shell, line: str, words: list[str]) -> None:

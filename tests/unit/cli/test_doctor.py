@@ -35,7 +35,14 @@ def test_python_and_the_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert machine.folder(tmp_path / "file").level is Level.FAIL
     found = list(machine.checks(tmp_path))
-    assert {check.name for check in found} == {"python", "extra cli", "extra steps", "extra boosting", "home"}
+    assert {check.name for check in found} == {
+        "python",
+        "extra cli",
+        "extra steps",
+        "extra ui",
+        "extra boosting",
+        "home",
+    }
     assert not has_failed(found)
 
 

@@ -18,9 +18,10 @@ _REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9._-]+).*extra\s*==\s*['\"](?P<ext
 _EXTRAS = {
     "cli": "the command line itself",
     "steps": "built-in steps (prep, train, evaluate, …) run in this Python",
+    "ui": "the page: `mlwf ui`",
     "boosting": "LightGBM and XGBoost as estimators",
 }
-_OPTIONAL = frozenset({"boosting"})
+_OPTIONAL = frozenset({"boosting", "ui"})
 
 
 def checks(home: Path) -> Iterator[Check]:
