@@ -112,12 +112,20 @@ def _find(name: str) -> Image | bases.Base:
 
 def _import(path: Path) -> None:
     known = set(run(*ctr("content", "ls", "-q")).split())
+    done = _imported(path, known)
+    if (
+        done.returncode
+    ):  # what was known may have been collected in between: the image that it was of has just lost its tag
+        done = _imported(path, set())
+    if done.returncode:
+        raise NodeError(f"loading {path}: {done.stderr.strip()}")
+
+
+def _imported(path: Path, known: set[str]) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryFile() as file:
         oci_archive.write(file, path, known=known)
         file.seek(0)
-        done = subprocess.run(ctr("images", "import", "--local", "-"), stdin=file, capture_output=True, text=True)
-    if done.returncode:
-        raise NodeError(f"loading {path}: {done.stderr.strip()}")
+        return subprocess.run(ctr("images", "import", "--local", "-"), stdin=file, capture_output=True, text=True)
 
 
 def _sources() -> Iterator[Path]:
