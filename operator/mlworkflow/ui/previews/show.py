@@ -31,7 +31,7 @@ from mlworkflow.ui.failing import NOT_THERE, Refusal
 from mlworkflow.ui.previews.cache import Cache
 from mlworkflow.ui.previews.members import collected, entries_of, member
 from mlworkflow.ui.previews.sniffing import HEAD, Kind, kind_of, language_of, media_type_of
-from mlworkflow.ui.previews.table import NotInstalled, table_of
+from mlworkflow.ui.previews.table import table_of
 from mlworkflow.ui.site import Site
 
 LARGEST_JSON = 2 << 20
@@ -198,8 +198,7 @@ class Previews:
         except RunsError as error:
             if kind == "csv":
                 return await asyncio.to_thread(_text, file, offset, limit, "csv")
-            why = f"{error}: {error.hint}" if isinstance(error, NotInstalled) else str(error)
-            return BinaryPreview(head=head[:256].hex(), why=why)
+            return BinaryPreview(head=head[:256].hex(), why=str(error))
 
 
 def _at(entry: Entry, path: str) -> Entry:

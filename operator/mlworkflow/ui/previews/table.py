@@ -1,6 +1,6 @@
 """A page of a table and what its columns hold, by pyarrow, in a process of its own: the file is not ours, and a parser may crash or never end.
 
-`python -m mlworkflow.ui.previews.table FILE FORMAT OFFSET LIMIT` prints a `TablePreview` as JSON; it ends with 3 where pyarrow is not installed.
+`python -m mlworkflow.ui.previews.table FILE FORMAT OFFSET LIMIT` prints a `TablePreview` as JSON.
 """
 
 from __future__ import annotations
@@ -30,16 +30,11 @@ LONGEST = 500
 """Characters of a cell."""
 PATIENCE = 60.0
 MEMORY = 4 << 30
-NOT_INSTALLED = 3
 SAFE = 1 << 53
 
 
-class NotInstalled(RunsError):
-    """There is nothing to read tables with."""
-
-
 async def table_of(file: Path, format_: str, offset: int, limit: int) -> TablePreview:
-    """Raises RunsError for what cannot be read, NotInstalled."""
+    """Raises RunsError for what cannot be read."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "mlworkflow.ui.previews.table", str(file), format_, str(offset), str(limit),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -52,8 +47,6 @@ async def table_of(file: Path, format_: str, offset: int, limit: int) -> TablePr
         if process.returncode is None:
             process.kill()
             await process.wait()
-    if process.returncode == NOT_INSTALLED:
-        raise NotInstalled("pyarrow is not installed where the page is served", "pip install 'mlworkflow[ui,steps]'")
     if process.returncode:
         last = trouble.decode(errors="replace").strip().rpartition("\n")[2][:300]
         raise RunsError(f"it cannot be read as {format_}: {last or f'the reader ended with {process.returncode}'}")
@@ -202,10 +195,8 @@ def _bounded() -> None:
 
 if __name__ == "__main__":
     _bounded()
-    try:
-        import pyarrow as pa
-    except ImportError:
-        sys.exit(NOT_INSTALLED)
+    import pyarrow as pa
+
     pa.set_cpu_count(1)
     found = _preview(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     sys.stdout.buffer.write(msgspec.json.encode(found))
