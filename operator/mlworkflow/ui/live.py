@@ -45,7 +45,7 @@ async def run(visitor: Visitor, query: Query) -> Events:
         before: RunState | None = None
         while True:
             seen, found = followed.changes.count, followed.run
-            state = run_state(found, visitor.look.drawing(found), may, seen)
+            state = run_state(found, await visitor.look.drawing(found), may, seen)
             if before is None or state != before:
                 yield "state", news(before, state)
                 before = state

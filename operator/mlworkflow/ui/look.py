@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from mlworkflow.runs.completing import completed
 from mlworkflow.runs.errors import NoSuchRun, RunsError
@@ -28,9 +28,11 @@ WHOLE = 2000
 """Tasks that only records tell of, up to which they are read."""
 KEPT = 8
 """Runs whose tasks are kept that have been read from records."""
-RECORDS = 4000
+RECORDS, SERIES = 4000, 400
 AGAIN = 1.0
 """Seconds between looks whether a run that had ended goes on."""
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -50,9 +52,10 @@ class Look:
     def __init__(self, site: Site) -> None:
         self.site = site
         self._followed: dict[tuple[str, str], Followed] = {}
-        self._drawings: OrderedDict[tuple[str, int, bool], Drawing] = OrderedDict()
-        self._texts: OrderedDict[tuple[str, int], str] = OrderedDict()
+        self._drawings: OrderedDict[tuple[str, int, bool], asyncio.Task[Drawing]] = OrderedDict()
+        self._texts: OrderedDict[tuple[str, int], asyncio.Task[str]] = OrderedDict()
         self._records: OrderedDict[tuple[str, str, int], Mapping[str, Any]] = OrderedDict()
+        self._points: OrderedDict[tuple[str, str, int], Sequence[Mapping[str, Any]]] = OrderedDict()
         self._told: OrderedDict[str, dict[str, Mapping[str, Any]]] = OrderedDict()
 
     async def close(self) -> None:
@@ -96,24 +99,27 @@ class Look:
                 self._records.popitem(last=False)
         return self._records[key]
 
-    def drawing(self, run: Run) -> Drawing:
-        """The graph of a run, which changes with its spec alone."""
-        key = (run.uid, int(run.resource["metadata"].get("generation") or 1), run.is_archived)
-        if key not in self._drawings:
-            self._drawings[key] = drawing(run.resource)
-            if len(self._drawings) > DRAWINGS:
-                self._drawings.popitem(last=False)
-        self._drawings.move_to_end(key)
-        return self._drawings[key]
+    async def metrics(self, run: Run, task: str, attempt: int) -> Sequence[Mapping[str, Any]]:
+        """What an attempt has said of its metrics so far; once it is over that is kept."""
+        key = (run.uid, task, attempt)
+        if key not in self._points:
+            points, is_final = await self.site.metrics(run, task, attempt)
+            if not is_final:
+                return points
+            self._points[key] = points
+            if len(self._points) > SERIES:
+                self._points.popitem(last=False)
+        return self._points[key]
 
-    def yaml(self, run: Run) -> str:
+    async def drawing(self, run: Run) -> Drawing:
+        """The graph of a run, which changes with its spec alone: worked out once, beside the loop, for one of 5,000 steps takes half a second."""
+        key = (run.uid, int(run.resource["metadata"].get("generation") or 1), run.is_archived)
+        return await _once(self._drawings, key, DRAWINGS, lambda: drawing(run.resource))
+
+    async def yaml(self, run: Run) -> str:
         """A run's workflow as text, which changes with its spec alone."""
         key = (run.uid, int(run.resource["metadata"].get("generation") or 1))
-        if key not in self._texts:
-            self._texts[key] = workflow_yaml(run.resource)
-            if len(self._texts) > TEXTS:
-                self._texts.popitem(last=False)
-        return self._texts[key]
+        return await _once(self._texts, key, TEXTS, lambda: workflow_yaml(run.resource))
 
     @asynccontextmanager
     async def follow(self, namespace: str, name: str) -> AsyncGenerator[Followed, None]:
@@ -155,6 +161,16 @@ class Look:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.site.index.changes.after(self.site.index.changes.count), 60)
         await asyncio.sleep(AGAIN)
+
+
+async def _once(kept: OrderedDict[K, asyncio.Task[T]], key: K, most: int, work: Callable[[], T]) -> T:
+    """What `work` gives in a thread, for all who ask for it now and later: `most` answers are kept."""
+    if key not in kept:
+        kept[key] = asyncio.create_task(asyncio.to_thread(work))
+        if len(kept) > most:
+            kept.popitem(last=False)
+    kept.move_to_end(key)
+    return await asyncio.shield(kept[key])  # whoever has asked first may go away
 
 
 def _with(run: Run, tasks: list[Mapping[str, Any]]) -> Run:

@@ -47,6 +47,7 @@ def _container(written: Json, said: Json) -> Container:
     state: dict[str, Any] = said.get("state") or {}
     name = next(iter(state), "waiting")
     about = state.get(name) or {}
+    resources = said.get("resources") or written.get("resources") or {}
     return Container(
         name=written["name"],
         image=str(said.get("image") or written.get("image") or ""),
@@ -54,4 +55,6 @@ def _container(written: Json, said: Json) -> Container:
         reason=str(about.get("reason") or ""),
         exit_code=about.get("exitCode"),
         restarts=int(said.get("restartCount") or 0),
+        requests={name: str(value) for name, value in (resources.get("requests") or {}).items()},
+        limits={name: str(value) for name, value in (resources.get("limits") or {}).items()},
     )

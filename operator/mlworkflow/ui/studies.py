@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,12 +17,14 @@ from mlworkflow.core.state import Phase
 from mlworkflow.core.study import best_of, objectives_of, pareto_of, study_of, values_of
 from mlworkflow.runs.errors import RunsError, Usage
 from mlworkflow.runs.run import Run
-from mlworkflow.ui.answers import Dimension, Objective, Study, TaskPhase
+from mlworkflow.ui.answers import Dimension, Objective, Point, Study, TaskPhase
 from mlworkflow.ui.look import Look
 from mlworkflow.ui.series import thinned
 from mlworkflow.ui.shown import cut, millis, phase_of
 
 POINTS = 200
+NEWEST, AT_ONCE = 100, 8
+"""Trials of a search with several objectives whose curves are read, and how many at the same time."""
 LARGEST = 64 << 20
 """Bytes of what a search leaves of itself that are read."""
 Trial = Mapping[str, Any]
@@ -29,7 +32,7 @@ Trial = Mapping[str, Any]
 
 async def study_answer(look: Look, run: Run, task: str) -> Study:
     """Raises RunsError for what is no search."""
-    drawing = look.drawing(run)
+    drawing = await look.drawing(run)
     node = drawing.plan.nodes.get(task) if drawing.plan else None
     if node is None or node.owner.trial is None:
         raise Usage(f"task={task}: this is no search", "name a tune step")
@@ -62,11 +65,7 @@ async def study_answer(look: Look, run: Run, task: str) -> Study:
         cached=[bool(trial["cached"]) for trial in trials],
         params={name: [trial["params"].get(name) for trial in trials] for name in names},
         values={each.name: [trial["values"].get(each.name) for trial in trials] for each in objectives},
-        curves={
-            str(trial["number"]): thinned([*map(tuple, curve)], POINTS)
-            for trial in trials
-            if (curve := trial.get("curve"))
-        },
+        curves=await _curves(look, run, task, trials, objectives),
         is_pareto=[trial["number"] in front for trial in trials],
         best=best,
         importances=await _importances(look, run, task),
@@ -110,7 +109,9 @@ async def _trials(look: Look, run: Run, task: str, body: Mapping[str, Any]) -> l
                 "started": trial.get("startedAt"),
                 "finished": trial.get("finishedAt"),
                 "cached": bool(trial.get("cached")),
-                "curve": await _curve(look, run, trial, metrics[0], has_pruner=bool(body.get("pruner"))),
+                "curve": await _curve(look, run, trial, metrics[0], has_pruner=bool(body.get("pruner")))
+                if len(metrics) == 1
+                else [],
             }
         )
     return found
@@ -125,11 +126,41 @@ async def _curve(
     attempt = int(trial["attempts"]) - 1
     if has_pruner and (kept := (await look.record(run, trial["name"], attempt)).get("curve")):
         return [(step, value) for step, value in kept]
-    points, _ = await look.site.metrics(run, trial["name"], attempt)
+    return _curve_of(await look.metrics(run, trial["name"], attempt), metric)
+
+
+def _curve_of(points: Sequence[Mapping[str, Any]], metric: str) -> list[tuple[float, float | None]]:
+    """Nothing where it is one point alone."""
     curve = [
         (point.get("step", place), point["value"]) for place, point in enumerate(points) if point["name"] == metric
     ]
     return curve if len(curve) > 1 else []
+
+
+async def _curves(
+    look: Look, run: Run, task: str, trials: Sequence[Trial], objectives: Sequence[Objective]
+) -> dict[str, dict[str, list[Point]]]:
+    """A search with one objective keeps them with its trials; of others they are what the trials themselves have said."""
+    if len(objectives) == 1:
+        kept = {str(trial["number"]): trial["curve"] for trial in trials if trial.get("curve")}
+        return {objectives[0].name: {number: thinned([*map(tuple, curve)], POINTS) for number, curve in kept.items()}}
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def said(trial: Trial) -> Sequence[Mapping[str, Any]]:
+        name = paths.numbered(task, trial["number"])
+        async with turn:
+            return await look.metrics(run, name, int(run.known.get(name, {}).get("attempts") or 1) - 1)
+
+    newest = [trial for trial in trials if trial["started"] and not trial["cached"]][-NEWEST:]
+    told = await asyncio.gather(*map(said, newest))
+    return {
+        each.name: {
+            str(trial["number"]): thinned(curve, POINTS)
+            for trial, points in zip(newest, told, strict=True)
+            if (curve := _curve_of(points, each.name))
+        }
+        for each in objectives
+    }
 
 
 def _valued(study: Tune | None, trials: Sequence[Trial]) -> dict[int, list[float]]:

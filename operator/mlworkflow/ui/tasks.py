@@ -25,7 +25,7 @@ REPORT = "report"
 
 async def task_answer(look: Look, run: Run, name: str, attempt: int | None) -> TaskAnswer:
     """Of the last attempt unless another is asked for. Raises RunsError for a task or attempt that there is not."""
-    drawing = look.drawing(run)
+    drawing = await look.drawing(run)
     if name not in run.known:
         run = await look.whole(run)
     task = _task(run, drawing, name)

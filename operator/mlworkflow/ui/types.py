@@ -14,7 +14,7 @@ import msgspec
 from mlworkflow.ui import answers
 
 PATH = Path(__file__).parents[3] / "web" / "src" / "api" / "types.ts"
-_HEAD = "// Generated from operator/mlworkflow/ui/answers.py by `python -m mlworkflow.ui.types`. Do not edit.\n"
+_HEAD = "// Generated from operator/mlworkflow/ui/answers/ by `python -m mlworkflow.ui.types`. Do not edit.\n"
 _PLAIN = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null", Any: "unknown"}
 _UNIONS = ("RunPhase", "TaskPhase", "Verb", "PreviewBody", "Point")
 """Aliases of `answers` that the front end has by the same name."""
@@ -39,7 +39,7 @@ def _interface(struct: type[msgspec.Struct]) -> Iterator[str]:
     yield f"export interface {struct.__name__} {{"
     if (tag := struct.__struct_config__.tag) is not None:
         yield f'  {struct.__struct_config__.tag_field}: "{tag}";'
-    hints = typing.get_type_hints(struct, vars(answers), include_extras=True)
+    hints = typing.get_type_hints(struct, include_extras=True)
     for field in msgspec.structs.fields(struct):
         hint = hints[field.name]
         if typing.get_origin(hint) is Annotated:

@@ -73,7 +73,7 @@ def phases(query: Query) -> frozenset[str]:
 async def run(visitor: Visitor, query: Query) -> RunAnswer:
     found = await run_of(visitor, query)
     may, events = await asyncio.gather(visitor.site.rights(found.namespace), visitor.site.events(found))
-    drawing, metadata = visitor.look.drawing(found), found.resource["metadata"]
+    drawing, metadata = await visitor.look.drawing(found), found.resource["metadata"]
     failed = [task for step in found.steps for task in _failed(found, step["name"])]
     failed.sort(key=lambda task: str(task.get("finishedAt") or ""))
     return RunAnswer(
@@ -82,7 +82,7 @@ async def run(visitor: Visitor, query: Query) -> RunAnswer:
         graph=drawing.graph,
         params=(found.resource.get("spec") or {}).get("params") or {},
         spec=found.resource.get("spec"),
-        yaml=visitor.look.yaml(found) if len(found.steps) <= LONG else "",
+        yaml=await visitor.look.yaml(found) if len(found.steps) <= LONG else "",
         labels=metadata.get("labels") or {},
         annotations=metadata.get("annotations") or {},
         problems=list(drawing.problems),
@@ -92,7 +92,7 @@ async def run(visitor: Visitor, query: Query) -> RunAnswer:
 
 
 async def run_yaml(visitor: Visitor, query: Query) -> Response:
-    return PlainTextResponse(visitor.look.yaml(await run_of(visitor, query)))
+    return PlainTextResponse(await visitor.look.yaml(await run_of(visitor, query)))
 
 
 def _failed(run: Run, step: str) -> list[dict[str, object]]:
@@ -106,7 +106,7 @@ async def run_tasks(visitor: Visitor, query: Query) -> TasksPage:
     found = await visitor.look.whole(await run_of(visitor, query))
     wanted = listing.Wanted(query.text("node"), query.text("below"), phases(query), query.text("text"))
     offset, limit = page_of(query)
-    return listing.page(found, visitor.look.drawing(found), wanted, offset, limit)
+    return listing.page(found, await visitor.look.drawing(found), wanted, offset, limit)
 
 
 async def run_timeline(visitor: Visitor, query: Query) -> Timeline:

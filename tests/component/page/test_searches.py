@@ -47,7 +47,7 @@ def test_a_search_is_columns_of_its_trials(page: Page, runs: list[str]) -> None:
     assert study["params"]["b"] == ["x"] * 3
     best = study["params"]["a"].index(3)
     assert (study["best"], study["isPareto"][best], sum(study["isPareto"])) == (best, True, 1)
-    assert study["curves"][str(best)] == [[1, 3.0], [2, 6.0]]
+    assert study["curves"]["score"][str(best)] == [[1, 3.0], [2, 6.0]]
     assert study["phase"] == ["Succeeded"] * 3
     kinds = {
         dimension["name"]: (dimension["kind"], dimension["low"], dimension["high"]) for dimension in study["space"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.component.ui.page import PATIENCE, Home, Window, sh, until, workflow
+from tests.ui.page import PATIENCE, Home, Window, sh, until, workflow
 
 expect.set_options(timeout=PATIENCE)
 TUNE = "#/study?namespace=local&run=flowers.1&task=tune"
@@ -33,7 +33,15 @@ def test_a_search_shows_what_was_best_and_what_matters(flowers: Window, tuned: d
     page = flowers.go(TUNE)
     flowers.sees(f"Trial {tuned['best']['trial']}", within=".study-best")
     expect(page.locator(".study-best code")).to_have_count(3)
-    for title in ("loss against size", "loss of each trial", "What matters for loss", "depth", "rate", "kernel"):
+    for title in (
+        "loss against size",
+        "loss of each trial",
+        "loss on the way",
+        "What matters for loss",
+        "depth",
+        "rate",
+        "kernel",
+    ):
         expect(chart(flowers, title).locator("svg[aria-hidden]")).to_be_visible()
     flowers.sees("makes the greatest difference")
     page.get_by_role("tab", name="size").click()

@@ -403,12 +403,25 @@ function OfPod({ pod }: { pod: Pod }) {
             <code class="muted">
               <Text text={each.image} />
             </code>
+            <Amounts name="Promised" amounts={each.requests} />
+            <Amounts name="At most" amounts={each.limits} />
           </Fact>
         ))}
       </dl>
       <h3>Events</h3>
       <Events events={pod.events} />
     </div>
+  );
+}
+
+/** What a container is promised, or may not exceed. */
+function Amounts({ name, amounts }: { name: string; amounts: Readonly<Record<string, string>> }) {
+  const known = Object.entries(amounts);
+  if (known.length === 0) return null;
+  return (
+    <p class="muted num">
+      {name}: {known.map(([resource, amount]) => `${resource} ${amount}`).join(", ")}
+    </p>
   );
 }
 

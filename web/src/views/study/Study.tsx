@@ -171,7 +171,7 @@ function Charts({ study, trials, objective, open }: Part & { objective: Objectiv
   const drawn = useMemo(() => {
     const space = dimensionsOf(study);
     const history = specs.historyRows(trials, objective);
-    const curves = metric === study.objectives[0]?.name ? specs.curveRows(trials) : [];
+    const curves = specs.curveRows(trials, metric);
     const shares = specs.shareRows(study.importances?.[metric]);
     const slices = space
       .map((dimension) => ({ dimension, rows: specs.sliceRows(trials, metric, dimension) }))

@@ -15,8 +15,8 @@ export interface Trial {
   readonly message: string;
   readonly params: Readonly<Record<string, Json>>;
   readonly values: Readonly<Record<string, number>>;
-  /** What it said on the way: [step, value], null where that was no finite number. */
-  readonly curve: readonly (readonly [number, number | null])[];
+  /** What it said on the way of each objective: [step, value], null where that was no finite number. */
+  readonly curves: Readonly<Record<string, readonly (readonly [number, number | null])[]>>;
   /** How long it ran; null while it has not ended. */
   readonly seconds: number | null;
   readonly cached: boolean;
@@ -42,7 +42,9 @@ export function trialsOf(study: Study): Trial[] {
       message: study.message[at] ?? "",
       params: picked(study.params, at),
       values: picked(study.values, at) as Record<string, number>,
-      curve: study.curves[String(number)] ?? [],
+      curves: Object.fromEntries(
+        Object.entries(study.curves).map(([metric, told]) => [metric, told[String(number)] ?? []]),
+      ),
       seconds: started === null || finished === null ? null : (finished - started) / 1000,
       cached: study.cached[at] ?? false,
     };
@@ -74,7 +76,7 @@ export function valued(trials: readonly Trial[], metric: string): Trial[] {
 export function lastValue(trial: Trial, metric: string): number | null {
   const left = trial.values[metric];
   if (left !== undefined && Number.isFinite(left)) return left;
-  return trial.curve.reduce<number | null>((last, [, value]) => value ?? last, null);
+  return (trial.curves[metric] ?? []).reduce<number | null>((last, [, value]) => value ?? last, null);
 }
 
 export interface Step {

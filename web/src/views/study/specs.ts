@@ -121,10 +121,12 @@ export interface CurveRow {
 /** Trials whose curves are shown at once: the newest. */
 const MOST_CURVES = 200;
 
-export function curveRows(trials: readonly Trial[]): CurveRow[] {
-  const told = trials.filter((trial) => trial.curve.some(([, said]) => said !== null)).slice(-MOST_CURVES);
+export function curveRows(trials: readonly Trial[], metric: string): CurveRow[] {
+  const curve = (trial: Trial) =>
+    (trial.curves[metric] ?? []).filter((point): point is readonly [number, number] => point[1] !== null);
+  const told = trials.filter((trial) => curve(trial).length > 0).slice(-MOST_CURVES);
   return told.flatMap((trial) => {
-    const points = trial.curve.filter((point): point is readonly [number, number] => point[1] !== null);
+    const points = curve(trial);
     return points.map(([step, said], at) => ({
       trial: trial.number,
       step,

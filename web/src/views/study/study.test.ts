@@ -35,11 +35,13 @@ const STUDY: Study = {
   },
   values: { accuracy: [0.8, 0.9, null, null, null], seconds: [1, 2, null, null, null] },
   curves: {
-    "2": [
-      [1, 0.4],
-      [2, 0.5],
-      [3, null],
-    ],
+    accuracy: {
+      "2": [
+        [1, 0.4],
+        [2, 0.5],
+        [3, null],
+      ],
+    },
   },
   isPareto: [true, true, false, false, false],
   best: 1,
@@ -95,7 +97,7 @@ describe("its charts", () => {
     ]);
   });
   test("curves leave out what was no number, and mark their end", () => {
-    expect(specs.curveRows(trials).map((row) => [row.trial, row.step, row.end])).toEqual([
+    expect(specs.curveRows(trials, "accuracy").map((row) => [row.trial, row.step, row.end])).toEqual([
       [2, 1, false],
       [2, 2, true],
     ]);
@@ -120,7 +122,7 @@ describe("its charts", () => {
     const space = dimensionsOf(STUDY);
     const made = [
       specs.history(specs.historyRows(trials, accuracy), "accuracy"),
-      specs.curves(specs.curveRows(trials), "accuracy"),
+      specs.curves(specs.curveRows(trials, "accuracy"), "accuracy"),
       specs.importances(specs.shareRows(STUDY.importances?.accuracy)),
       specs.front(specs.frontRows(trials, "accuracy", "seconds", [0, 1]), accuracy, seconds),
       ...space.map((dimension) => specs.slice(specs.sliceRows(trials, "accuracy", dimension), "accuracy", dimension)),
