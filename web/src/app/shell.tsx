@@ -64,8 +64,8 @@ export function Shell() {
               <Live />
               {session.value && (
                 <>
-                  <span class="clip" title={session.value.user}>
-                    {session.value.user}
+                  <span class="clip from-end" title={session.value.user}>
+                    <bdi>{session.value.user}</bdi>
                   </span>
                   <span class="clip from-end" title={session.value.place}>
                     <bdi>{session.value.place}</bdi>
@@ -76,7 +76,7 @@ export function Shell() {
             <div class="tools">
               <Theme />
               {session.value?.mode === "team" && (
-                <Button kind="quiet" icon="right" label="Sign out" onClick={() => void signOut()} />
+                <Button kind="quiet" icon="leave" label="Sign out" onClick={() => void signOut()} />
               )}
               <Button kind="quiet" icon="keys" label="Keys" onClick={() => setKeys(true)} />
             </div>

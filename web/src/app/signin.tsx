@@ -4,7 +4,7 @@ import { address, asProblem, get, post } from "../api/client";
 import type { Problem, Session, SignIn as Ways } from "../api/types";
 import { Button } from "../ui/button";
 import { useResource } from "../ui/resource";
-import { Failure, Loading, Notice } from "../ui/states";
+import { Failure, Loading, Notice, Said } from "../ui/states";
 import { renewSession } from "./session";
 
 export function SignIn() {
@@ -23,6 +23,10 @@ export function SignIn() {
   return (
     <main class="card sign" id="page">
       <div class="body stack">
+        <span class="brand">
+          <img src="./icon.svg" alt="" />
+          MLWorkflow
+        </span>
         <h1>Sign in</h1>
         {error && <Failure error={error} again={reload} />}
         {!data && !error && <Loading />}
@@ -58,7 +62,7 @@ export function SignIn() {
         {refused && (
           <div role="alert">
             <Notice tone="bad">
-              {refused.message} {refused.hint}
+              <Said problem={refused} />
             </Notice>
           </div>
         )}

@@ -4,7 +4,7 @@ import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { asProblem } from "../api/client";
 import type { Problem } from "../api/types";
 import { Button } from "./button";
-import { Notice } from "./states";
+import { Notice, Said } from "./states";
 
 export interface DialogProps {
   readonly title: ComponentChildren;
@@ -110,8 +110,7 @@ export function Confirm({ title, verb, danger, disabled, children, onConfirm, on
       {error && (
         <div role="alert">
           <Notice tone="bad">
-            {error.message}
-            {error.hint && ` ${error.hint}`}
+            <Said problem={error} />
           </Notice>
         </div>
       )}

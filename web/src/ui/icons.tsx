@@ -35,6 +35,7 @@ const PATHS = {
   up: "M4 10l4-4 4 4",
   right: "M6 4l4 4-4 4",
   left: "M10 4L6 8l4 4",
+  leave: "M6.5 2.500h-4v11h4M6 8h7.500M10.5 5l3 3-3 3",
   trash: "M3 4.500h10M6.5 4.500V3h3v1.500M4.5 4.500l.5 9h6l.5-9",
   copy: "M5.5 5.500h8v8h-8zM3 10.500H2.500v-8h8V3",
   download: "M8 2.500v8M4.5 7L8 10.5 11.5 7M3 13.500h10",

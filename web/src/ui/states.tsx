@@ -58,6 +58,16 @@ export function Failure({ error, again, title }: { error: Problem; again?: () =>
   );
 }
 
+/** What is wrong, and below it what to do. */
+export function Said({ problem }: { problem: Problem }) {
+  return (
+    <>
+      {problem.message}
+      {problem.hint && <p class="hint">{problem.hint}</p>}
+    </>
+  );
+}
+
 export function Notice({
   tone = "idle",
   icon,

@@ -1,5 +1,5 @@
 /**
- * Where the nodes of a graph stand, from left to right. Up to some hundreds of nodes by ELK (layered, in a worker), which takes minutes for thousands: those are
+ * Where the nodes of a graph stand, from left to right (or, where there is little width, downwards). Up to some hundreds of nodes by ELK (layered, in a worker), which takes minutes for thousands: those are
  * laid out in columns by `columns`, in milliseconds.
  */
 import type { ELK, ElkNode } from "elkjs/lib/elk-api.js";
@@ -30,10 +30,10 @@ const EDGES = 900;
 
 let engine: Promise<ELK> | undefined;
 
-export async function layout(graph: {
-  readonly nodes: readonly Size[];
-  readonly edges: readonly Link[];
-}): Promise<Drawing> {
+export async function layout(
+  graph: { readonly nodes: readonly Size[]; readonly edges: readonly Link[] },
+  direction: "RIGHT" | "DOWN" = "RIGHT",
+): Promise<Drawing> {
   const known = new Set(graph.nodes.map((node) => node.id));
   const edges = graph.edges.filter(
     (edge) => known.has(edge.source) && known.has(edge.target) && edge.source !== edge.target,
@@ -41,22 +41,22 @@ export async function layout(graph: {
   if (graph.nodes.length === 0) return { nodes: new Map(), edges: [], width: 0, height: 0 };
   if (graph.nodes.length > NODES || edges.length > EDGES) return columns(graph.nodes, edges);
   try {
-    return await layered(graph.nodes, edges);
+    return await layered(graph.nodes, edges, direction);
   } catch {
     return columns(graph.nodes, edges); // a browser without workers, or a graph that ELK cannot draw
   }
 }
 
-async function layered(nodes: readonly Size[], edges: readonly Link[]): Promise<Drawing> {
+async function layered(nodes: readonly Size[], edges: readonly Link[], direction: "RIGHT" | "DOWN"): Promise<Drawing> {
   engine ??= started();
   const elk = await engine;
   const found: ElkNode = await elk.layout({
     id: "root",
     layoutOptions: {
       "elk.algorithm": "layered",
-      "elk.direction": "RIGHT",
+      "elk.direction": direction,
       "elk.spacing.nodeNode": "18",
-      "elk.layered.spacing.nodeNodeBetweenLayers": "56",
+      "elk.layered.spacing.nodeNodeBetweenLayers": direction === "DOWN" ? "28" : "56",
       "elk.spacing.componentComponent": "32",
       "elk.layered.considerModelOrder.strategy": "NODES_AND_EDGES",
       "elk.layered.nodePlacement.strategy": nodes.length > 120 ? "BRANDES_KOEPF" : "NETWORK_SIMPLEX",

@@ -11,7 +11,7 @@ import { Button } from "../../ui/button";
 import { ago, clock, inline, lasted, plural, share } from "../../ui/format";
 import { Icon } from "../../ui/icons";
 import { useResource } from "../../ui/resource";
-import { Empty, Failure, Loading, Notice } from "../../ui/states";
+import { Empty, Failure, Loading, Notice, Said } from "../../ui/states";
 import { Panel as TabPanel, Tabs } from "../../ui/tabs";
 import { Text } from "../../ui/text";
 import { Yaml } from "../../ui/yaml";
@@ -81,12 +81,12 @@ function Shown({ store, answer, state, query }: { store: RunStore; answer: RunAn
       <Header store={store} answer={answer} state={state} />
       {store.gone.value && (
         <Notice tone="warn">
-          {store.gone.value.message} {store.gone.value.hint}
+          <Said problem={store.gone.value} />
         </Notice>
       )}
       {problem && (
         <Notice tone="warn">
-          {problem.message} {problem.hint}
+          <Said problem={problem} />
         </Notice>
       )}
       {answer.problems.map((each) => (

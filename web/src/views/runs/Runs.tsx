@@ -9,7 +9,7 @@ import { ORDER, Phase } from "../../ui/badge";
 import { Button } from "../../ui/button";
 import { ago, clock, inline, lasted, plural, share } from "../../ui/format";
 import { Icon } from "../../ui/icons";
-import { Empty, Failure, Loading, Notice } from "../../ui/states";
+import { Empty, Failure, Loading, Notice, Said } from "../../ui/states";
 import { type Column, Table } from "../../ui/table";
 import { keyOf, useRuns } from "./list";
 import "./runs.css";
@@ -155,12 +155,12 @@ export default function Runs({ query }: ViewProps) {
       </section>
       {page?.problems.map((each) => (
         <Notice key={each.message} tone="warn">
-          {each.message} {each.hint}
+          <Said problem={each} />
         </Notice>
       ))}
       {problem && page && (
         <Notice tone="warn">
-          {problem.message} {problem.hint}
+          <Said problem={problem} />
         </Notice>
       )}
       {chosen.size > 0 && (

@@ -17,7 +17,7 @@ export function Plan({ graph }: { graph: Graph }) {
   useEffect(() => {
     let isOver = false;
     const edges = graph.edges.filter((edge) => shown.has(edge.source) && shown.has(edge.target));
-    layout({ nodes: nodes.map(({ id }) => ({ id, width: WIDTH, height: HEIGHT })), edges }).then(
+    layout({ nodes: nodes.map(({ id }) => ({ id, width: WIDTH, height: HEIGHT })), edges }, "DOWN").then(
       (found) => !isOver && setDrawn(found),
       () => undefined, // the text says all of it
     );

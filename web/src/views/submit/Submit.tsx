@@ -8,7 +8,7 @@ import { mayIn, session } from "../../app/session";
 import type { ViewProps } from "../../app/view";
 import { Button } from "../../ui/button";
 import { useResource } from "../../ui/resource";
-import { Failure, Loading, Notice } from "../../ui/states";
+import { Failure, Loading, Notice, Said } from "../../ui/states";
 import { Namespaces } from "../shared/Namespaces";
 import { type Editor, edit } from "./editor";
 import { Fields } from "./Fields";
@@ -157,7 +157,7 @@ function Form({ query, schema, examples, first }: FormProps) {
         {refused && (
           <div role="alert">
             <Notice tone="bad">
-              {refused.message} {refused.hint}
+              <Said problem={refused} />
             </Notice>
           </div>
         )}
