@@ -1,4 +1,4 @@
-"""The page for a team in a real cluster: signing in with Kubernetes tokens, real RBAC, a real run, its log and its artifact."""
+"""The page in a real cluster: for a team, where people sign in with Kubernetes tokens under real RBAC, and `mlwf ui` with a kubeconfig; both in a real browser."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ import re
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.cookiejar import CookieJar
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from playwright.sync_api import Browser
 
-from .conftest import RELEASE, ROOT, Cluster, wait_for
+from tests.ui import walk
+from tests.ui.page import Home, Window, chromium, served, window
+
+from .conftest import RELEASE, ROOT, Cluster, own_namespace, wait_for
 from .test_mistakes import shell, workflow
 
 TIMEOUT = 60
@@ -82,17 +87,32 @@ def page(cluster: Cluster, operator: str) -> Iterator[str]:
         upgrade("false")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def namespace(cluster: Cluster, operator: str) -> Iterator[str]:
+    """One for all of them: what one test has run the next looks at."""
+    with own_namespace(cluster) as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
 def tokens(cluster: Cluster, operator: str, namespace: str) -> Iterator[dict[str, str]]:
-    """Ann edits the namespace and reads artifacts, Ben views it alone, Eve has no role at all."""
+    """Ann edits the namespace, reads artifacts and moves aliases, Ben views it alone, Eve has no role at all."""
     for name in ("ann", "ben", "eve"):
         cluster.kubectl("create", "serviceaccount", name, "-n", namespace)
     for name, role in (("ann", "edit"), ("ben", "view")):
         cluster.kubectl("create", "rolebinding", name, "-n", namespace, f"--clusterrole={role}", f"--serviceaccount={namespace}:{name}")  # fmt: skip
-    reader = f"page-{namespace}"
-    cluster.kubectl("create", "rolebinding", reader, "-n", operator, f"--role={RELEASE}-artifact-reader", f"--serviceaccount={namespace}:ann")  # fmt: skip
+    roles = [f"{RELEASE}-artifact-reader", f"{RELEASE}-dataset-writer"]
+    for role in roles:
+        cluster.kubectl("create", "rolebinding", f"{namespace}-{role}", "-n", operator, f"--role={role}", f"--serviceaccount={namespace}:ann")  # fmt: skip
     yield {name: cluster.kubectl("create", "token", name, "-n", namespace).strip() for name in ("ann", "ben", "eve")}
-    cluster.kubectl("delete", "rolebinding", reader, "-n", operator)
+    for role in roles:
+        cluster.kubectl("delete", "rolebinding", f"{namespace}-{role}", "-n", operator)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
 
 
 def test_everybody_sees_and_does_on_the_page_what_their_roles_allow(
@@ -132,3 +152,54 @@ def test_everybody_sees_and_does_on_the_page_what_their_roles_allow(
     found = eve.get("runs", namespace=namespace)
     assert (found["rows"], {each["status"] for each in found["problems"]}) == ([], {403})
     assert ann.ask("run/delete", which)[0] == 200
+
+
+def looking(at: Window, prefix: str) -> Callable[[str], None]:
+    """What is done at every view: is it for everybody, and what does it look like?"""
+
+    def looked(name: str) -> None:
+        for scheme in ("light", "dark"):
+            at.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            assert at.axe() == [], f"{name}, {scheme}"
+        at.pictures(f"{prefix}-{name}", {390: 844, 1600: 1000})
+
+    return looked
+
+
+@pytest.fixture(scope="module")
+def walked(page: str, browser: Browser, namespace: str, tokens: dict[str, str]) -> tuple[walk.Which, walk.Which]:
+    """The runs that the walk of the team's page has left."""
+    with window(browser, page, shown="main.sign") as at:
+        at.complaints.clear()  # the browser tells of the answer 401
+        looked = looking(at, "node-team")
+        looked("sign-in")
+        at.page.get_by_label("Token").fill(tokens["ann"])
+        at.page.get_by_role("button", name="Sign in").click()
+        at.page.locator("main.page").wait_for()
+        runs = walk.everything(at, looked, has_pod=True)
+        at.page.get_by_role("button", name="Sign out").click()
+        at.page.locator("main.sign").wait_for()
+        # Chromium tells that nobody is signed in any more, and that the address of a Pod is no HTTPS.
+        at.complaints[:] = [said for said in at.complaints if "401" not in said and "Opener-Policy" not in said]
+    return runs
+
+
+def test_every_view_and_action_of_the_team_s_page(walked: tuple[walk.Which, walk.Which], cluster: Cluster) -> None:
+    for which in walked:
+        assert cluster.workflow(which.namespace, which.run)["status"]["phase"] == "Succeeded"
+
+
+def test_every_view_of_mlwf_ui_with_a_kubeconfig(
+    cluster: Cluster, walked: tuple[walk.Which, walk.Which], browser: Browser, namespace: str, tmp_path: Path
+) -> None:
+    home = Home(tmp_path)
+    try:
+        with (
+            served(home, "--kubeconfig", cluster.kubeconfig, "-n", namespace) as address,
+            window(browser, address) as at,
+        ):
+            walk.compare(at, [*walked], looking(at, "node-kubeconfig"))
+            walk.views(at, walked[0], lambda _: None, has_pod=True)
+            walk.steer(at, lambda _: None, has_pod=True)
+    finally:
+        home.end()

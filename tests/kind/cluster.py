@@ -28,11 +28,12 @@ def up(tools: Docker) -> None:
     tools.show("kind", "load", "docker-image", "--name", _NAME, *tools.extra_images, *ours)
     chart = ("mlworkflow", str(REPOSITORY / "charts/mlworkflow"))
     place = ("--kube-context", _CONTEXT, "--namespace", _NAMESPACE, "--create-namespace")
-    tools.show("helm", "upgrade", "--install", *chart, *place, "--wait", "--timeout", "5m")
+    tools.show("helm", "upgrade", "--install", *chart, *place, "--set", "ui.enabled=true", "--wait", "--timeout", "5m")
     if not is_new:  # the tag is the same, so nothing else would make the Pod take the new image
         restart = f"kubectl --context {_CONTEXT} --namespace {_NAMESPACE} rollout"
-        tools.show(*restart.split(), "restart", "deployment/mlworkflow")
-        tools.show(*restart.split(), "status", "deployment/mlworkflow", "--timeout", "5m")
+        for name in ("deployment/mlworkflow", "deployment/mlworkflow-ui"):
+            tools.show(*restart.split(), "restart", name)
+            tools.show(*restart.split(), "status", name, "--timeout", "5m")
     _run_example(tools)
 
 
@@ -54,4 +55,5 @@ def _run_example(tools: Docker) -> None:
 It works. What next:
   kubectl --context {_CONTEXT} get mlwf {_EXAMPLE} -o yaml     # every step, its outputs and digests
   mlwf --context {_CONTEXT} artifacts {_EXAMPLE}               # and `mlwf download {_EXAMPLE} evaluate.report`
+  kubectl --context {_CONTEXT} -n {_NAMESPACE} port-forward svc/mlworkflow-ui 8700:80   # the page for a team
   make kind-down                                     # delete the cluster""")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from browser import NAMES
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from tests.component.ui import flowers as flowers_of
 from tests.component.ui import runs
-from tests.component.ui.page import Home, Window, served, window
-
-_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions", "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
+from tests.ui.page import Home, Window, chromium, served, window
 
 
 @pytest.fixture(scope="session")
@@ -37,12 +33,8 @@ def address(home: Home) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    program = next((found for name in NAMES if (found := shutil.which(name))), None)
-    assert program, f"no browser here, none of {', '.join(NAMES)}: `make prepare TIERS=component` installs one"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=program, args=_OPTIONS)
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +47,8 @@ def opened(browser: Browser, address: str) -> Iterator[Window]:
 @pytest.fixture
 def at(opened: Window) -> Iterator[Window]:
     """That window as it is at first."""
-    opened.fresh()
-    yield opened
-    complaints, opened.complaints[:] = list(opened.complaints), []
-    assert complaints == []
+    with opened.anew():
+        yield opened
 
 
 @pytest.fixture(scope="session")
@@ -77,8 +67,15 @@ def garden_address(garden: Home) -> Iterator[str]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def garden_opened(browser: Browser, garden_address: str) -> Iterator[Window]:
+    """Their page in a window, one for a module."""
+    with window(browser, garden_address) as found:
+        yield found
+
+
 @pytest.fixture
-def flowers(browser: Browser, garden_address: str) -> Iterator[Window]:
-    """Their page in a window of its own."""
-    with window(browser, garden_address) as opened:
-        yield opened
+def flowers(garden_opened: Window) -> Iterator[Window]:
+    """That window as it is at first."""
+    with garden_opened.anew():
+        yield garden_opened

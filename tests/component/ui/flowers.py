@@ -6,7 +6,7 @@ import fcntl
 import shutil
 from pathlib import Path
 
-from tests.component.ui.page import Home
+from tests.ui.page import Home
 
 FILE = Path(__file__).parent / "flowers.yaml"
 

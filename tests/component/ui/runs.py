@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.component.ui.page import Home, sh, until, workflow
+from tests.ui.page import Home, sh, until, workflow
 
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\u202egnp.exe\u2066 & 'quoted' \"twice\""
 _MEASURE = """for n in 1 2 3 4 5 6 7 8; do printf '{"name": "loss", "value": %s, "step": %s}\\n' "$(awk "BEGIN {print 2 / $n}")" "$n" >> "$MLWF_METRICS"; done"""

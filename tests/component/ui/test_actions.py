@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.component.ui.page import PATIENCE, Home, Window, sh, workflow
 from tests.component.ui.test_run_view import _run
+from tests.ui.page import PATIENCE, Home, Window, sh, workflow
 
 
 def test_a_decision_takes_its_inputs_and_the_run_goes_on(at: Window) -> None:
@@ -53,35 +53,6 @@ def test_a_failed_run_is_retried_with_other_parameters(at: Window, home: Home) -
     again.get_by_role("button", name="Run again from there").click()
     expect(again).to_be_hidden(timeout=PATIENCE)
     expect(page.locator('[data-node="first"]')).to_contain_text("×2", timeout=PATIENCE)
-
-
-def test_a_run_is_suspended_resumed_cancelled_and_deleted(at: Window, home: Home) -> None:
-    gate = home.folder / "gate"
-    wait = f"while [ ! -e '{gate}' ]; do sleep 0.2; done"
-    home.run(workflow("steered", [sh("one", wait), sh("two", "sleep 600", after=["one"])]))
-    page = at.go("#/runs")
-    at.sees("steered.1")
-    _run(at, "steered.1")
-    for deed, button in (("Suspend", "Suspend"), ("Resume", "Resume")):
-        page.get_by_role("button", name=deed, exact=True).click()
-        dialog = page.get_by_role("dialog", name=f"{deed} steered.1?")
-        dialog.get_by_role("button", name=button, exact=True).click()
-        expect(dialog).to_be_hidden(timeout=PATIENCE)
-        other = {"Suspend": "Resume", "Resume": "Suspend"}[deed]
-        expect(page.get_by_role("button", name=other, exact=True)).to_be_visible(timeout=PATIENCE)
-    gate.touch()
-    expect(page.locator('[data-node="two"]')).to_contain_text("Running", timeout=PATIENCE)
-    page.get_by_role("button", name="Cancel", exact=True).click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_role("button", name="Back").click()
-    expect(dialog).to_be_hidden()
-    page.get_by_role("button", name="Cancel", exact=True).click()
-    page.get_by_role("dialog").get_by_role("button", name="Cancel the run").click()
-    expect(page.locator(".title .badge")).to_have_text("Cancelled", timeout=PATIENCE)
-    page.get_by_role("button", name="Delete", exact=True).click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete the run").click()
-    page.wait_for_url("**/#/runs*")
-    expect(page.locator('tr[data-key="local/steered.1"]')).to_have_count(0, timeout=PATIENCE)
 
 
 def test_a_rejection_fails_the_step(at: Window, home: Home) -> None:

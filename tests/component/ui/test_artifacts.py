@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Frame, expect
 
-from tests.component.ui.page import PATIENCE, Home, Window, until
+from tests.ui.page import PATIENCE, Home, Window, until
 
 expect.set_options(timeout=PATIENCE)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.component.ui.page import PATIENCE, Window, until
+from tests.ui.page import PATIENCE, Window, until
 
 expect.set_options(timeout=PATIENCE)
 BOTH = "#/compare?runs=local/flowers.1,local/flowers.2"

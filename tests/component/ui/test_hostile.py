@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.component.ui.page import Window
+from tests.ui.page import Window
 
 PLACES = [
     "#/runs",

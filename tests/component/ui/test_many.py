@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.component.ui.page import PATIENCE, PICTURES, Home, Window, served, sh, until, window, workflow
+from tests.ui.page import PATIENCE, PICTURES, Home, Window, served, sh, until, window, workflow
 
 STEPS, RUNS = 5_000, 10_000
 _MEASURED = """() => {
@@ -40,8 +40,8 @@ def _large() -> dict[str, Any]:
 def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A page of one large run that waits, and of one small run 10,000 times."""
     home = Home(tmp_path_factory.mktemp("many"))
+    large = home.run(_large())
     try:
-        home.run(_large())
         home.run(workflow("one", [sh("only", "true")])).wait(120)
         folder = home.folder / "runs" / "runs"
         until(lambda: (folder / "large.1.json").exists() and _phase(folder / "large.1.json") == "Running")
@@ -54,6 +54,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         with served(home) as address:
             yield address
     finally:
+        large.kill()  # to cancel 5,000 steps one by one takes a while
         home.end()
 
 

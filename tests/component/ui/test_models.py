@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from tests.component.ui.page import PATIENCE, Home, Window
+from tests.ui.page import PATIENCE, Home, Window
 
 expect.set_options(timeout=PATIENCE)
 FLOWERS = "#/models?namespace=local&name=flowers"

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.component.ui.page import PATIENCE, Home, Window
+from tests.ui.page import PATIENCE, Home, Window
 
 
 def _run(at: Window, run: str, **query: str) -> None:

@@ -7,7 +7,8 @@ import json
 
 from playwright.sync_api import Browser, Locator, Response, expect
 
-from tests.component.ui.page import PATIENCE, Home, Window, until, window
+from tests.ui.page import PATIENCE, Home, Window, until, window
+from tests.ui.walk import replace
 
 expect.set_options(timeout=PATIENCE)
 SMALLEST = 80 * 1024
@@ -28,21 +29,6 @@ def editor(flowers: Window) -> Locator:
     found = flowers.page.get_by_role("textbox", name="The workflow as YAML")
     expect(found).to_be_visible()
     return found
-
-
-_PASTE = """(field, text) => {
-    const clipboardData = new DataTransfer();
-    clipboardData.setData("text/plain", text);
-    field.dispatchEvent(new ClipboardEvent("paste", {clipboardData, bubbles: true, cancelable: true, composed: true}));
-}"""
-
-
-def replace(flowers: Window, text: str) -> None:
-    """As somebody pastes it over what was there."""
-    field = editor(flowers)
-    field.focus()
-    flowers.page.keyboard.press("Control+a")
-    field.evaluate(_PASTE, text)
 
 
 def test_a_run_is_started_from_the_editor(flowers: Window, garden: Home) -> None:

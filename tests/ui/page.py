@@ -1,28 +1,31 @@
-"""What the tests of the page share: a folder of real local runs, the server that shows it, and a browser that looks at it."""
+"""What the tests of the page share, here and in a cluster: a folder of real local runs, the server that shows runs, and a browser that looks at it."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page
+from browser import NAMES
+from playwright.sync_api import Browser, Page, sync_playwright
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 WEB = ROOT / "web"
 PICTURES = ROOT / "build" / "screenshots"
 WIDTHS = {390: 844, 1024: 768, 1600: 1000}
 PATIENCE = 60_000
 """Milliseconds that something may take on a machine that others load."""
 _MAIN = "from mlworkflow.cli import main; main()"
+_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-extensions", "--disable-background-networking", "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 
 def sh(name: str, script: str, **fields: Any) -> dict[str, Any]:
@@ -72,6 +75,12 @@ class Home:
         found: list[dict[str, Any]] = json.loads(out)
         return found
 
+    def stop(self) -> None:
+        """Runs that the page has started end: their processes are nobody's children."""
+        for run in self.runs():
+            if run["phase"] in ("Pending", "Running", "Suspended"):
+                self.mlwf("stop", run["id"], "--local").wait(120)
+
     def end(self) -> None:
         for process in self.started:
             if process.poll() is None:
@@ -94,19 +103,32 @@ def until(is_so: Callable[[], Any], seconds: float = 120) -> Any:
 
 
 @contextmanager
-def served(home: Home) -> Iterator[str]:
-    """The address of the page, with the token that lets in."""
-    process = home.mlwf("ui", "--local", "--port", "0", "--no-browser")
+def served(home: Home, *words: str) -> Iterator[str]:
+    """The address of the page, with the token that lets in: of `home`'s own runs unless `words` say otherwise."""
+    process = home.mlwf("ui", *(words or ["--local"]), "--port", "0", "--no-browser")
     assert process.stdout
     said = ""
     for line in process.stdout:
         said += line
         if found := re.search(r"http://\S+", line):
-            yield found[0]
             break
     else:
         raise AssertionError(f"no page: {said}")
-    process.terminate()
+    try:
+        yield found[0]
+    finally:
+        process.terminate()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser. While it is there, tests of the same process must not be async: Playwright's loop runs."""
+    program = next((found for name in NAMES if (found := shutil.which(name))), None)
+    assert program, f"no browser here, none of {', '.join(NAMES)}: `make prepare TIERS=component` installs one"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=_OPTIONS)
+        yield started
+        started.close()
 
 
 @dataclass
@@ -126,6 +148,14 @@ class Window:
         self.go("#/empty")
         self.page.get_by_text("There is no such page").wait_for()
 
+    @contextmanager
+    def anew(self) -> Iterator[None]:
+        """For one test of several that share the window: what it complains of meanwhile is that test's."""
+        self.fresh()
+        yield
+        complaints, self.complaints[:] = [*self.complaints], []
+        assert complaints == []
+
     def go(self, address: str) -> Page:
         """To a view: `#/runs`."""
         self.page.evaluate("address => { location.hash = address }", address)
@@ -136,7 +166,8 @@ class Window:
 
     def axe(self) -> list[str]:
         """Serious and critical faults that axe finds."""
-        self.page.evaluate((WEB / "node_modules/axe-core/axe.min.js").read_text())
+        if not self.page.evaluate("() => 'axe' in window"):
+            self.page.evaluate((WEB / "node_modules/axe-core/axe.min.js").read_text())
         found = self.page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
         return [
             f"{each['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
@@ -145,10 +176,10 @@ class Window:
             for node in each["nodes"]
         ]
 
-    def pictures(self, name: str) -> None:
+    def pictures(self, name: str, widths: Mapping[int, int] = WIDTHS) -> None:
         """The view at each width, the widest in the dark too, into build/screenshots/; nothing may stick out at the side."""
         PICTURES.mkdir(parents=True, exist_ok=True)
-        for width, height in WIDTHS.items():
+        for width, height in widths.items():
             self.page.set_viewport_size({"width": width, "height": height})
             for scheme in ("light", "dark") if width == max(WIDTHS) else ("light",):
                 self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
@@ -161,8 +192,8 @@ class Window:
 
 
 @contextmanager
-def window(browser: Browser, address: str, **options: Any) -> Iterator[Window]:
-    """A window of its own, signed in. What its console complained of fails the test."""
+def window(browser: Browser, address: str, *, shown: str = "main.page", **options: Any) -> Iterator[Window]:
+    """A window of its own, once it shows the page. What its console complained of fails the test; what it shows when one fails is kept as a picture."""
     context = browser.new_context(**{"viewport": {"width": 1600, "height": 1000}, "color_scheme": "light", "timezone_id": "UTC", "reduced_motion": "reduce", **options})  # fmt: skip
     page = context.new_page()
     page.set_default_timeout(PATIENCE)
@@ -171,7 +202,12 @@ def window(browser: Browser, address: str, **options: Any) -> Iterator[Window]:
     page.on("console", lambda said: opened.complaints.append(said.text) if said.type == "error" else None)
     page.on("dialog", lambda dialog: (opened.complaints.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
     page.goto(address)
-    page.locator("main.page").wait_for()
-    yield opened
+    page.locator(shown).wait_for()
+    try:
+        yield opened
+    except BaseException:
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=PICTURES / "failed.png")
+        raise
     context.close()
     assert opened.complaints == [], opened.complaints
