@@ -61,7 +61,7 @@ def test_the_table_has_every_arrow(flowers: Window, model: str) -> None:
 
 def test_what_nobody_knows_says_so(flowers: Window) -> None:
     page = flowers.go(f"#/lineage?namespace=local&digest=sha256:{'0' * 64}")
-    expect(page.locator(".state")).to_be_visible()
+    expect(page.get_by_role("alert")).to_be_visible()
     flowers.complaints.clear()  # the browser counts an answer 404 as an error
 
 
