@@ -495,6 +495,13 @@ def pruning(ended: Ended) -> None:
     assert trials[outputs["best"]["trial"]]["phase"] == "Succeeded"
 
 
+def shared_pods(ended: Ended) -> None:
+    assert ended.status["phase"] == "Succeeded"
+    best = ended.outputs("tune")["best"]
+    assert (best["params"], round(best["value"], 4)) == ({"degree": 5, "ridge": 0.0}, 0.0128)
+    assert len(json.loads(ended.text("tune.weights"))) == 6
+
+
 def warm_start(ended: Ended) -> None:
     assert ended.status["phase"] == "Succeeded"
     wide = [ended.tasks[f"wide/{number}"]["params"]["rate"] for number in range(8)]

@@ -143,7 +143,9 @@ async def run(settings: Settings) -> None:
             telling([turns.tell, *(each.tell for each in (lineage, events, traces) if each)]),
             decide=hooks.decided(meter, decide),
         )
-        last_words = LastWords(engine.store, lambda key, pod: driver.last_log(key.namespace, pod))
+        last_words = LastWords(
+            engine.store, lambda key, pod: driver.last_log(key.namespace, (key.task, key.attempt), pod)
+        )
         key = Path(settings.webhook_key) if settings.webhook_key else None
         webhooks = WebhookSender(engine, key, settings.webhook_hosts)
         signing_key = Path(settings.signing_key) if settings.signing_key else None

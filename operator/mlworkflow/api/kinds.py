@@ -536,6 +536,8 @@ class Trials(TypedDict, total=False):
     """At most this many trials; a grid may be smaller."""
     parallel: int | Expr
     """Trials at once."""
+    perPod: int | Expr
+    """Trials that may share a Pod, in which they run one after another, each as if it had the Pod to itself: for models that train in less time than a Pod takes to start. So many are chosen and started together; those that wait for their turn count as under way (`parallel`). For kinds of our own, and for a `container` with `agent: true`."""
     maxFailed: int | Expr
     """With more failed trials than this the step fails."""
     goal: float | Expr

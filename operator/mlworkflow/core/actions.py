@@ -19,7 +19,8 @@ class Order:
 
     `literals` are the contents of inputs that no step has left, by digest: they are put into the store before the attempt starts.
     `fingerprint` tells what it runs from (`core.fingerprint`). `is_looked_up` says that an earlier result of the same work may be taken instead.
-    `failures` and `losses` are what the attempts before it cost, for whoever finds the attempt and has not heard of them.
+    `failures` and `losses` are what the attempts before it cost, for whoever finds the attempt and has not heard of them. `per_pod` says how many
+    trials of its search may share a Pod.
     """
 
     workflow: str
@@ -40,6 +41,7 @@ class Order:
     is_looked_up: bool = False
     failures: int = 0
     losses: int = 0
+    per_pod: int = 1
 
     @property
     def command(self) -> tuple[str, ...]:

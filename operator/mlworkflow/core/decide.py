@@ -20,6 +20,7 @@ from mlworkflow.core.policies.control import obey_cancel
 from mlworkflow.core.policies.ends import accept_ends, accept_refusals
 from mlworkflow.core.policies.exits import advance_exit
 from mlworkflow.core.policies.results import accept_results, adopt_attempts
+from mlworkflow.core.policies.riding import take_turns
 from mlworkflow.core.policies.starting import has_begun
 from mlworkflow.core.policies.telling import tell_waits
 from mlworkflow.core.policies.timeouts import limit_attempts, limit_exit, limit_pending, limit_steps, limit_workflow
@@ -31,6 +32,7 @@ POLICIES: tuple[Callable[[Turn], None], ...] = (
     adopt_attempts,  # what exists is ours
     accept_refusals,  # what could not be created has failed
     accept_ends,  # what ended without a word is looked into
+    take_turns,  # what shares a Pod begins when those before it have ended
     tell_waits,  # what runs says what it waits for
     obey_cancel,
     limit_workflow,

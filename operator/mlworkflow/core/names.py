@@ -27,6 +27,7 @@ ANNOTATION_ATTEMPT = f"{GROUP}/attempt"
 ANNOTATION_FAILURES = f"{GROUP}/failures"
 ANNOTATION_LOSSES = f"{GROUP}/losses"
 ANNOTATION_FINGERPRINT = f"{GROUP}/fingerprint"
+ANNOTATION_RIDERS = f"{GROUP}/riders"
 
 STEP_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 SECRET_NAME = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"

@@ -60,9 +60,19 @@ class Node:
         return self.role is Role.UNIT
 
     @property
+    def may_share(self) -> bool:
+        """Whether it is a trial that may share a Pod with others."""
+        return self.trial is not None and self.is_unit and shares_pods(self.owner)
+
+    @property
     def locks(self) -> tuple[Lock, ...]:
         """What the task holds while it runs. With `forEach` each item holds the step's locks, not the whole of them."""
         return () if self.role is Role.FAN else self.step.locks
+
+
+def shares_pods(step: Step) -> bool:
+    """Whether a step is a search whose trials may share Pods."""
+    return step.body.get("trials", {}).get("perPod", 1) != 1 if step.trial else False
 
 
 _NONE: Mapping[str, Step] = {}

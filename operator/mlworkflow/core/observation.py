@@ -35,7 +35,8 @@ class Attempt:
     attempt has ended although what it ran in goes on (an injected container that never ends). `created_at` and `running_since` are by
     our own clock: when the driver created or first saw the attempt, and when it first saw the step's own container run;
     `waiting_since` is when it began to wait, where that is later (an image is pulled after the inputs were fetched). `failures` and
-    `losses` are its order's: what the attempts before it cost; so is `fingerprint`: what it runs from.
+    `losses` are its order's: what the attempts before it cost; so is `fingerprint`: what it runs from. `aboard` are all that share its Pod, in the order
+    in which they run; empty where it has the Pod to itself.
     """
 
     task: str
@@ -54,6 +55,7 @@ class Attempt:
     failures: int = 0
     losses: int = 0
     fingerprint: str = ""
+    aboard: tuple[AttemptId, ...] = ()
 
 
 class Result(Struct, frozen=True, rename="camel", omit_defaults=True):

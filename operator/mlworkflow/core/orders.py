@@ -60,6 +60,8 @@ def order(view: View, node: Node, attempt: int) -> Order:
         else tuple(_variable(variable) for variable in view.field("env", step.common.env, names)),
         resources={} if step.common.resources is UNSET else view.field("resources", step.common.resources, names),
     )
+    if node.trial is not None and node.may_share and node.above:
+        made = replace(made, per_pod=int(view.study(node.above).trials.per_pod))
     return replace(made, fingerprint=of_order(made))
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 from msgspec import UNSET
 
-from mlworkflow.core import names, tracing
+from mlworkflow.core import names, riders, tracing
 from mlworkflow.core.actions import Order
 from mlworkflow.core.expressions import as_text
 from mlworkflow.core.merge import overlay
@@ -57,9 +58,9 @@ class PodSettings:
     is_traced: bool = False
 
 
-def step_pod(order: Order, settings: PodSettings) -> dict[str, Any]:
-    """The Pod of one attempt."""
-    common = order.step.common
+def step_pod(order: Order, settings: PodSettings, others: Sequence[Order] = ()) -> dict[str, Any]:
+    """The Pod of one attempt, or of that one and `others` which share it: trials that differ in nothing that their Pods would."""
+    common, orders = order.step.common, (order, *others)
     containers = _one_container(order, settings) if order.has_agent else _three_containers(order, settings)
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
@@ -76,8 +77,10 @@ def step_pod(order: Order, settings: PodSettings) -> dict[str, Any]:
         **containers,
         "volumes": [{"name": "mlworkflow", "emptyDir": {}}, _token_volume(), *_or(common.volumes, [])],
     }
+    if others:
+        containers["containers"][0]["env"] = [*_riders(orders, settings), *containers["containers"][0]["env"]]
     if order.step.timeout is not None:
-        spec["activeDeadlineSeconds"] = math.ceil(order.step.timeout)
+        spec["activeDeadlineSeconds"] = math.ceil(order.step.timeout) * len(orders)
     for field, value in {
         "nodeSelector": common.node_selector,
         "tolerations": common.tolerations,
@@ -89,15 +92,16 @@ def step_pod(order: Order, settings: PodSettings) -> dict[str, Any]:
     }.items():
         if value is not UNSET:
             spec[field] = deepcopy(value)
-    pod: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(order), "spec": spec}
+    pod: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": _metadata(orders), "spec": spec}
     if common.pod_template is UNSET:
         return pod
     # Whose attempt it is, is not the template's to say: without its names the Pod would be lost to us.
-    templated: dict[str, Any] = overlay(overlay(pod, common.pod_template), {"metadata": _metadata(order)})
+    templated: dict[str, Any] = overlay(overlay(pod, common.pod_template), {"metadata": _metadata(orders)})
     return templated
 
 
-def _metadata(order: Order) -> dict[str, Any]:
+def _metadata(orders: Sequence[Order]) -> dict[str, Any]:
+    order = orders[0]
     common = order.step.common
     return {
         "name": names.pod_name(order.workflow, order.uid, order.task, order.attempt),
@@ -116,6 +120,7 @@ def _metadata(order: Order) -> dict[str, Any]:
             names.ANNOTATION_FAILURES: str(order.failures),
             names.ANNOTATION_LOSSES: str(order.losses),
             names.ANNOTATION_FINGERPRINT: order.fingerprint,
+            **({names.ANNOTATION_RIDERS: riders.written(orders)} if len(orders) > 1 else {}),
             "kubectl.kubernetes.io/default-container": MAIN,
         },
         "ownerReferences": [
@@ -138,6 +143,13 @@ def _one_container(order: Order, settings: PodSettings) -> dict[str, Any]:
     container["env"] = [*_agent_env(settings), *container["env"]]
     container["volumeMounts"] = [_TOKEN_MOUNT, *container["volumeMounts"]]
     return {"containers": [container]}
+
+
+def _riders(orders: Sequence[Order], settings: PodSettings) -> list[dict[str, Any]]:
+    """What the agent runs one after the other, and where each of them stands in its workflow's trace."""
+    named = {"name": "MLWF_RIDERS", "value": " ".join(riders.named(one.task, one.attempt) for one in orders)}
+    spans = [variable["value"] for one in orders for variable in _trace(one, settings)]
+    return [named, {"name": "MLWF_TRACES", "value": " ".join(spans)}] if spans else [named]
 
 
 def _three_containers(order: Order, settings: PodSettings) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def study_of(step: Step, names: Mapping[str, Any]) -> Tune:
         study = msgspec.convert(body, Tune)
     except msgspec.ValidationError as error:
         raise ExpressionError(f"evaluated, {schema_problem(error, 'tune')}") from None
-    for field in ("max", "parallel", "max_failed"):
+    for field in ("max", "parallel", "per_pod", "max_failed"):
         if not isinstance(getattr(study.trials, field), int):  # text that looks like an expression passes the schema
             raise ExpressionError(f"evaluated, tune.trials.{field} is not a whole number")
     if study.trials.goal is not UNSET and not isinstance(study.trials.goal, int | float):

@@ -123,6 +123,18 @@ class Turn:
             if attempt := self.seen.attempts.get(key):
                 yield key, attempt
 
+    def is_its_turn(self, key: AttemptId) -> bool:
+        """Whether an attempt runs, of those that share a Pod one after the other: none before it is under way."""
+        attempt = self.seen.attempts.get(key)
+        if attempt is None or attempt.running_since is None:
+            return False
+        before = attempt.aboard[: attempt.aboard.index(key)] if attempt.aboard else ()
+        return not any(self._is_under_way(other) for other in before)
+
+    def _is_under_way(self, key: AttemptId) -> bool:
+        task = self.task(key[0])
+        return task.phase is Phase.RUNNING and task.attempt == key[1] and key not in self.seen.results
+
     def open_tasks(self) -> list[tuple[Node, Task]]:
         """The tasks that have not ended, of those that the state knows and of which there is news, or that have changed in this turn."""
         names = self.tasks if self._news is None else dict.fromkeys([*self._news[0], *self.changed])
@@ -252,6 +264,8 @@ class Turn:
 
     def _handle(self, node: Node, attempt: int) -> str:
         """What an attempt is called as long as no driver says otherwise."""
+        if node.trial is not None and (seen := self.seen.attempts.get((node.task, attempt))) and seen.aboard:
+            return seen.handle
         return pod_name(self.workflow.name, self.workflow.uid, node.task, attempt) if node.is_unit else ""
 
     # ── moves ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -259,7 +273,10 @@ class Turn:
     def start(self, name: str, attempt: int, handle: str = "", at: float | None = None, fingerprint: str = "") -> None:
         """Pending → Running."""
         task, node = self.task(name), self.node(name)
-        began = task.started_at if task.started_at is not None else (self.now if at is None else at)
+        if node.trial is not None and node.may_share and not task.failures:
+            began = at  # else once it is its turn, and anew where it was lost: `begin`
+        else:
+            began = task.started_at if task.started_at is not None else (self.now if at is None else at)
         self._set(
             name,
             replace(
@@ -274,15 +291,24 @@ class Turn:
                 fingerprint=fingerprint or task.fingerprint,
             ),
         )
-        if (limit := node.step.timeout) is not None:
+        if (limit := node.step.timeout) is not None and began is not None:
             self.wake(began + limit, name)
+
+    def begin(self, name: str) -> None:
+        """It is the turn of a trial in a Pod which others may share."""
+        self._set(name, replace(self.task(name), started_at=self.now))
 
     def adopt(self, name: str, attempt: Attempt) -> None:
         """→ Running, by an attempt that was started by somebody who knew more."""
         task = self.task(name)
         failures, losses = max(task.failures, attempt.failures), max(task.losses, attempt.losses)
         self._set(name, replace(task, failures=failures, losses=losses))
-        self.start(name, attempt.number, attempt.handle, at=attempt.created_at, fingerprint=attempt.fingerprint)
+        at = None if self.node(name).may_share else attempt.created_at
+        self.start(name, attempt.number, attempt.handle, at=at, fingerprint=attempt.fingerprint)
+
+    def note_handle(self, name: str, handle: str) -> None:
+        """What the attempt that runs is called by who runs it."""
+        self._set(name, replace(self.task(name), handle=handle))
 
     def note_fingerprint(self, name: str, fingerprint: str) -> None:
         """What a task that runs runs from, after a restart."""
@@ -407,6 +433,8 @@ class Turn:
         task, node = self.task(name), self.node(name)
         if task.phase is Phase.RUNNING and node.is_unit:
             self.ask(Stop(name, task.attempt, task.handle, shortened(node) if soon else None))
+            if node.may_share:
+                self.wake(self.now)  # it may be the turn of the next one in its Pod
 
     def stop_task(self, name: str, phase: Phase, reason: Reason, message: str) -> None:
         """End a task from outside; one that is made of others takes them with it."""

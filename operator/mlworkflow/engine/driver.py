@@ -42,8 +42,9 @@ class Driver(Protocol):
     def attempts(self, uid: str) -> Mapping[AttemptId, Attempt]:
         """The attempts of a workflow that exist now."""
 
-    async def start(self, order: Order) -> None:
-        """Start an attempt, or adopt it; afterwards `attempts` shows it. Raises Refused, or NotNow."""
+    async def start(self, order: Order, *others: Order) -> None:
+        """Start an attempt, or adopt it; afterwards `attempts` shows it. Trials that may share a Pod (`trials.perPod`) are started together, and what the
+        first of them is called is what their Pod is called. Raises Refused, or NotNow: of all of them."""
 
     async def stop(self, namespace: str, uid: str, attempt: AttemptId, handle: str, grace: int | None = None) -> None:
         """End an attempt: SIGTERM, grace period (`grace` seconds where they are not the step's own), SIGKILL. Returns at once."""
@@ -66,8 +67,8 @@ class Driver(Protocol):
     def follow(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> AsyncGenerator[bytes, None]:
         """The log of the user's container from its beginning, as it comes, until that has ended."""
 
-    def identify(self, namespace: str, pod: str, pod_uid: str) -> tuple[str, AttemptId] | None:
-        """The workflow's uid and the attempt of a Pod of ours; None for any other."""
+    def identify(self, namespace: str, pod: str, pod_uid: str, rider: str = "") -> tuple[str, AttemptId] | None:
+        """The workflow's uid and the attempt of a Pod of ours; None for any other. Of a Pod that trials share it is the one that `rider` names in it."""
 
     def command(self, order: Order) -> tuple[str, ...]:
         """What the agent is to run for an order, where this driver runs it."""

@@ -10,11 +10,13 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from itertools import islice
+from typing import TypeAlias
 
 from msgspec import UNSET, structs
 
-from mlworkflow.core import rerun
+from mlworkflow.core import rerun, riders
 from mlworkflow.core.actions import Action, Choose, Judge, LookUp, Order, Probe, Promote, Publish, Start, Stop
 from mlworkflow.core.decide import Decision, decide
 from mlworkflow.core.memory import Memory
@@ -44,6 +46,9 @@ LOOK_AT_ALL = 600.0
 """Seconds after which a turn looks at everything, whether there is news or not."""
 TURNS = 20
 """Turns in a row before others get theirs: far more than a workflow ever needs."""
+
+
+_Effect: TypeAlias = Stop | Probe | Publish | LookUp | Promote | Choose | Judge
 
 
 class Engine:
@@ -177,7 +182,9 @@ class Engine:
             live.orders |= ordered
             live.created_at |= dict.fromkeys(ordered, self.clock())
             live.creating = ordered | live.creating  # what follows up on something goes before those that wait anyway
-        others = [action for action in decision.actions if not isinstance(action, Start)]
+        for orders in riders.seated(started) if live.plan.has_riders else ():
+            live.seat(orders)
+        others = self._without_shared(live, [action for action in decision.actions if not isinstance(action, Start)])
         again = await asyncio.gather(*(self._carry_out(live, action) for action in others), return_exceptions=True)
         for trouble in again:
             if isinstance(trouble, BaseException):  # once all of them have come to their end
@@ -187,45 +194,72 @@ class Engine:
         is_past = was_in_trouble and not live.trouble
         return decision.wake_at, is_hit or is_past or any(again) or bool(live.refused)
 
+    def _without_shared(self, live: Live, actions: list[_Effect]) -> list[_Effect]:
+        """The actions, but a Pod that trials share is ended once, and only when none of them is under way any more: until then the gateway tells those
+        that are not that they have been stopped."""
+        if not live.plan.has_riders:
+            return actions
+        attempts, left, ended = self.driver.attempts(live.workflow.uid), list[_Effect](), set[str]()
+        for action in actions:
+            if isinstance(action, Stop) and (seen := attempts.get((action.task, action.attempt))) and seen.aboard:
+                after = seen.aboard[seen.aboard.index((action.task, action.attempt)) + 1 :]
+                has_ended = any(other in live.results for other in after)  # its Pod is past it, and ends by itself
+                if seen.handle in ended or has_ended or any(map(live.is_under_way, seen.aboard)):
+                    continue
+                ended.add(seen.handle)
+                action = replace(action, handle=seen.handle)
+            left.append(action)
+        return left
+
     async def _create(self, live: Live) -> bool:
         """Create the first of what was decided on; the rest, and what cannot be created now, stays in `creating`. Whether the cache had the result of any.
 
         Only so many in one turn: what has ended meanwhile is followed up in the next one, and not once the last of ten thousand Pods is there. After
         trouble one, two, four, … until there is trouble again: a full quota is not asked for a thousand Pods.
         """
-        attempts, size = list(islice(live.creating, AT_ONCE)), 1 if live.trouble else AT_ONCE
+        seats, size = live.seats(list(islice(live.creating, AT_ONCE))), 1 if live.trouble else AT_ONCE
         is_hit, live.trouble = False, ""
-        while attempts and not live.trouble:
-            hits = await asyncio.gather(
-                *(self._started(live, attempt, live.creating[attempt]) for attempt in attempts[:size])
-            )
+        while seats and not live.trouble:
+            hits = await asyncio.gather(*(self._started(live, orders) for orders in seats[:size]))
             is_hit |= any(hits)
-            attempts, size = attempts[size:], size * 2
+            seats, size = seats[size:], size * 2
         return is_hit
 
-    async def _started(self, live: Live, attempt: AttemptId, order: Order) -> bool:
+    async def _started(self, live: Live, orders: Sequence[Order]) -> bool:
         async with self._creating:
-            return await self._start(live, attempt, order)
+            return await self._start(live, orders)
 
-    async def _start(self, live: Live, attempt: AttemptId, order: Order) -> bool:
-        """Create an attempt, unless the cache has its result. Whether it has."""
-        if order.is_looked_up and attempt not in live.missed:
-            found = await self.cache.find(order)
-            if found.result:
-                await self._take(live, attempt, found.result)
-                return True
-            live.missed[attempt] = found.missed
-            _log.info("%s: not cached: %s", live.workflow.subject(order.task), found.missed)
-        for data in order.literals.values():
-            await records.put(self.store, order.namespace, data)
+    async def _start(self, live: Live, orders: Sequence[Order]) -> bool:
+        """Create attempts, which share a Pod where they are several, save those whose result the cache has. Whether it has any."""
+        missing = [order for order in orders if not await self._is_cached(live, order)]
+        if len(missing) < len(orders):
+            live.seat(missing)
+        if not missing:
+            return True
+        for data in [data for order in missing for data in order.literals.values()]:
+            await records.put(self.store, live.workflow.namespace, data)
         try:
-            await self.driver.start(order)
+            await self.driver.start(*missing)
         except NotNow as trouble:
             live.trouble = str(trouble)
-            return False
+            return len(missing) < len(orders)
         except Refused as refusal:
-            live.refused[attempt] = str(refusal)
-        live.creating.pop(attempt, None)
+            live.refused |= {(order.task, order.attempt): str(refusal) for order in missing}
+        for order in missing:
+            live.creating.pop((order.task, order.attempt), None)
+        return len(missing) < len(orders)
+
+    async def _is_cached(self, live: Live, order: Order) -> bool:
+        """Whether an earlier result was taken for an attempt; one that is not wanted any more is not looked up."""
+        attempt = (order.task, order.attempt)
+        if not order.is_looked_up or attempt in live.missed or attempt not in live.creating:
+            return False
+        found = await self.cache.find(order)
+        if found.result:
+            await self._take(live, attempt, found.result)
+            return True
+        live.missed[attempt] = found.missed
+        _log.info("%s: not cached: %s", live.workflow.subject(order.task), found.missed)
         return False
 
     async def _take(self, live: Live, attempt: AttemptId, result: Result) -> None:

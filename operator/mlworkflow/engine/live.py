@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlworkflow.core import orders
@@ -15,7 +15,7 @@ from mlworkflow.core.memory import Memory
 from mlworkflow.core.model import Workflow
 from mlworkflow.core.observation import Attempt, AttemptId, Observations, Probed, Recalled, Result, Room, Seen
 from mlworkflow.core.plan import Plan
-from mlworkflow.core.state import PENDING, Run
+from mlworkflow.core.state import PENDING, Phase, Run
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.core.view import View
 from mlworkflow.engine.curves import Curves
@@ -27,7 +27,8 @@ from mlworkflow.store.records import Chosen, Prior
 @dataclass(slots=True)
 class Live:
     """`results` mirrors the records in the store; `creating` are attempts that were decided on and do not exist yet, `trouble` why not, `announced` what the last
-    turn was told of them.
+    turn was told of them, `shared` which of them are to share a Pod: all of them, also those that are not wanted any more, for the Pod may exist and be found by
+    the name that the first gives it.
 
     `missed` says why the cache had no result for an attempt that is under way. `checkpoints` holds the last checkpoint of each task, for its next attempt, `curves` what trials say of their metric on the way, `judging` the tune steps for which it is being decided who goes on by it, `listening` those whose logs are followed for that, `is_overheard` whether a plan has any such, `waits` what attempts say that they wait for.
     `chosen` holds the parameters of trials that the store has, `priors` what searches were told of others, `choosing` the tune steps for which more are chosen at the moment, `unchosen` why that cannot be done. `usage` is what it
@@ -41,6 +42,7 @@ class Live:
     run: Run
     results: dict[AttemptId, Result] = field(default_factory=dict)
     creating: dict[AttemptId, Order] = field(default_factory=dict)
+    shared: dict[AttemptId, tuple[Order, ...]] = field(default_factory=dict)
     created_at: dict[AttemptId, float] = field(default_factory=dict)
     announced: dict[AttemptId, Attempt] = field(default_factory=dict)
     probed: dict[AttemptId, Probed] = field(default_factory=dict)
@@ -78,6 +80,25 @@ class Live:
         """An attempt has committed."""
         self.results[attempt] = result
         self.memory.note(attempt)
+
+    def seat(self, orders: Sequence[Order]) -> None:
+        """Attempts are to share a Pod, where they are several."""
+        for order in orders:
+            self.shared.pop((order.task, order.attempt), None)
+            if len(orders) > 1:
+                self.shared[order.task, order.attempt] = tuple(orders)
+
+    def seats(self, attempts: Sequence[AttemptId]) -> list[tuple[Order, ...]]:
+        """What is to be created for some attempts of `creating`: each that has a Pod to itself, and those that share one together."""
+        if not self.shared:
+            return [(self.creating[attempt],) for attempt in attempts]
+        found = [self.shared.get(attempt) or (self.creating[attempt],) for attempt in attempts]
+        return list({(orders[0].task, orders[0].attempt): orders for orders in found}.values())
+
+    def is_under_way(self, attempt: AttemptId) -> bool:
+        """Whether an attempt is its task's current one and has not committed."""
+        task = self.run.tasks.get(attempt[0], PENDING)
+        return task.phase is Phase.RUNNING and task.attempt == attempt[1] and attempt not in self.results
 
     def key(self, attempt: AttemptId) -> AttemptKey:
         return AttemptKey(self.workflow.namespace, self.workflow.uid, *attempt)
@@ -143,6 +164,7 @@ class Live:
     def forget(self, attempt: AttemptId) -> None:
         """Drop what is needed only while an attempt is under way."""
         self.creating.pop(attempt, None)
+        self.shared.pop(attempt, None)
         self.created_at.pop(attempt, None)
         self.orders.pop(attempt, None)
         self.missed.pop(attempt, None)

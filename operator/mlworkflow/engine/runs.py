@@ -49,13 +49,13 @@ class EngineRuns:
 
     def attempt_of(self, caller: Caller) -> AttemptKey:
         driver = self._engine.driver
-        found = driver.identify(caller.namespace, caller.pod, caller.pod_uid)
+        found = driver.identify(caller.namespace, caller.pod, caller.pod_uid, caller.rider)
         if found is None:
             if not driver.is_synced:
                 raise NotReady("the operator has just started and does not know its Pods yet")
             if self._may_be_ours(caller.pod_uid):
                 raise NotReady("this operator has not heard of this Pod yet")
-            raise Forbidden("this Pod is no step of a workflow")
+            raise Forbidden("this Pod has no such trial" if caller.rider else "this Pod is no step of a workflow")
         uid, attempt = found
         return AttemptKey(caller.namespace, uid, *attempt)
 

@@ -14,11 +14,11 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 from aiohttp import web
 
-from mlworkflow.gateway._json import BODY_SECONDS, BODY_TIME
+from mlworkflow.gateway._json import BODY_SECONDS, BODY_TIME, RIDER
 from mlworkflow.gateway.errors import NotReady, TooSlow
 
 FORWARDED = "X-Mlworkflow-Forwarded"
-_KEPT = ("Authorization", "Content-Type", "Accept")
+_KEPT = ("Authorization", "Content-Type", "Accept", RIDER)
 _TIMEOUT = aiohttp.ClientTimeout(total=90.0, sock_connect=2.0)
 LOOK = 1.0
 """Seconds after which it is looked again whether the owner is still the same: one that has died never answers."""

@@ -37,6 +37,8 @@ _T = TypeVar("_T")
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 CALLER: ContextVar[str] = ContextVar("caller", default="-")
 """Who makes the request at hand, for the log; handlers set it once they know."""
+RIDER = "X-Mlworkflow-Rider"
+"""Which of the trials that share a Pod makes a request."""
 BODY_TIME = web.AppKey("body_seconds", float)
 _log = logging.getLogger("mlworkflow.gateway")
 _STATUS: Mapping[type[StoreError], int] = {

@@ -19,7 +19,7 @@ from mlworkflow.core.values import ArtifactRef
 from mlworkflow.gateway._auth import Authenticator
 from mlworkflow.gateway._collections import Closures
 from mlworkflow.gateway._deposits import Deposits, Plan, Wanted
-from mlworkflow.gateway._json import CALLER, answer, bearer, body
+from mlworkflow.gateway._json import CALLER, RIDER, answer, bearer, body
 from mlworkflow.gateway._rates import Rates
 from mlworkflow.gateway._results import check_result, check_stored
 from mlworkflow.gateway.errors import Forbidden, Invalid, Unknown
@@ -251,6 +251,8 @@ class Steps:
         CALLER.set(f"{caller.namespace}/{caller.pod or (caller.attempt and caller.attempt.task)}")
         if self._rates is not None:
             self._rates.take(caller.pod_uid)
+        if rider := request.headers.get(RIDER):
+            caller = msgspec.structs.replace(caller, rider=rider)
         key = caller.attempt or self._runs.attempt_of(caller)
         if key.namespace != caller.namespace:
             raise Forbidden("the step is of another namespace")

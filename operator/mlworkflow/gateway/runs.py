@@ -21,12 +21,14 @@ PARAMETER_TYPES = frozenset({"string", "number", "integer", "boolean", "json"})
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who holds a step's token: a Pod, by the claims of its token, or (locally) the attempt it was made for."""
+    """Who holds a step's token: a Pod, by the claims of its token, or (locally) the attempt it was made for. `rider` is which of the trials that share
+    the Pod speaks, by its own word: it has to be one of the Pod's."""
 
     namespace: str
     pod: str = ""
     pod_uid: str = ""
     service_account: str = ""
+    rider: str = ""
     attempt: AttemptKey | None = None
 
 

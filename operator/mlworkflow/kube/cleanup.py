@@ -45,8 +45,13 @@ class Cleanup:
         uid = live.workflow.uid
         settled = self._settled.setdefault(uid, set())
         ended = {key: attempt for key, attempt in self._driver.attempts(uid).items() if is_over(attempt)}
-        wanted = [attempt for key, attempt in ended.items() if key not in settled and _is_wanted(live, key, attempt)]
-        await asyncio.gather(*(self._delete(live, attempt, settled) for attempt in wanted))
+        wanted = {
+            attempt.handle: attempt
+            for key, attempt in ended.items()
+            if key not in settled
+            and all(other in ended and _is_wanted(live, other, ended[other]) for other in attempt.aboard or [key])
+        }
+        await asyncio.gather(*(self._delete(live, attempt, settled) for attempt in wanted.values()))
         if live.run.phase.is_finished:
             settled.update(ended)  # the others stay
 
@@ -57,7 +62,7 @@ class Cleanup:
         key = (attempt.task, attempt.number)
         async with self._slots:
             await self._driver.stop(live.workflow.namespace, live.workflow.uid, key, attempt.handle)
-        settled.add(key)
+        settled.update(attempt.aboard or [key])
 
 
 def is_over(attempt: Attempt) -> bool:
@@ -66,7 +71,8 @@ def is_over(attempt: Attempt) -> bool:
 
 
 def _is_wanted(live: Live, key: AttemptId, attempt: Attempt) -> bool:
-    if key not in live.results and not attempt.lost:
+    was_stopped = attempt.aboard and not live.is_under_way(key)  # and kept its log itself, for its Pod went on
+    if key not in live.results and not attempt.lost and not was_stopped:
         return False
     task, run = live.run.tasks.get(attempt.task, PENDING), live.run
     match live.workflow.pod_cleanup:

@@ -13,6 +13,7 @@ from mlworkflow.core.actions import Order
 from mlworkflow.core.cachefacts import Identity
 from mlworkflow.core.observation import Attempt, AttemptId, Seen
 from mlworkflow.core.pods import MAIN, PodSettings, step_pod
+from mlworkflow.core.riders import Part, named, part
 from mlworkflow.engine import logs
 from mlworkflow.engine.driver import ContainerEnd, Found, NotNow, Refused
 from mlworkflow.kube.client import KubeClient, log_params
@@ -103,11 +104,14 @@ class PodDriver:
         view = self._mine(uid).get(attempt)
         return view.end if view else None
 
-    def identify(self, namespace: str, pod: str, pod_uid: str) -> tuple[str, AttemptId] | None:
+    def identify(self, namespace: str, pod: str, pod_uid: str, rider: str = "") -> tuple[str, AttemptId] | None:
         view = self._reflector(namespace).get(f"{namespace}/{pod}")
         if view is None or view.uid != pod_uid or self._home(view.workflow) not in (namespace, None):
             return None
-        return view.workflow, (view.attempt.task, view.attempt.number)
+        if not rider and not view.riders:
+            return view.workflow, (view.attempt.task, view.attempt.number)
+        mine = (attempt for attempt in view.attempts if named(attempt.task, attempt.number) == rider)
+        return next(((view.workflow, (attempt.task, attempt.number)) for attempt in mine), None)
 
     async def identity(self, order: Order) -> Identity:
         built_in = bool(order.step.kind.command)
@@ -128,8 +132,8 @@ class PodDriver:
     def command(self, order: Order) -> tuple[str, ...]:
         return order.command
 
-    async def start(self, order: Order) -> None:
-        pod = step_pod(order, replace(self._settings, authorities=self._authorities()))
+    async def start(self, order: Order, *others: Order) -> None:
+        pod = step_pod(order, replace(self._settings, authorities=self._authorities()), others)
         if not all(container.get("image") for container in pod["spec"]["containers"]):
             raise Refused("the step has no image: name one in the step, in its container, or in spec.defaults")
         try:
@@ -173,6 +177,14 @@ class PodDriver:
         )
 
     async def log(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> bytes:
+        log = await self._log(namespace, handle)
+        return part(log, named(*attempt)) if self._is_shared(namespace, handle) else log
+
+    def _is_shared(self, namespace: str, handle: str) -> bool:
+        view = self._reflector(namespace).get(f"{namespace}/{handle}")
+        return view is not None and bool(view.riders)
+
+    async def _log(self, namespace: str, handle: str) -> bytes:
         try:
             log = await self._client.read_log(namespace, handle, container=MAIN, limit_bytes=LOG_BYTES + 1)
             if len(log) <= LOG_BYTES:
@@ -190,21 +202,27 @@ class PodDriver:
 
     async def follow(self, namespace: str, uid: str, attempt: AttemptId, handle: str) -> AsyncGenerator[bytes, None]:
         path = PODS.path(namespace, handle, "log")
+        own = Part(named(*attempt)) if self._is_shared(namespace, handle) else None
         try:
             async with aclosing(self._client.stream(path, log_params(MAIN, follow=True))) as pieces:
                 async for piece in pieces:
-                    yield piece
+                    if found := own.of(piece) if own else piece:
+                        yield found
+                    if own and own.is_over:
+                        return
+            if own and (rest := own.of(b"", is_last=True)):
+                yield rest
         except NotFound:  # it is gone, and so is its log
             return
 
     def _mine(self, uid: str) -> Mapping[AttemptId, PodView]:
         return self._attempts.get((self._home(uid) or "", uid), {})
 
-    async def last_log(self, namespace: str, handle: str) -> bytes:
+    async def last_log(self, namespace: str, attempt: AttemptId, handle: str) -> bytes:
         """As `log`, of a Pod that is told to end, once its container has ended."""
-        log, path = logs.Both(LOG_BYTES, LAST_BYTES), PODS.path(namespace, handle, "log")
+        log = logs.Both(LOG_BYTES, LAST_BYTES)
         try:
-            async with aclosing(self._client.stream(path, log_params(MAIN, follow=True))) as pieces:
+            async with aclosing(self.follow(namespace, "", attempt, handle)) as pieces:
                 async for piece in pieces:
                     log.add(piece)
         except ApiError:  # the container never started, or its node is gone: what has come by then is what there is
@@ -223,19 +241,24 @@ class PodDriver:
             at = (old.namespace, old.workflow)
             for known in (self._attempts, self._seen):
                 mine = known.get(at, {})
-                mine.pop((old.attempt.task, old.attempt.number), None)
+                for attempt in old.attempts:
+                    mine.pop((attempt.task, attempt.number), None)
                 if not mine:
                     known.pop(at, None)
         if new:
             self._images.report(new.image, new.image_digest)
-            at, own = (new.namespace, new.workflow), (new.attempt.task, new.attempt.number)
-            self._attempts.setdefault(at, {})[own] = new
-            self._seen.setdefault(at, {})[own] = new.attempt
+            at = (new.namespace, new.workflow)
             was_leaving = old is not None and old.uid == new.uid and old.attempt.leaving
-            if _is_cut_short(new) and not was_leaving:
-                self._on_leaving(AttemptKey(*at, *own), new.name)
-        for uid, attempt in {(view.workflow, (view.attempt.task, view.attempt.number)) for view in (old, new) if view}:
-            self._on_change(uid, attempt)
+            is_cut_short = _is_cut_short(new) and not was_leaving
+            for attempt in new.attempts:
+                own = (attempt.task, attempt.number)
+                self._attempts.setdefault(at, {})[own] = new
+                self._seen.setdefault(at, {})[own] = attempt
+                if is_cut_short:
+                    self._on_leaving(AttemptKey(*at, *own), new.name)
+        views = [view for view in (old, new) if view]
+        for uid, own in {(view.workflow, (one.task, one.number)) for view in views for one in view.attempts}:
+            self._on_change(uid, own)
 
 
 def _is_cut_short(view: PodView) -> bool:

@@ -6,13 +6,14 @@ FETCH, MAIN and PUBLISH, where the Pod has them. No time that the server stamped
 
 import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from mlworkflow.core import names
+from mlworkflow.core import names, riders
 from mlworkflow.core.observation import Attempt, Seen
 from mlworkflow.core.pods import FETCH, MAIN, PUBLISH
+from mlworkflow.core.riders import Rider
 from mlworkflow.engine.driver import ContainerEnd
 from mlworkflow.kube.losses import is_lost
 from mlworkflow.kube.objects import Json
@@ -39,7 +40,8 @@ CANNOT_START = frozenset(
 class PodView:
     """`workflow` is the uid of the workflow; `end` is how the step's own container ended, which may be before the Pod's end.
 
-    `image` is that of the step's own container, `image_digest` what the kubelet says that this was: a digest, once it is known.
+    `image` is that of the step's own container, `image_digest` what the kubelet says that this was: a digest, once it is known. `riders` are the
+    attempts of a Pod that trials share; `attempt` is the Pod's own, by which it is named.
     """
 
     name: str
@@ -50,6 +52,12 @@ class PodView:
     end: ContainerEnd | None
     image: str = ""
     image_digest: str = ""
+    riders: tuple[Attempt, ...] = ()
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """All that run in it."""
+        return self.riders or (self.attempt,)
 
 
 def pod_view(pod: Json, now: float = 0.0, known: PodView | None = None) -> PodView | None:
@@ -98,15 +106,47 @@ def pod_view(pod: Json, now: float = 0.0, known: PodView | None = None) -> PodVi
         losses=_count(annotations, names.ANNOTATION_LOSSES),
         fingerprint=annotations.get(names.ANNOTATION_FINGERPRINT, ""),
     )
+    end, listed = _main_end(containers), annotations.get(names.ANNOTATION_RIDERS)
     return PodView(
         metadata["name"],
         metadata["namespace"],
         metadata["uid"],
         owner,
         attempt,
-        _main_end(containers),
+        end,
         *_image(pod, containers),
+        _riders(attempt, riders.read(listed), end.message if end else "") if listed else (),
     )
+
+
+def _riders(attempt: Attempt, listed: Sequence[Rider], said: str) -> tuple[Attempt, ...]:
+    """The attempts of a Pod that trials share. Of one that ended by itself before all had their turn, that is the doing of the one that ran, which is what
+    the container `said` last; those after it never ran."""
+    aboard = tuple((rider.task, rider.attempt) for rider in listed)
+    last = next((index for index, rider in enumerate(listed) if rider.name == said), 0)
+    is_broken = attempt.seen is Seen.ENDED and not attempt.lost and attempt.exit_code != 0
+    message = attempt.message.removesuffix(f": {said}") if said else attempt.message
+    late = (
+        f"its Pod ended before its turn: {attempt.reason or 'Error'} in {listed[last].name}"
+        if is_broken and listed
+        else ""
+    )
+
+    def of(rider: Rider, is_late: bool) -> Attempt:
+        return replace(
+            attempt,
+            task=rider.task,
+            number=rider.attempt,
+            failures=rider.failures,
+            losses=rider.losses,
+            fingerprint=rider.fingerprint,
+            aboard=aboard,
+            lost=attempt.lost or is_late,
+            reason="" if is_late else attempt.reason,
+            message=late if is_late else message,
+        )
+
+    return tuple(of(rider, is_broken and index > last) for index, rider in enumerate(listed))
 
 
 def _count(annotations: Json, name: str) -> int:

@@ -354,7 +354,7 @@ class Reconciler:
         """An edit took away what they are attempts of."""
         namespace, uid = resource["metadata"]["namespace"], resource["metadata"]["uid"]
         self._engine.close(uid)
-        for attempt in self._leftovers(uid):
+        for attempt in {attempt.handle: attempt for attempt in self._leftovers(uid)}.values():
             await self._engine.driver.stop(namespace, uid, (attempt.task, attempt.number), attempt.handle)
 
     def _take(self, resource: Json) -> bool:

@@ -74,7 +74,12 @@ class ProcessDriver:
         command = order.command
         return (sys.executable, *command[1:]) if order.step.kind.command else command
 
-    async def start(self, order: Order) -> None:
+    async def start(self, order: Order, *others: Order) -> None:
+        """There are no Pods to share here: each has a process."""
+        for each in (order, *others):
+            await self._start(each)
+
+    async def _start(self, order: Order) -> None:
         key = (order.task, order.attempt)
         mine = self._processes.setdefault(order.uid, {})
         if key in mine:
@@ -182,7 +187,7 @@ class ProcessDriver:
     def container_end(self, uid: str, attempt: AttemptId) -> ContainerEnd | None:
         return None  # every local step has the agent around it
 
-    def identify(self, namespace: str, pod: str, pod_uid: str) -> tuple[str, AttemptId] | None:
+    def identify(self, namespace: str, pod: str, pod_uid: str, rider: str = "") -> tuple[str, AttemptId] | None:
         return None  # local tokens name their attempt themselves
 
 

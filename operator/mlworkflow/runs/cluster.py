@@ -10,6 +10,7 @@ from typing import Any
 
 from mlworkflow.core import names
 from mlworkflow.core.pods import MAIN
+from mlworkflow.core.riders import Part, named
 from mlworkflow.kube import paths
 from mlworkflow.kube.backoff import Backoff
 from mlworkflow.kube.client import KubeClient, log_params
@@ -25,7 +26,7 @@ from mlworkflow.kube.paths import MLWORKFLOWS, PODS
 from mlworkflow.runs.errors import NoSuchRun, Refused, RunsError, Usage
 from mlworkflow.runs.kept import Kept
 from mlworkflow.runs.places import Place
-from mlworkflow.runs.pods_now import pods_now
+from mlworkflow.runs.pods_now import may_share, pod_of, pods_now
 from mlworkflow.runs.reader import Reader
 from mlworkflow.runs.refusals import refusal, translated
 from mlworkflow.runs.run import NoLog, PodNow, Resource, Run, must_exist
@@ -179,14 +180,19 @@ class ClusterRuns(Kept):
                 return await self.get(name)
 
     async def live_log(self, run: Run, task: str, attempt: int, follow: bool) -> AsyncGenerator[bytes, None]:
-        pod = names.pod_name(str(run.resource["metadata"]["name"]), run.uid, task, attempt)
-        path, query = PODS.path(run.namespace, pod, "log"), log_params(MAIN, follow=follow)
+        path, query = PODS.path(run.namespace, pod_of(run, task, attempt), "log"), log_params(MAIN, follow=follow)
+        own = Part(named(task, attempt), is_own=True) if may_share(run, task) else None
         with translated(self._server):
             while True:
                 try:
                     async with aclosing(self._client.stream(path, query)) as pieces:
                         async for piece in pieces:
-                            yield piece
+                            if found := own.of(piece) if own else piece:
+                                yield found
+                            if own and own.is_over:
+                                return
+                    if own and (rest := own.of(b"", is_last=True)):
+                        yield rest
                     return
                 except NotFound:
                     raise NoLog(

@@ -6,17 +6,36 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from mlworkflow.core.names import FIELD_MANAGER, LABEL_MANAGED_BY
+from mlworkflow.core.errors import SpecError
+from mlworkflow.core.names import FIELD_MANAGER, LABEL_MANAGED_BY, pod_name
 from mlworkflow.core.observation import Seen
+from mlworkflow.core.plan import Plan
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.errors import ApiError
 from mlworkflow.kube.paths import PODS, Resource
 from mlworkflow.kube.podview import pod_view
 from mlworkflow.kube.quantity import quantity
-from mlworkflow.runs.run import PodNow
+from mlworkflow.runs.run import PodNow, Run
 
 _UNKNOWN = (None, None)
 _METRICS = Resource("metrics.k8s.io", "v1beta1", "pods")
+
+
+def may_share(run: Run, task: str) -> bool:
+    """Whether a task is a trial whose Pod may be that of others too."""
+    try:
+        node = Plan.of(run.resource).nodes.get(task)
+    except SpecError:
+        return False
+    return node is not None and node.may_share
+
+
+def pod_of(run: Run, task: str, attempt: int) -> str:
+    """The name of an attempt's Pod."""
+    known = run.known.get(task, {})
+    if known.get("attempts") == attempt + 1 and may_share(run, task) and known.get("pod"):
+        return str(known["pod"])
+    return pod_name(str(run.resource["metadata"]["name"]), run.uid, task, attempt)
 
 
 async def pods_now(client: KubeClient, namespace: str | None) -> Mapping[str, PodNow]:

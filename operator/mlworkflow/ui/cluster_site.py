@@ -15,6 +15,7 @@ from mlworkflow.kube.errors import ApiError, Forbidden, NotFound
 from mlworkflow.kube.objects import Json
 from mlworkflow.kube.paths import EVENTS, MLWORKFLOWS, NAMESPACES, PODS, Resource
 from mlworkflow.kube.reflector import Reflector
+from mlworkflow.runs import pods_now
 from mlworkflow.runs.cluster import ClusterRuns
 from mlworkflow.runs.errors import RunsError
 from mlworkflow.runs.refusals import translated
@@ -155,7 +156,7 @@ class ClusterSite:
     async def pod(self, run: Run, task: str, attempt: int) -> Pod | None:
         if run.is_archived:
             return None
-        name = names.pod_name(str(run.resource["metadata"]["name"]), run.uid, task, attempt)
+        name = pods_now.pod_of(run, task, attempt)
         events, problem = await self._events(run.namespace, name)
         try:
             found = await self.client.get(PODS.path(run.namespace, name))

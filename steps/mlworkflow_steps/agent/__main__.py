@@ -3,7 +3,8 @@ writes a directory to standard output as it is stored; neither needs settings.
 
 Settings come from the environment: ``MLWF_GATEWAY``, ``MLWF_TOKEN_FILE``, ``MLWF_ROOT`` (default ``/mlworkflow``),
 ``MLWF_PATIENCE`` (seconds, default six hours), ``MLWF_CHECKPOINT_EVERY`` (seconds, default ten), ``MLWF_PART_SIZE`` (bytes, default 16 MiB),
-``MLWF_CA`` (certificates in PEM that are trusted beside the system's). Exit codes: the
+``MLWF_CA`` (certificates in PEM that are trusted beside the system's). `run` does one attempt, or where ``MLWF_RIDERS`` names several one after the
+other, with ``MLWF_LAST_WORD`` (default ``/dev/termination-log``) for the container's last word. Exit codes: the
 command's own for `run`; 0 when the attempt has been superseded; 64 for a wrong call; 75 when nobody answered for as
 long as patience lasts; 77 when the gateway said no before anything could be committed.
 """
@@ -42,8 +43,21 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except ValueError:
         return _complain(64, "MLWF_PATIENCE is not a number of seconds")
     folders = Folders(os.path.abspath(environ.get("MLWF_ROOT", "/mlworkflow")))
+    if arguments[0] == "run" and environ.get("MLWF_RIDERS"):
+        from mlworkflow_steps.agent import carrier
+
+        return carrier.carry(
+            environ,
+            folders,
+            lambda rider, environ: _ended("run", gateway.of_rider(rider), folders, environ),
+        )
+    return _ended(arguments[0], gateway, folders, environ)
+
+
+def _ended(name: str, gateway: Gateway, folders: Folders, environ: Mapping[str, str]) -> int:
+    """Runs a command for one attempt; returns the exit code."""
     try:
-        return _command(arguments[0], gateway, folders, environ)
+        return _command(name, gateway, folders, environ)
     except Superseded:
         return 0
     except GaveUp as error:

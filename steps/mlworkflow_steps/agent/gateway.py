@@ -20,17 +20,24 @@ _FINAL = (400, 403, 404, 405, 413, 422)
 
 
 class Gateway:
-    """A client of the gateway at `url`, with the token in `token_file`."""
+    """A client of the gateway at `url`, with the token in `token_file`; `rider` is which of the attempts that share a Pod it speaks for."""
 
-    def __init__(self, url: str, token_file: str, patience: Patience) -> None:
+    def __init__(self, url: str, token_file: str, patience: Patience, rider: str = "") -> None:
         self._url = url.rstrip("/")
         self._token_file = token_file
         self.patience = patience
+        self.rider = rider
         self._outputs = "outputs"
 
     def with_patience(self, patience: Patience) -> Gateway:
         """The same gateway, asked by somebody who waits for a longer or a shorter time."""
-        return Gateway(self._url, self._token_file, patience)
+        return Gateway(self._url, self._token_file, patience, self.rider)
+
+    def of_rider(self, rider: str) -> Gateway:
+        """The same gateway, asked by one of the attempts that share a Pod."""
+        gateway = Gateway(self._url, self._token_file, self.patience, rider)
+        self.patience.tell = gateway.waiting
+        return gateway
 
     def for_what_is_left(self, patience: Patience) -> Gateway:
         """The same gateway, asked where to put artifacts by an attempt that cannot commit any more."""
@@ -146,6 +153,8 @@ class Gateway:
     ) -> tuple[int, dict[str, str], bytes]:
         with open(self._token_file, encoding="utf-8") as file:
             headers = {"Authorization": f"Bearer {file.read().strip()}"}
+        if self.rider:
+            headers["X-Mlworkflow-Rider"] = self.rider
         data = b""
         if body is not None:
             headers["Content-Type"] = "application/json"

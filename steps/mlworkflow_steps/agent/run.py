@@ -24,7 +24,15 @@ if TYPE_CHECKING:
 
     from mlworkflow_steps.agent.checkpoint import Keeper
 
-_PRIVATE = ("MLWF_TOKEN_FILE", "MLWF_GATEWAY", "MLWF_PATIENCE", "MLWF_CA")
+_PRIVATE = (
+    "MLWF_TOKEN_FILE",
+    "MLWF_GATEWAY",
+    "MLWF_PATIENCE",
+    "MLWF_CA",
+    "MLWF_RIDERS",
+    "MLWF_TRACES",
+    "MLWF_LAST_WORD",
+)
 _STOP_GRACE = 30.0
 _LOG_PATIENCE = 20.0
 
@@ -104,7 +112,7 @@ class Attempt:
         self._environ = environ
         self._log = log
         self.tail = Tail(folders.metrics, self._complain)
-        self._stopped = False
+        self._stopped = self._is_heeding = False
         self._restored = ""
         self._kept: Keeper | None = None
 
@@ -148,6 +156,11 @@ class Attempt:
         def tick() -> None:
             forwarder.tick()
             self._keeper().watch()
+            if self._gateway.rider and not self._is_heeding:
+                from mlworkflow_steps.agent import carrier
+
+                self._is_heeding = True
+                carrier.heed(self._gateway, lambda: self._stop(process))
 
         ended = process.run(to_stdout, tick)
         forwarder.close()

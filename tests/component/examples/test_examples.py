@@ -110,6 +110,7 @@ def test_the_readme_lists_every_example() -> None:
         ("text", ("-p", "samples=6400", "-p", "words=4"), 0, promises.text_as_sequences),
         ("python", (), 0, promises.python),
         ("pruning", (), 0, promises.pruning),
+        ("shared-pods", (), 0, promises.shared_pods),
     ],
 )
 def test_an_example_keeps_its_promise(

@@ -12,7 +12,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from mlworkflow.gateway._forwarding import FORWARDED, Forwarding
-from mlworkflow.gateway._json import errors_as_answers
+from mlworkflow.gateway._json import RIDER, errors_as_answers
 
 from tests.component.certificates import Authority
 from tests.component.servers import free_port
@@ -25,11 +25,13 @@ class Gateway:
         self.where = where
         self.forwarding = Forwarding(lambda uid: self.where(uid), tls, "localhost" if tls else None)
         self.asked: list[tuple[str, str, bytes]] = []
+        self.riders: list[str | None] = []
         self.pause: asyncio.Event | None = None
 
     async def _answer(self, request: web.Request) -> web.Response:
         self.forwarding.check("uid")
         self.asked.append((request.path_qs, request.headers.get("Authorization", ""), await request.read()))
+        self.riders.append(request.headers.get(RIDER))
         if self.pause:
             await self.pause.wait()
         return web.json_response({"told": "so"}, status=422, headers={"Retry-After": "7"})
@@ -63,7 +65,9 @@ async def test_the_owner_answers_with_the_steps_own_token_before_it() -> None:
         other = Gateway(lambda uid: there)
         async with other.served() as here:
             assert await ask(here) == (422, "7", '{"told": "so"}')
-    assert owner.asked == [("/v1/outputs/a%2Fb?wait=1", "Bearer t", b"{}")]
+            await ask(here, **{RIDER: "tune/3/0", "X-Other": "what nobody needs"})
+    assert owner.asked == [("/v1/outputs/a%2Fb?wait=1", "Bearer t", b"{}")] * 2
+    assert owner.riders == [None, "tune/3/0"]
 
 
 async def test_two_that_each_take_the_other_for_the_owner_do_not_play_ball() -> None:

@@ -240,7 +240,9 @@ class Operator:
         wake = lambda uid: self.reconciler.wake(uid)  # noqa: E731
         duties = [archiving, *([signing_with(signing_key, Builder(OPERATOR, "1"))] if signing else [])]
         self.keeper = Keeper(store, duties, wake, aside=Keeper(store, aside, lambda uid: None))
-        self.last_words = LastWords(store, lambda key, pod: self.driver.last_log(key.namespace, pod))
+        self.last_words = LastWords(
+            store, lambda key, pod: self.driver.last_log(key.namespace, (key.task, key.attempt), pod)
+        )
         self.reconciler = Reconciler(
             client, self.engine, self.queue.add, self.statuses.add, clock, self.webhooks, self.keeper, pause=0.0
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -20,6 +20,7 @@ _LINKS = st.sampled_from(
 _NUMBERS = st.sampled_from([0.0, 0.25, 1.0, 2.0])
 _SHAPES = st.sampled_from(["chain", "fan", "diamond", "any", "any"])
 _KINDS = st.sampled_from(["unit"] * 6 + ["tune", "fan", "fan", "group", "group", "groups", "approve"])
+_SHARED_ENDINGS = st.sampled_from([Does.SUCCEED] * 6 + [Does.SUCCEED_BARE, Does.FAIL, Does.DIE, Does.HANG])
 _PHASES = st.sampled_from([["Succeeded"], ["Succeeded", "Skipped"], ["Succeeded", "Failed", "Skipped"], ["Failed"]])
 
 
@@ -29,6 +30,7 @@ class _Drawing:
 
     draw: st.DrawFn
     racing: bool
+    sharing: bool = False
     fates: dict[str, Fate] = field(default_factory=dict)
     numbers: dict[str, str] = field(default_factory=dict)
     bare: set[str] = field(default_factory=set)
@@ -38,9 +40,10 @@ class _Drawing:
 
 
 @st.composite
-def cases(draw: st.DrawFn, *, timed: bool = False, racing: bool = False) -> Case:
-    """A sound workflow of a few steps, and what its tasks do. `racing` adds what makes the end depend on who is first."""
-    drawing = _Drawing(draw, racing)
+def cases(draw: st.DrawFn, *, timed: bool = False, racing: bool = False, sharing: bool = False) -> Case:
+    """A sound workflow of a few steps, and what its tasks do. `racing` adds what makes the end depend on who is first, with `sharing` the trials of a
+    search share Pods, and there are more of them."""
+    drawing = _Drawing(draw, racing, sharing)
     builder = a_workflow("world").having(defaults={"pendingTimeout": "1h", "attemptTimeout": "2h"}, params={"zero": 0})
     if limit := draw(st.integers(0, 3)):
         builder = builder.having(parallelism=limit)
@@ -77,7 +80,9 @@ def _step(
     drawing: _Drawing, builder: WorkflowBuilder, name: str, fields: dict[str, Any], depth: int
 ) -> WorkflowBuilder:
     draw = drawing.draw
-    kind = draw(_KINDS) if depth < 2 else "unit"
+    kind = (
+        draw(st.sampled_from(["unit", "tune", "tune", "fan"]) if drawing.sharing else _KINDS) if depth < 2 else "unit"
+    )
     if drawing.maybe(8):
         fields["allowFailure"] = True
     if fields["after"] and drawing.maybe(4):
@@ -199,14 +204,25 @@ def _artifact(builder: WorkflowBuilder, name: str) -> str:
 
 def _tune(drawing: _Drawing, builder: WorkflowBuilder, name: str, fields: dict[str, Any]) -> WorkflowBuilder:
     draw = drawing.draw
-    trials, retries = draw(st.integers(1, 4)), draw(st.integers(0, 2))
+    trials, retries = draw(st.integers(1, 6 if drawing.sharing else 4)), draw(st.integers(0, 2))
     for number in range(trials):
         drawing.fates[f"{name}/{number}"] = _fate(draw, retries)
-    trial = {
+    trial: dict[str, Any] = {
         "container": {"image": "image", "command": ["trial"]},
         "retry": {"limit": retries, "backoff": "1s", "factor": 2},
     }
-    budget = {"max": trials, "parallel": draw(st.integers(1, 3)), "maxFailed": draw(st.integers(0, 2))}
+    budget = {
+        "max": trials,
+        "parallel": draw(st.integers(1, 4 if drawing.sharing else 3)),
+        "maxFailed": draw(st.integers(0, 2)),
+    }
+    if drawing.sharing:
+        for number in range(trials):
+            does = tuple(draw(_SHARED_ENDINGS) for _ in range(retries + 1))
+            drawing.fates[f"{name}/{number}"] = replace(drawing.fates[f"{name}/{number}"], does=does)
+        budget["perPod"] = draw(st.integers(1, budget["parallel"]))
+        trial["container"]["agent"] = True
+        trial["retry"]["losses"] = 20  # a death in a Pod costs whoever waits in it another one
     goal = draw(st.sampled_from(["maximize", "minimize"]))
     return builder.tune(
         name,

@@ -29,6 +29,7 @@ def test_the_policies_are_in_this_order() -> None:
         "adopt_attempts",
         "accept_refusals",
         "accept_ends",
+        "take_turns",
         "tell_waits",
         "obey_cancel",
         "limit_workflow",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given, note
 from hypothesis import strategies as st
@@ -57,3 +60,39 @@ def test_a_workflow_that_is_cancelled_ends_whatever_is_killed(case: Case, tape: 
     run = world.play()
     assert all(task.is_finished for task in run.tasks.values()), world.story("a task has not ended")
     assert run.phase is Phase.CANCELLED or not world.workflow.cancel or run.phase.is_finished
+
+
+@examples(120)
+@given(cases(sharing=True), tapes)
+def test_whatever_is_killed_the_end_is_the_same_where_trials_share_pods(case: Case, tape: bytes) -> None:
+    calm = World(case)
+    calm.play()
+    world = World(case, tape)
+    world.play()
+    assert dict(outcome(world)) == dict(outcome(_told(world) and calm))
+
+
+@examples(60)
+@given(cases(sharing=True, racing=True), tapes)
+def test_a_workflow_whose_trials_share_pods_can_be_cancelled_whatever_is_killed(case: Case, tape: bytes) -> None:
+    world = World(case, tape, may_cancel=True)
+    run = world.play()
+    assert all(task.is_finished for task in run.tasks.values()), world.story("a task has not ended")
+
+
+@examples(60)
+@given(cases(sharing=True))
+def test_trials_that_share_pods_end_as_they_do_by_themselves(case: Case) -> None:
+    steps = [_alone(step) for step in case.resource["spec"]["steps"]]
+    alone = World(replace(case, resource={**case.resource, "spec": {**case.resource["spec"], "steps": steps}}))
+    alone.play()
+    world = World(case)
+    world.play()
+    assert dict(outcome(world)) == dict(outcome(_told(world) and alone))
+
+
+def _alone(step: dict[str, Any]) -> dict[str, Any]:
+    if "tune" not in step:
+        return step
+    trials = {name: value for name, value in step["tune"]["trials"].items() if name != "perPod"}
+    return {**step, "tune": {**step["tune"], "trials": trials}}

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from mlworkflow.core import paths, status
+from mlworkflow.core import paths, riders, status
 from mlworkflow.core.actions import Choose, Order, Probe, Publish, Start, Stop
 from mlworkflow.core.decide import Decision, decide
 from mlworkflow.core.graph import Need
@@ -97,16 +97,23 @@ class Pod:
     lost: bool = False
     leaving: bool = False
     running_since: float | None = None
+    aboard: tuple[AttemptId, ...] = ()
+    has_heard: bool = False
+    """Of one that shares its Pod: that it is not wanted any more."""
 
     @property
     def key(self) -> AttemptId:
         return self.order.task, self.order.attempt
 
+    @property
+    def all(self) -> tuple[AttemptId, ...]:
+        return self.aboard or (self.key,)
+
     def shown(self) -> Attempt:
         reason = "Evicted" if self.lost else "Error" if self.exit_code else ""
         return Attempt(
             *self.key,
-            f"pod-{self.order.task}-{self.order.attempt}",
+            "pod-{}-{}".format(*self.all[0]),
             self.stage,
             self.created_at,
             self.exit_code,
@@ -117,6 +124,7 @@ class Pod:
             running_since=self.running_since,
             failures=self.order.failures,
             losses=self.order.losses,
+            aboard=self.aboard,
         )
 
 
@@ -158,6 +166,7 @@ class World:
         self.written: list[Run] = [Run()]
         self.cache: dict[AttemptId, Attempt] = {}
         self.creating: dict[AttemptId, Order] = {}
+        self.shared: dict[AttemptId, tuple[Order, ...]] = {}
         self.probed: dict[AttemptId, Probed] = {}
         self.chosen: dict[str, dict[str, int]] = {}
         self.refused: dict[AttemptId, str] = {}
@@ -230,22 +239,41 @@ class World:
         key = self._pick(self.pods)
         if key is None:
             return
-        pod = self.pods[key]
-        if not self._may_lose(pod.order.task) or key in self.records:
+        pod, mates = self.pods[key], self._mates(self.pods[key])
+        if not all(self._may_lose(mate.order.task) for mate in mates) or key in self.records:
             return
-        self.lost[pod.order.task] += 1
+        for mate in mates:
+            self.lost[mate.order.task] += 1
         match self.tape.below(4):
             case 0:
                 self._note(f"{key} vanishes")
-                del self.pods[key]
+                self._remove(pod)
             case 1 if pod.stage is not Seen.ENDED:
                 self._note(f"{key} is evicted")
-                pod.stage, pod.lost = Seen.ENDED, True
+                for mate in mates:
+                    mate.stage, mate.lost = Seen.ENDED, True
             case 2 if pod.stage is Seen.RUNNING:
                 self._note(f"{key} ends well, and its result never arrives")
-                pod.stage, pod.exit_code = Seen.ENDED, 0
-            case 3 if pod.stage is Seen.RUNNING:
-                self._commit(pod, None)
+                for mate in mates:
+                    mate.stage, mate.exit_code = Seen.ENDED, 0
+            case 3 if pod.stage is Seen.RUNNING and pod is self._front(pod):
+                if self._commit(pod, None):
+                    for mate in (
+                        mates if pod.aboard else ()
+                    ):  # the Pod goes, and the others in it have not had their turn
+                        mate.stage, mate.lost = Seen.ENDED, True
+
+    def _mates(self, pod: Pod) -> list[Pod]:
+        """All that share a Pod, itself among them."""
+        return [self.pods[key] for key in pod.all if key in self.pods]
+
+    def _remove(self, pod: Pod) -> None:
+        for key in pod.all:
+            self.pods.pop(key, None)
+
+    def _front(self, pod: Pod) -> Pod | None:
+        """Whose turn it is in a Pod."""
+        return next((mate for mate in self._mates(pod) if mate.key not in self.records and not mate.has_heard), None)
 
     def _may_lose(self, task: str) -> bool:
         return self.lost[task] + self.crashes < LOSSES
@@ -256,7 +284,8 @@ class World:
             return
         if key := self._pick(self.cache):
             self._note(f"{key} is hidden")
-            del self.cache[key]
+            for mate in self.cache[key].aboard or (key,):
+                self.cache.pop(mate, None)
             self.is_dirty = True
 
     def _crash(self) -> None:
@@ -277,7 +306,7 @@ class World:
         self.judged = {key for key in self.judged if self._is_remembered(key)}
         self._note(f"the operator is killed; it comes back with {self._phases()}")
         self.cache = {key: pod.shown() for key, pod in self.pods.items()}
-        self.creating, self.probed, self.refused = {}, {}, {}
+        self.creating, self.shared, self.probed, self.refused = {}, {}, {}, {}
         self.wake_at, self.is_settled, self.is_dirty = None, False, True
         self.remembering = Remembering()
 
@@ -321,6 +350,8 @@ class World:
 
     def _advance(self, pod: Pod) -> bool:
         """The next thing that an attempt does by itself. Whether it did anything."""
+        if pod.aboard:
+            return pod.key in self.pods and self._advance_shared(pod)
         if pod.leaving or (pod.key in self.records and pod.stage is Seen.ENDED):
             del self.pods[pod.key]
             return True
@@ -340,6 +371,31 @@ class World:
                 return self._commit(pod, does)
         return False
 
+    def _advance_shared(self, pod: Pod) -> bool:
+        """As `_advance`, of one that shares its Pod: each runs when those before it have committed, or have heard that they are not wanted."""
+        mates, front = self._mates(pod), self._front(pod)
+        if pod.leaving or (pod.stage is Seen.ENDED and all(mate.key in self.records for mate in mates)):
+            self._remove(pod)
+            return True
+        if pod.stage is Seen.WAITING:
+            for mate in mates:
+                mate.stage, mate.running_since = Seen.RUNNING, self.now
+            return True
+        if pod.stage is Seen.RUNNING and front is None:
+            for mate in mates:
+                mate.stage, mate.exit_code = Seen.ENDED, 0
+            return True
+        if pod.stage is not Seen.RUNNING or pod is not front:
+            return False
+        does = self.case.does(pod.order.task, self._failures(pod.order.task))
+        if does is Does.DIE:
+            self._note(f"{pod.key} dies, and with it its Pod")
+            for mate in mates:
+                mate.stage, mate.exit_code = Seen.ENDED, 137
+                mate.lost = pod.all.index(mate.key) > pod.all.index(pod.key)
+            return True
+        return does is not Does.HANG and self._commit(pod, does)
+
     def _failures(self, task: str) -> int:
         """How often a task has failed by its own fault."""
         failed = {
@@ -357,7 +413,10 @@ class World:
                 f"{pod.key} is the newest attempt of a task that goes on, and cannot commit"
             )
             self._note(f"{pod.key} is superseded")
-            del self.pods[pod.key]
+            if pod.aboard:
+                pod.has_heard = True
+            else:
+                del self.pods[pod.key]
             return True
         self._record(pod.key, self._result(pod.order, does))
         return True
@@ -400,12 +459,15 @@ class World:
     # ── the operator ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def _deliver(self, key: AttemptId) -> None:
-        before = self.cache.get(key)
-        if pod := self.pods.get(key):
-            self.cache[key] = pod.shown()
-        else:
-            self.cache.pop(key, None)
-        self.is_dirty |= self.cache.get(key) != before
+        """News of a Pod, and so of all that share it."""
+        pod, known = self.pods.get(key), self.cache.get(key)
+        for mate in {key, *(pod.all if pod else ()), *(known.aboard if known else ())}:
+            before = self.cache.get(mate)
+            if found := self.pods.get(mate):
+                self.cache[mate] = found.shown()
+            else:
+                self.cache.pop(mate, None)
+            self.is_dirty |= self.cache.get(mate) != before
 
     def _observations(self) -> Observations:
         attempts = dict(self.cache)
@@ -431,6 +493,8 @@ class World:
             orders, [(action.task, action.attempt) for action in decision.actions if isinstance(action, Stop)]
         )
         self.creating.update({(order.task, order.attempt): order for order in orders})
+        for seat in riders.seated(orders):
+            self.shared.update({(order.task, order.attempt): seat for order in seat})
         if self.tape.below(8) != 7:  # else this status was coalesced with a later one
             self.written.append(self.run)
         if not self._create():
@@ -446,10 +510,15 @@ class World:
     def _create(self) -> bool:
         """Create what was decided on. Whether the API let it."""
         for key, order in list(self.creating.items()):
+            if key not in self.creating:
+                continue
             if self.tape.below(24) == 23:
                 self._note(f"{key} cannot be created now")
                 self.is_dirty = True
                 return False
+            if len(seat := self.shared[key]) > 1:
+                self._board(seat)
+                continue
             del self.creating[key]
             if self.case.does(order.task, self._failures(order.task)) is Does.REFUSED:
                 self.refused[key] = "admission webhook says no"
@@ -462,6 +531,17 @@ class World:
                 False if not self.refused else self.is_dirty
             )  # a new attempt's own news comes when it starts
         return True
+
+    def _board(self, seat: tuple[Order, ...]) -> None:
+        """Create a Pod that several share, unless one of its name exists: that has whom it has."""
+        aboard = tuple((order.task, order.attempt) for order in seat)
+        self._note(f"{aboard} share a Pod that is created")
+        if all(pod.all[0] != aboard[0] for pod in self.pods.values()):
+            self.pods |= {key: Pod(order, self.now, aboard=aboard) for key, order in zip(aboard, seat, strict=True)}
+        for key in aboard:
+            self.creating.pop(key, None)
+        self._deliver(aboard[0])
+        self.is_dirty = bool(self.refused) and self.is_dirty
 
     def _choose(self, action: Choose) -> None:
         for index in range(action.count):
@@ -484,7 +564,10 @@ class World:
                 )
                 self.creating.pop(key, None)
                 if pod := self.pods.get(key):
-                    pod.leaving = True
+                    pod.has_heard = True
+                    if not any(map(self._is_under_way, pod.all)):
+                        for mate in self._mates(pod):
+                            mate.leaving = True
             case Probe():
                 self._probe(key)
                 self.is_dirty = True
@@ -508,6 +591,10 @@ class World:
                     )
                 self.is_dirty = True
 
+    def _is_under_way(self, key: AttemptId) -> bool:
+        task = self.run.tasks.get(key[0], PENDING)
+        return task.phase is Phase.RUNNING and task.attempt == key[1] and key not in self.records
+
     def _probe(self, key: AttemptId) -> None:
         pod = self.pods.get(key)
         if key in self.records:
@@ -529,7 +616,11 @@ class World:
         while self._step():
             assert self.turns < TURNS, self.story("does not come to an end")
         assert self.run.phase.is_finished, self.story("nothing happens any more, and the workflow has not ended")
-        alive = [key for key, pod in self.pods.items() if pod.stage is not Seen.ENDED and key not in self.records]
+        alive = [
+            key
+            for key, pod in self.pods.items()
+            if pod.stage is not Seen.ENDED and key not in self.records and not pod.has_heard
+        ]
         assert not alive, self.story(f"the workflow has ended, and these run on: {alive}")
 
     def _step(self) -> bool:
@@ -586,7 +677,7 @@ class World:
             busy = {
                 key
                 for key, pod in self.pods.items()
-                if not pod.leaving
+                if not (pod.leaving or pod.has_heard)
                 and pod.stage is not Seen.ENDED
                 and key not in self.records
                 and not self._is_out_of_sight(key)

@@ -42,7 +42,7 @@ class Cluster(WorldDriver):
     def attempts(self, uid: str) -> Mapping[AttemptId, Attempt]:
         return {key: attempt for (owner, key), attempt in self.running.items() if owner == uid}
 
-    async def start(self, order: Order) -> None:
+    async def start(self, order: Order, *others: Order) -> None:
         key = (order.task, order.attempt)
         self.orders[(order.uid, key)] = order
         self.running[(order.uid, key)] = Attempt(*key, "pod", Seen.RUNNING, 0.0)

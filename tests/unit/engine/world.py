@@ -106,14 +106,17 @@ class WorldDriver:
         assert uid == UID
         return {key: attempt for key, attempt in self._world.attempts.items() if key not in self._world.hidden}
 
-    async def start(self, order: Order) -> None:
+    async def start(self, order: Order, *others: Order) -> None:
+        """A Pod that exists has whom it has: others who were to share it are not in it."""
         self._fuse.before()
         if self._world.refusals:
             raise self._world.refusals.pop(0)
-        key = (order.task, order.attempt)
-        if key not in self._world.attempts:
-            self._world.created[key] += 1
-            self._world.attempts[key] = Attempt(*key, _pod(key), Seen.WAITING, self._world.now)
+        keys = [(each.task, each.attempt) for each in (order, *others)]
+        if all(attempt.handle != _pod(keys[0]) for attempt in self._world.attempts.values()):
+            aboard = tuple(keys) if others else ()
+            for key in keys:
+                self._world.created[key] += 1
+                self._world.attempts[key] = Attempt(*key, _pod(keys[0]), Seen.WAITING, self._world.now, aboard=aboard)
         self._fuse.after()
 
     async def stop(self, namespace: str, uid: str, attempt: AttemptId, handle: str, grace: int | None = None) -> None:
@@ -156,7 +159,7 @@ class WorldDriver:
     def container_end(self, uid: str, attempt: AttemptId) -> ContainerEnd | None:
         return self._world.ends.get(attempt)
 
-    def identify(self, namespace: str, pod: str, pod_uid: str) -> tuple[str, AttemptId] | None:
+    def identify(self, namespace: str, pod: str, pod_uid: str, rider: str = "") -> tuple[str, AttemptId] | None:
         known = {_pod(key): key for key in self._world.attempts}
         return (UID, known[pod]) if pod in known and pod_uid == f"uid-of-{pod}" else None
 

@@ -418,3 +418,59 @@ def test_a_container_that_is_being_created_names_its_image() -> None:
     assert found is not None
     assert (found.attempt.seen, found.attempt.reason) == (Seen.WAITING, "")
     assert found.attempt.message == "its container is being created, from the image model:7"
+
+
+# ── trials that share a Pod ────────────────────────────────────────────────────────────────────────────────────────
+
+RIDERS = '[["tune/3",2,0,1,"f3"],["tune/4",0,0,0,"f4"],["tune/5",0]]'
+
+
+def shared(status: dict[str, Any], listed: str = RIDERS, **metadata: Any) -> PodView:
+    annotations = {**a_pod({})["metadata"]["annotations"], "mlworkflow.io/riders": listed}
+    return view(status, annotations=annotations, **metadata)
+
+
+def died(said: str, reason: str = "OOMKilled") -> dict[str, Any]:
+    return {"phase": "Failed", "containerStatuses": [container("step", terminated=terminated(137, reason, said))]}
+
+
+def test_trials_that_share_a_pod_stand_where_it_stands() -> None:
+    found = shared({"phase": "Running", "containerStatuses": [container("step", running={})]})
+    aboard = (("tune/3", 2), ("tune/4", 0), ("tune/5", 0))
+    assert [(each.task, each.number) for each in found.attempts] == list(aboard)
+    assert {(each.seen, each.handle, each.aboard) for each in found.attempts} == {(Seen.RUNNING, NAME, aboard)}
+    assert [(each.losses, each.fingerprint) for each in found.attempts] == [(1, "f3"), (0, "f4"), (0, "")]
+
+
+@pytest.mark.parametrize(
+    ("said", "lost"),
+    [
+        ("", [False, True, True]),
+        ("tune/3/2", [False, True, True]),
+        ("tune/4/0", [False, False, True]),
+        ("tune/5/0", [False, False, False]),
+        ("what a step wrote there", [False, True, True]),
+    ],
+)
+def test_the_end_of_a_pod_is_the_doing_of_the_one_that_ran(said: str, lost: list[bool]) -> None:
+    found = shared(died(said)).attempts
+    assert [each.lost for each in found] == lost
+    assert {each.exit_code for each in found} == {137}
+    own = [(each.reason, each.message) for each in found if not each.lost]
+    words = "exit code 137: what a step wrote there" if "what" in said else "exit code 137"
+    assert set(own) == {("OOMKilled", words)} or "what" in said
+    late = [(each.reason, each.message) for each in found if each.lost]
+    names = [f"{each.task}/{each.number}" for each in found]
+    name = said if said in names else names[0]
+    assert set(late) <= {("", f"its Pod ended before its turn: OOMKilled in {name}")}
+
+
+def test_what_the_infrastructure_ends_is_lost_for_all() -> None:
+    assert {each.lost for each in shared({"phase": "Failed", "reason": "Evicted"}).attempts} == {True}
+    leaving = shared(died("tune/4/0"), deletionTimestamp="2026-01-01T00:00:00Z")
+    assert {each.lost for each in leaving.attempts} == {True}
+
+
+def test_an_annotation_that_cannot_be_read_names_nobody() -> None:
+    found = shared(died("tune/3/2"), listed="what?")
+    assert [(each.task, each.number) for each in found.attempts] == [("tune/3", 2)]

@@ -62,6 +62,14 @@ class Trials(Fields, frozen=True):
 
     max: Annotated[Integer, Meta(description="At most this many trials; a grid may be smaller.")] = 20
     parallel: Annotated[Integer, Meta(description="Trials at once.")] = 4
+    per_pod: Annotated[
+        Integer,
+        Meta(
+            description="Trials that may share a Pod, in which they run one after another, each as if it had the Pod to itself: for models that train in less time "
+            "than a Pod takes to start. So many are chosen and started together; those that wait for their turn count as under way (`parallel`). "
+            "For kinds of our own, and for a `container` with `agent: true`."
+        ),
+    ] = 1
     max_failed: Annotated[Integer, Meta(description="With more failed trials than this the step fails.")] = 0
     goal: Annotated[
         Number | UnsetType,
@@ -184,13 +192,43 @@ def _check(body: Tune) -> list[tuple[str, str]]:
     ]
 
 
+MOST_PER_POD = 100
+"""Trials that may share a Pod: all of them are in one annotation of it."""
+
+
 def _budget(body: Tune) -> Iterator[tuple[str, str]]:
-    for field, least in {"max": 1, "parallel": 1, "max_failed": 0}.items():
-        value = getattr(body.trials, field)
+    given = {"max": 1, "parallel": 1, "perPod": 1, "maxFailed": 0}
+    for (path, least), value in zip(given.items(), _counts(body.trials), strict=True):
         if isinstance(value, int) and value < least:
-            yield f"trials.{field.replace('_f', 'F')}", f"is at least {least}, not {value}"
+            yield f"trials.{path}", f"is at least {least}, not {value}"
+    yield from _sharing(body)
     if body.trials.goal is not UNSET and body.metrics is not UNSET:
         yield "trials.goal", "belongs to a search with one `metric`"
+
+
+def _counts(trials: Trials) -> tuple[int | str, ...]:
+    return trials.max, trials.parallel, trials.per_pod, trials.max_failed
+
+
+def _sharing(body: Tune) -> Iterator[tuple[str, str]]:
+    per_pod, parallel = body.trials.per_pod, body.trials.parallel
+    if per_pod == 1:
+        return
+    if isinstance(per_pod, int) and per_pod > MOST_PER_POD:
+        yield "trials.perPod", f"is at most {MOST_PER_POD}, not {per_pod}"
+    if isinstance(per_pod, int) and isinstance(parallel, int) and per_pod > parallel:
+        yield (
+            "trials.perPod",
+            f"is at most trials.parallel, which is {parallel}: trials that share a Pod count as under way",
+        )
+    container = body.step.get("container")
+    if "steps" in body.step:
+        yield "trials.perPod", "the steps of a group have a Pod each: leave it out where a trial is a group"
+    elif isinstance(container, dict) and container.get("agent") is not True:
+        yield (
+            "trials.perPod",
+            "needs the agent, which runs one trial after the other: set `agent: true` in tune.step.container, whose image has to carry it, or leave this out",
+        )
 
 
 def _metrics(body: Tune) -> Iterator[tuple[str, str]]:

@@ -46,5 +46,8 @@ def adopt_attempts(turn: Turn) -> None:
             and node.is_unit
         ):
             turn.adopt(name, attempt)
-        elif task.phase is Phase.RUNNING and number == task.attempt and attempt.fingerprint and not task.fingerprint:
-            turn.note_fingerprint(name, attempt.fingerprint)
+        elif task.phase is Phase.RUNNING and number == task.attempt:
+            if attempt.fingerprint and not task.fingerprint:
+                turn.note_fingerprint(name, attempt.fingerprint)
+            if attempt.aboard and attempt.handle != task.handle:  # it is another's Pod
+                turn.note_handle(name, attempt.handle)

@@ -57,6 +57,11 @@ class _Search:
     def task(self, number: int) -> Task:
         return self.turn.task(self.names[number])
 
+    def together(self, left: int) -> int:
+        """How many of the trials that are left start at once, at least: as many as share a Pod, which would not wait for more of them."""
+        trials = self.study.trials
+        return max(1, min(int(trials.per_pod), int(trials.parallel), left))
+
     def trials(self) -> dict[int, Task]:
         """The trials that there are so far: those whose parameters are known."""
         tasks = self.turn.tasks
@@ -172,13 +177,15 @@ def _stop(search: _Search, reason: Reason, message: str) -> None:
 
 
 def _start(search: _Search, carry_on: CarryOn) -> None:
-    turn, trials = search.turn, search.trials()
+    turn, trials, parallel = search.turn, search.trials(), int(search.study.trials.parallel)
     under_way = sum(task.phase is Phase.RUNNING for task in trials.values())
+    waiting = sum(task.phase is Phase.PENDING for task in trials.values())
+    may_start = parallel - under_way >= search.together(waiting)
     for number, task in trials.items():
         if task.is_finished:
             continue
         node = turn.node(search.names[number])
-        if task.phase is Phase.PENDING and under_way < int(search.study.trials.parallel):
+        if task.phase is Phase.PENDING and may_start and under_way < parallel:
             if start(turn, node):
                 under_way += 1
                 if search.is_grid:  # it keeps its point, whatever becomes of the space
@@ -211,9 +218,10 @@ def _choose(search: _Search, first: int) -> None:
     if message := turn.seen.unchosen.get(task):
         turn.stop_task(task, Phase.FAILED, Reason.CHOICE_FAILED, message)
         return
-    trials, parallel = search.trials(), int(search.study.trials.parallel)
-    count = min(parallel - sum(not trial.is_finished for trial in trials.values()), search.total - first)
-    if count <= 0 or task in turn.seen.choosing or turn.workflow.suspend:
+    trials, left = search.trials(), search.total - first
+    free = int(search.study.trials.parallel) - sum(not trial.is_finished for trial in trials.values())
+    count = min(free, left)
+    if count <= 0 or free < search.together(left) or task in turn.seen.choosing or turn.workflow.suspend:
         return
     told = tuple(search.told(number, all_values=False) for number in trials)
     names = {"params": turn.view.names(search.node)["params"]}

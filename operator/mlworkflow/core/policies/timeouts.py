@@ -57,8 +57,11 @@ def limit_attempts(turn: Turn) -> None:
         limit, attempt = node.step.attempt_timeout, turn.seen.attempts.get((node.task, task.attempt))
         if limit is None or attempt is None or attempt.running_since is None:
             continue
-        if turn.now < attempt.running_since + limit:
-            turn.wake(attempt.running_since + limit, node.task)
+        if node.may_share and task.started_at is None:
+            continue  # it is not its turn
+        since = max(attempt.running_since, task.started_at or 0.0) if node.may_share else attempt.running_since
+        if turn.now < since + limit:
+            turn.wake(since + limit, node.task)
             continue
         turn.stop(node.task)
         message = f"attempt {task.attempt} ran longer than its timeout of {human(limit)}"
