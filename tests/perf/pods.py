@@ -11,6 +11,7 @@ from copy import deepcopy
 from typing import Any
 
 from mlworkflow.kube.client import KubeClient
+from mlworkflow.kube.errors import Unavailable
 from mlworkflow.kube.paths import PODS
 from mlworkflow.kube.reflector import Reflector
 
@@ -59,7 +60,10 @@ class Watched:
 
     async def cleared(self) -> None:
         """Deletes every Pod, and waits until they are gone."""
-        await self._client.request("DELETE", PODS.path(self.namespace), params={"gracePeriodSeconds": 0})
+        with contextlib.suppress(
+            Unavailable
+        ):  # of ten thousand the server deletes on when nobody waits for its answer any more
+            await self._client.request("DELETE", PODS.path(self.namespace), params={"gracePeriodSeconds": 0})
         await self.until(lambda phases: not phases)
 
 

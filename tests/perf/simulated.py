@@ -209,11 +209,16 @@ async def lines(names: Sequence[str] = ()) -> list[Line]:
     """Everything that is measured on simulated nodes, or the cases whose names hold one of `names`; `search` and `live` are names too."""
     chosen = [case for case in CASES if not names or any(name in case.what for name in names)]
     async with simulation() as made:
-        found = [line async for line in compare(made, chosen)]
+        parts = [compare(made, chosen)]
         if not names or "search" in names:
-            found += [line async for line in searches.compare(made)]
+            parts.append(searches.compare(made))
         if not names or "live" in names:
-            found += [line async for line in live_steps(made, 10_000)]
+            parts.append(live_steps(made, 10_000))
+        found = []
+        for part in parts:
+            async for line in part:
+                print(line.row(), flush=True)
+                found.append(line)
         return found
 
 
