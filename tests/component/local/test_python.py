@@ -66,6 +66,27 @@ def test_the_code_is_what_a_result_follows_from(mlwf: Mlwf, tmp_path: Path) -> N
     assert "python.source: " in mlwf("why-miss", "w", "double")
 
 
+def test_a_byte_of_the_last_step_s_code_leaves_what_came_before(mlwf: Mlwf, tmp_path: Path) -> None:
+    def ran(prepares: str, judges: str) -> dict[str, Any]:
+        prep = {
+            "name": "prep",
+            "python": {"source": f"def main() -> dict:\n    return {{'x': {prepares}}}\n"},
+            "outputs": {"x": {"type": "number"}},
+        }
+        judge = {
+            "name": "judge",
+            "params": {"x": "${{ steps.prep.outputs.x }}"},
+            "python": {"source": f"def main(x: float) -> dict:  # {judges}\n    return {{'y': x}}\n"},
+            "outputs": {"y": {"type": "number"}},
+        }
+        steps = status_of(mlwf("run", workflow(tmp_path, prep, judge), "-o", "json"))
+        return {name: (step.get("cached", False), next(iter(step["outputs"].values()))) for name, step in steps.items()}
+
+    assert ran("1", "a") == {"prep": (False, 1), "judge": (False, 1)}
+    assert ran("1", "b") == {"prep": (True, 1), "judge": (False, 1)}
+    assert ran("2", "b") == {"prep": (False, 2), "judge": (False, 2)}
+
+
 def test_a_failure_says_where(mlwf: Mlwf, tmp_path: Path) -> None:
     (tmp_path / "double.py").write_text(CODE.replace("rows * 2", "rows / 0"))
     file = workflow(tmp_path, {"name": "double", "params": {"rows": 4}, "python": {"file": "double.py"}})

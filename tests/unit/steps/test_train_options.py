@@ -181,6 +181,16 @@ def test_several_quantities(tmp_path: Path) -> None:
     assert train_here(tmp_path / "again", spec, train=made).bytes() == trained.bytes()
 
 
+def test_several_quantities_of_declared_features(tmp_path: Path) -> None:
+    """One of them is the target of `prep`, the others are kept beside: none is a feature, and rows to predict need none."""
+    frame = rows()[[*TWO, "q"]].assign(y=lambda frame: 1000 * frame.b)
+    made = prepared(tmp_path / "prep", frame, keep=["q"])
+    spec = {"estimator": "sklearn.linear_model.LinearRegression", "target": ["y", "q"]}
+    trained = train_here(tmp_path / "train", spec, preprocessor=made / "preprocessor", train=made / "train")
+    assert trained.model.manifest.features == TWO
+    assert np.allclose(trained.model.predict(frame[TWO])[:, 0], frame.y)
+
+
 def test_several_quantities_stop_early_and_are_there_as_onnx(tmp_path: Path) -> None:
     frame = rows()
     network = {"use": "sklearn.neural_network.MLPRegressor", "params": {"hidden_layer_sizes": [8]}}
