@@ -47,7 +47,7 @@ SCORES = _object(
         "metrics": {**_NUMBERS, "minProperties": 1}, "intervals": _INTERVALS, "confidence": {"type": "number"}, "seed": {"type": "integer"},
         "baseline": _NUMBERS, "champion": {"type": ["object", "null"]}, "passed": {"type": "boolean"}, "gate": {"type": "array", "items": _CHECK},
         "slices": {"type": "array", "items": _SLICE}, "worst_rows": {"type": "array"}, "digests": {"type": "object", "additionalProperties": {"type": "string"}},
-        "versions": {"type": "object"}, "importances": {"type": "array", "items": _IMPORTANCE}, "partial_dependence": {"type": "array"},
+        "versions": {"type": "object"}, "importances": {"type": "array", "items": _IMPORTANCE}, "partial_dependence": {"type": "array"}, "tree_path": {"type": ["object", "null"]},
         "over_time": _object({"column": {"type": "string"}, "periods": {"type": "array"}}),
     },
     allOf=[

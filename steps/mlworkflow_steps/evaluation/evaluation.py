@@ -19,6 +19,7 @@ from mlworkflow_steps.evaluation.importance import Importances, importances
 from mlworkflow_steps.evaluation.intervals import Bootstrap, Interval
 from mlworkflow_steps.evaluation.slices import SliceBy, slices_of
 from mlworkflow_steps.evaluation.subject import Subject
+from mlworkflow_steps.evaluation.tree import TreePath, tree_path
 from mlworkflow_steps.models.scores import DEFAULTS, SCORES, Outcome, Score, computed, residuals_of
 
 _DEPENDENCES = 6
@@ -106,6 +107,7 @@ class Inside:
     time: str = ""
     periods: list[Period] = field(default_factory=list)
     worst: list[WorstRow] = field(default_factory=list)
+    path: TreePath | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,7 @@ def _inside(subject: Subject, frame: pd.DataFrame, outcome: Outcome, plan: Plan)
     names = [each.feature for each in important.found if each.loss > 0] if important else []
     shown, rows = dependences(subject, names[:_DEPENDENCES], seed)
     time = plan.time or time_column(frame)
+    worst = worst_rows(outcome, subject.task, frame, names[:_WORST_COLUMNS])
     has_probabilities = subject.task != "regression" and outcome.probabilities is not None
     return Inside(
         importances=important,
@@ -208,5 +211,6 @@ def _inside(subject: Subject, frame: pd.DataFrame, outcome: Outcome, plan: Plan)
         calibration=calibration(outcome) if has_probabilities else None,
         time=time,
         periods=over_time(outcome, subject.task, frame[time]) if time else [],
-        worst=worst_rows(outcome, subject.task, frame, names[:_WORST_COLUMNS]),
+        worst=worst,
+        path=tree_path(subject, worst[0].row if worst else 0),
     )

@@ -56,6 +56,7 @@ def _inside(found: Evaluation) -> dict[str, Any]:
         }
     facts["partial_dependence"] = [asdict(each) for each in found.inside.dependences]
     facts["partial_dependence_rows"] = found.inside.dependence_rows
+    facts["tree_path"] = None if found.inside.path is None else asdict(found.inside.path)
     facts["interaction"] = None if found.inside.interaction is None else asdict(found.inside.interaction)
     facts["over_time"] = {"column": found.inside.time, "periods": [asdict(period) for period in found.inside.periods]}
     return facts

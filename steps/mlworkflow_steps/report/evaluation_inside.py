@@ -15,6 +15,7 @@ from mlworkflow_steps.report.html import Markup, table, tag
 
 _IMPORTANT = 15
 _FEW = 8
+_DEEPEST = 25
 _SMALL, _LOW, _WIDE = 320.0, 210.0, 980.0
 _SIZES: dict[Task, str] = {
     "regression": "mean size of errors",
@@ -118,6 +119,24 @@ def worst(found: Evaluation) -> Markup:
     ]  # fmt: skip
     note = "Test rows that the model gets most wrong, with the columns that matter most; rows count from 0."
     return section("Worst rows", note, table(["Row", *columns, "True", "Predicted", weight], rows))
+
+
+def through_tree(found: Evaluation) -> Markup:
+    """The questions that a tree asks of one row."""
+    path = found.inside.path
+    if path is None:
+        return Markup("")
+    shown = path.questions if len(path.questions) <= _DEEPEST else [*path.questions[: _DEEPEST - 1], path.questions[-1]]
+    rows = [
+        [f"{question.feature} ≤ {_value(question.limit)}", _value(question.value), "yes" if question.holds else "no",
+         _value(question.said) + ("" if question.share is None else f" ({question.share:.0%})"), f"{question.rows:,}"]
+        for question in shown
+    ]  # fmt: skip
+    which = "the one that it gets most wrong" if found.inside.worst else "the first"
+    note = f"How the model comes to what it says of row {path.row:,}, {which}: every question, and what the tree says of the training rows with the same answers so far."
+    if len(shown) < len(path.questions):
+        note += f" Of {len(path.questions)} questions the first {_DEEPEST - 1} and the last are shown."
+    return section("One row through the tree", note, table(["Question", "This row", "Answer", "It says then", "Training rows"], rows))  # fmt: skip
 
 
 def _value(value: Any) -> str:

@@ -11,7 +11,7 @@ from mlworkflow_steps.models.scores import SCORES
 from mlworkflow_steps.report.curves import Estimate, estimates
 from mlworkflow_steps.report.document import document, folded, halves, header, headline, measured, section
 from mlworkflow_steps.report.evaluation_gate import gate_section
-from mlworkflow_steps.report.evaluation_inside import dependence, over_time, uses, worst
+from mlworkflow_steps.report.evaluation_inside import dependence, over_time, through_tree, uses, worst
 from mlworkflow_steps.report.evaluation_task import of_task
 from mlworkflow_steps.report.html import Markup, table, tag
 
@@ -32,6 +32,7 @@ def evaluation_page(found: Evaluation, title: str, digests: Mapping[str, str]) -
         _slices(found),
         over_time(found),
         worst(found),
+        through_tree(found),
         _metrics(found),
         _provenance(found, digests),
     ]

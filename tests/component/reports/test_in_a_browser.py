@@ -24,7 +24,7 @@ _PROBABILITIES = {"ROC curve", "Precision and recall", "Calibration"}
 @pytest.mark.parametrize(
     ("example", "titles", "charts"),
     [
-        (quantity, _PREDICTIONS | {"Gate", "Beside the champion", "Predicted and true", "Errors", "Slices", "By day", "By hour", "Errors over time", "hour and day"}, 9),
+        (quantity, _PREDICTIONS | {"Gate", "Beside the champion", "Predicted and true", "Errors", "Slices", "By day", "By hour", "Errors over time", "hour and day", "One row through the tree"}, 9),
         (two_classes, _PREDICTIONS | _PROBABILITIES | {"Gate", "Beside the champion", "Confusion matrix", "By class", "Slices", "By country", "By age"}, 10),
         (many_classes, _PREDICTIONS | _PROBABILITIES | {"Gate", "Confusion matrix", "By class"}, 8),
         (labels, _PREDICTIONS | _PROBABILITIES | {"By label"}, 6),

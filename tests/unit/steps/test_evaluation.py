@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import records
-from evaluations import AsLoaded, clusters, labels, quantities, quantity, two_classes
+from evaluations import AsLoaded, clusters, labels, many_classes, quantities, quantity, two_classes
 from mlworkflow_steps.data.sparse import frame_of
 from mlworkflow_steps.data.table import Table
 from mlworkflow_steps.errors import SpecInvalid, StepFailure
@@ -61,6 +61,21 @@ def test_a_report_of_a_quantity_has_everything_that_peers_have() -> None:
     assert all(low < part["metrics"]["rmse"] < high for part in days for low, high in [part["intervals"]["rmse"]])
     assert facts["worst_rows"][0]["values"].keys() >= {"hour", "day"}
     assert facts["baseline"]["rmse"] > 3 * facts["metrics"]["rmse"]
+
+
+def test_a_tree_is_walked_with_the_row_that_it_gets_most_wrong() -> None:
+    found = quantity()
+    path, page = facts_of(found, {}, {})["tree_path"], evaluation_page(found, "w / e", {})
+    assert path["row"] == found.inside.worst[0].row
+    for question in path["questions"]:
+        assert question["holds"] == (question["value"] <= question["limit"])
+    assert [question["rows"] for question in path["questions"]] == sorted((question["rows"] for question in path["questions"]), reverse=True)  # fmt: skip
+    assert path["questions"][-1]["said"] == pytest.approx(found.inside.worst[0].predicted)
+    assert {question["feature"] for question in path["questions"]} <= {"day_free", "day_work", "hour", "noise"}  # fmt: skip
+    assert "<h2>One row through the tree</h2>" in page
+    last = facts_of(many_classes(), {}, {})["tree_path"]["questions"][-1]
+    assert (last["said"], last["share"]) == (many_classes().inside.worst[0].predicted, pytest.approx(many_classes().inside.worst[0].weight))  # fmt: skip
+    assert facts_of(two_classes(), {}, {})["tree_path"] is None, "a forest is no single tree"
 
 
 def test_a_report_of_classes_has_its_curves() -> None:
