@@ -6,19 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from sklearn.base import is_classifier, is_regressor
 
-from mlworkflow_steps.data.statistics import plain
-from mlworkflow_steps.data.table import FEATURES, Task
+from mlworkflow_steps.data.table import FEATURES, Table
 from mlworkflow_steps.errors import StepFailure
-from mlworkflow_steps.models import bundle
-from mlworkflow_steps.models.columns import values_of
-from mlworkflow_steps.models.estimator import describe_estimator
-from mlworkflow_steps.models.manifest import Manifest, versions
-
-_OTHER_LIBRARIES = ("lightgbm", "xgboost")
+from mlworkflow_steps.models.keeping import Origin
+from mlworkflow_steps.models.rows import Rows
+from mlworkflow_steps.models.targets import Target, find_target
 
 
 def write_model(
@@ -37,32 +32,10 @@ def write_model(
             "ModelInvalid",
             "it was fitted to features of `prep`; a `train` step keeps their preprocessor with the model",
         )
-    target = _target(frame, names, argument)
-    task, values = _task(estimator), values_of(frame[target])
-    classes: list[Any] = []
-    baseline: dict[str, Any] = {"mean": float(np.mean(values))} if task == "regression" else {}
-    if task == "classification":
-        labels, counts = np.unique(values, return_counts=True)
-        classes = [plain(label) for label in labels]
-        baseline = {"counts": [[plain(label), int(count)] for label, count in zip(labels, counts, strict=True)]}
-    modules = {type(part).__module__.partition(".")[0] for part in (estimator, *estimator.get_params().values())}
-    facts = Manifest(
-        task=task,
-        target=target,
-        classes=classes,
-        schema=bundle.raw_schema(frame[[*names, target]], target).as_json(),
-        features=names,
-        estimator=describe_estimator(estimator),
-        spec=f"{type(estimator).__module__}.{type(estimator).__qualname__}",
-        params={},
-        seed=0,
-        metrics={},
-        baseline=baseline,
-        inputs=dict(digests),
-        rows=len(frame),
-        versions=versions([name for name in _OTHER_LIBRARIES if name in modules]),
-    )
-    bundle.write(path, estimator, facts, frame[names])
+    target = _found(estimator, frame, _targets(frame, names, argument))
+    named = f"{type(estimator).__module__}.{type(estimator).__qualname__}"
+    origin = Origin(target, named, {}, 0, dict(digests), None, {}, False)
+    origin.keep(path, estimator, Rows(frame[names], target.true_of(frame)), {})
 
 
 def _training_table(names: list[str], function: str, frames: Mapping[str, pd.DataFrame]) -> tuple[str, pd.DataFrame]:
@@ -73,22 +46,24 @@ def _training_table(names: list[str], function: str, frames: Mapping[str, pd.Dat
     raise StepFailure("ModelInvalid", f"{words}; a `train` step takes the table that another step leaves")
 
 
-def _target(frame: pd.DataFrame, names: list[str], argument: str) -> str:
+def _targets(frame: pd.DataFrame, names: list[str], argument: str) -> list[str]:
     others = [str(name) for name in frame.columns if name not in names]
     named = frame.attrs.get("target")
-    if named in others:
-        return str(named)
+    chosen = [named] if isinstance(named, str) else list(named or ())
+    if chosen and set(chosen) <= set(others):
+        return chosen
     if len(others) > 1:
         raise StepFailure(
             "ModelInvalid",
-            f'which column is the target? Say `{argument}.attrs["target"] = …`; there are {", ".join(others[:20])}',
+            f'which column is the target? Say `{argument}.attrs["target"] = …`, of several a list; there are {", ".join(others[:20])}',
         )
-    return others[0]
+    return others
 
 
-def _task(estimator: Any) -> Task:
-    if is_classifier(estimator):
-        return "classification"
-    if is_regressor(estimator):
-        return "regression"
-    raise StepFailure("ModelInvalid", "it predicts neither classes nor a quantity")
+def _found(estimator: Any, frame: pd.DataFrame, named: list[str]) -> Target:
+    if not is_classifier(estimator) and not is_regressor(estimator):
+        raise StepFailure("ModelInvalid", "it predicts neither classes nor a quantity")
+    try:
+        return find_target(estimator, Table(frame), named)
+    except StepFailure as failure:  # says where in the spec of `train`
+        raise StepFailure("ModelInvalid", failure.message.partition(": ")[2]) from failure

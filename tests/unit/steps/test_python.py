@@ -23,8 +23,9 @@ from mlworkflow_steps.errors import StepFailure
 from mlworkflow_steps.usercode.arguments import arguments_for, frames_of
 from mlworkflow_steps.usercode.results import leave
 from sklearn.base import BaseEstimator
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
 STEPS = Path(__file__).parents[3] / "steps"
 FRAME = pd.DataFrame({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
@@ -273,6 +274,23 @@ def test_a_fitted_estimator_becomes_a_bundle(context: Callable[..., Context], tm
     assert loaded.predict(frame.head(4)).tolist() == ["n", "n", "y", "y"]
 
 
+@pytest.mark.parametrize(
+    ("estimator", "task"), [(LinearRegression(), "multioutput"), (DecisionTreeClassifier(), "multilabel")]
+)
+def test_one_of_several_targets_becomes_one_too(
+    context: Callable[..., Context], tmp_path: Path, estimator: Any, task: str
+) -> None:
+    frame = pd.DataFrame(
+        {"a": [1, 2, 3, 4] * 5, "b": [0.5, 1.5, 2.5, 3.0] * 5, "y": [0, 0, 1, 1] * 5, "z": [0, 1, 1, 0] * 5}
+    )
+    frame.attrs["target"] = ["y", "z"]
+    model = estimator.fit(frame[["a", "b"]], frame[["y", "z"]])
+    leave(context(model="artifact"), "main", model, {"raw": frame})
+    loaded = load(tmp_path / "out/model")
+    assert (loaded.task, loaded.manifest.target, loaded.manifest.outputs) == (task, ["y", "z"], ["y", "z"])
+    assert loaded.predict(frame).tolist() == model.predict(frame[["a", "b"]]).tolist()
+
+
 def test_the_training_table_is_known_although_the_function_takes_its_target_out() -> None:
     frame = FRAME.copy()
     kept = frames_of({"table": frame, "rows": 3, "arrow": pa.table({"n": [1]})})
@@ -285,7 +303,7 @@ def test_the_training_table_is_known_although_the_function_takes_its_target_out(
     ("frame", "said"),
     [
         (None, "output 'model': sklearn.LogisticRegression cannot be stored: it was fitted to a, b, and no argument of main() is a data frame with these columns"),
-        (pd.DataFrame({"a": [1, 2], "b": [1, 2], "y": [0, 1], "z": [0, 1]}), "output 'model': sklearn.LogisticRegression cannot be stored: which column is the target? Say `raw.attrs[\"target\"] = …`; there are y, z"),
+        (pd.DataFrame({"a": [1, 2], "b": [1, 2], "y": [0, 1], "z": [0, 1]}), "output 'model': sklearn.LogisticRegression cannot be stored: which column is the target? Say `raw.attrs[\"target\"] = …`, of several a list; there are y, z"),
     ],
 )  # fmt: skip
 def test_an_estimator_of_which_too_little_is_known(context: Callable[..., Context], frame: Any, said: str) -> None:
