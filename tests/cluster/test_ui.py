@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import yaml
 from playwright.sync_api import Browser
 
 from tests.ui import walk
@@ -190,12 +191,23 @@ def test_every_view_and_action_of_the_team_s_page(walked: tuple[walk.Which, walk
 
 
 def test_every_view_of_mlwf_ui_with_a_kubeconfig(
-    cluster: Cluster, walked: tuple[walk.Which, walk.Which], browser: Browser, namespace: str, tmp_path: Path
+    cluster: Cluster,
+    walked: tuple[walk.Which, walk.Which],
+    browser: Browser,
+    namespace: str,
+    tokens: dict[str, str],
+    tmp_path: Path,
 ) -> None:
+    """With Ann's, who may see this namespace alone."""
+    config = yaml.safe_load(Path(cluster.kubeconfig).read_text())
+    for user in config["users"]:
+        user["user"] = {"token": tokens["ann"]}
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(config))
     home = Home(tmp_path)
     try:
         with (
-            served(home, "--kubeconfig", cluster.kubeconfig, "-n", namespace) as address,
+            served(home, "--kubeconfig", str(kubeconfig), "-n", namespace) as address,
             window(browser, address) as at,
         ):
             walk.compare(at, [*walked], looking(at, "node-kubeconfig"))

@@ -109,7 +109,7 @@ def approve(window: Window, which: Which, looked: Looked) -> None:
 
 
 def retry(window: Window, which: Which) -> None:
-    """From `evaluate` on, which then asks again."""
+    """From `evaluate` on, which then asks again. What it was at first can still be looked at."""
     page = window.go(which.at("run", task="evaluate"))
     page.get_by_role("button", name="Retry from here").click()
     dialog = page.get_by_role("dialog")
@@ -117,6 +117,10 @@ def retry(window: Window, which: Which) -> None:
     dialog.get_by_role("button", name="Run again from there").click()
     expect(dialog).to_be_hidden()
     expect(page.locator('[data-node="evaluate"]')).to_contain_text("×2")
+    panel = page.locator(".panel")
+    panel.get_by_label("Attempt").select_option("1")
+    expect(panel).to_contain_text("Exit code")
+    assert "attempt=0" in page.url
     approve(window, which, lambda _: None)
 
 

@@ -65,7 +65,7 @@ async def approve(look: Look, asked: Decision) -> Done:
     by = await look.site.user()
     decision = approvals.answer(waiting, by, approved=asked.approved, comment=asked.comment, given=given)
     await look.site.runs(asked.namespace).change(run, approvals.patch(run, waiting, decision))
-    return _done(run, f"{asked.task} {'approved' if asked.approved else 'rejected'} by {by}")
+    return _done(run, f"has its answer: {asked.task} was {'approved' if asked.approved else 'rejected'} by {by}")
 
 
 async def promote(look: Look, asked: Promotion) -> Done:

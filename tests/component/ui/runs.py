@@ -1,4 +1,4 @@
-"""The runs that the tests of the page look at. All are made at once, by `mlwf run`; `held` and `asks` go on until they are let."""
+"""The runs that the tests of the page look at. All are made at once, by `mlwf run`; `held`, `asks` and `waits` go on until they are let."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def hostile() -> dict[str, Any]:
     )  # fmt: skip
 
 
-def asks() -> dict[str, Any]:
+def asks(name: str = "asks") -> dict[str, Any]:
     return workflow(
-        "asks",
+        name,
         [
             sh("build", "true"),
             {"name": "agree", "after": ["build"], "approve": {"message": f"Is this fit to ship? {HOSTILE}", "inputs": {
@@ -87,6 +87,7 @@ def make(home: Home) -> None:
     """Returns when what ends has ended, and what waits waits."""
     ending = [home.run(resource) for resource in (good(), bad(), hostile(), cached())]
     home.run(asks())
+    home.run(asks("waits"))
     home.run(held(home))
     for process in ending:
         process.wait(300)
@@ -98,7 +99,7 @@ def make(home: Home) -> None:
         "cached.1": "Succeeded",
         "cached.2": "Succeeded",
     }
-    until(lambda: {**phases, "asks.1": "Running", "held.1": "Running"}.items() <= {run["id"]: run["phase"] for run in home.runs()}.items())  # fmt: skip
+    until(lambda: {**phases, "asks.1": "Running", "waits.1": "Running", "held.1": "Running"}.items() <= {run["id"]: run["phase"] for run in home.runs()}.items())  # fmt: skip
 
 
 def release(home: Home) -> None:

@@ -156,7 +156,7 @@ VIEWS: dict[str, tuple[str, dict[str, str]]] = {
     "run-timeline": ("good.1", {"tab": "timeline"}),
     "run-steps": ("good.1", {"tab": "steps"}),
     "run-spec": ("good.1", {"tab": "spec"}),
-    "run-waits": ("asks.1", {}),
+    "run-waits": ("waits.1", {}),
     "run-fan": ("good.1", {"node": "folds"}),
 }
 _DRAWN = {"run-log": ".lines .line", "run-metrics": ".chart svg", "run-timeline": ".timeline li", "run-steps": "tbody tr.item", "run-spec": "pre", "run-fan": ".panel tr.item"}  # fmt: skip

@@ -14,7 +14,7 @@ let numbers = 0;
 
 export function say(text: string, tone: Word["tone"] = "good"): void {
   const word = { id: ++numbers, text, tone };
-  words.value = [...words.value.slice(-2), word];
+  words.value = [...words.value.slice(-1), word]; // more would hide what they are about, on a phone
   window.setTimeout(() => unsay(word.id), tone === "bad" ? 15_000 : 7_000);
 }
 

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { asProblem } from "../../api/client";
 import type { Problem, TableColumn, TablePreview } from "../../api/types";
 import { plural, visible } from "../../ui/format";
+import { Grid } from "../../ui/grid";
 import { Notice } from "../../ui/states";
 import { barsOf, missingOf, shown, summaryOf } from "./columns";
 
@@ -28,34 +29,22 @@ export function TableOf({ first, more }: { first: TablePreview; more: (offset: n
         {plural(first.total, "row")}, {plural(first.columns.length, "column")}, {first.format}
         {!isWhole && `; statistics are of ${plural(first.lookedAt, "row")}`}
       </p>
-      <div class="artifact-table" tabIndex={0} role="group" aria-label="Rows of the table">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col" class="artifact-row">
-                <span class="unseen">Row</span>
-              </th>
-              {first.columns.map((column) => (
-                <th key={column.name} scope="col">
-                  <Head column={column} rows={first.lookedAt} />
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((row, at) => (
-              <tr key={at}>
-                <th scope="row" class="artifact-row num">
-                  {(first.offset + at).toLocaleString("en-US")}
-                </th>
-                {row.map((value, column) => (
-                  <Cell key={column} value={value} />
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Grid
+        label="Rows of the table"
+        look="artifact-table"
+        columns={[
+          { id: "row", head: <span class="unseen">Row</span> },
+          ...first.columns.map((column) => ({
+            id: `column ${column.name}`,
+            head: <Head column={column} rows={first.lookedAt} />,
+          })),
+        ]}
+        rows={rows.map((row, at) => ({
+          id: at,
+          head: <span class="num">{(first.offset + at).toLocaleString("en-US")}</span>,
+          cells: row.map((value, column) => <Cell key={column} value={value} />),
+        }))}
+      />
       {problem && <Notice tone="bad">{problem.message}</Notice>}
       {rows.length < first.total && (
         <div>
@@ -70,16 +59,11 @@ export function TableOf({ first, more }: { first: TablePreview; more: (offset: n
 
 function Cell({ value }: { value: unknown }) {
   const text = shown(value);
-  if (text === null)
-    return (
-      <td>
-        <span class="muted">missing</span>
-      </td>
-    );
+  if (text === null) return <span class="muted">missing</span>;
   return (
-    <td class={typeof value === "number" ? "end num" : ""} title={text.length > 40 ? text : undefined}>
+    <span class={typeof value === "number" ? "artifact-number num" : ""} title={text.length > 40 ? text : undefined}>
       {text}
-    </td>
+    </span>
   );
 }
 

@@ -2,6 +2,7 @@
 import type { CompareRow, RunRow } from "../../api/types";
 import { to } from "../../app/router";
 import { shortDigest } from "../../ui/format";
+import { Grid } from "../../ui/grid";
 import { change, isDigest, type Section, written } from "./rows";
 
 interface Props {
@@ -14,34 +15,29 @@ export function Rows({ section, names, runs }: Props) {
   return (
     <section class="stack" aria-labelledby={`compare-${section.kind}`}>
       <h2 id={`compare-${section.kind}`}>{section.heading}</h2>
-      <div class="compare-table" tabIndex={0} role="group" aria-label={section.heading}>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">What</th>
-              {names.map((name, at) => (
-                <th key={at} scope="col">
-                  <span class={`compare-mark compare-mark-${at + 1}`} aria-hidden="true" /> <bdi>{name}</bdi>
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {section.rows.map((row) => (
-              <tr key={row.where} class={row.differs ? "" : "is-same"}>
-                <th scope="row">
-                  <bdi>{row.where || "Run"}</bdi>
-                </th>
-                {row.values.map((value, at) => (
-                  <td key={at} class={typeof value === "number" ? "num" : ""}>
-                    <Value row={row} value={value} first={row.values[0]} run={runs[at] as RunRow} isFirst={at === 0} />
-                  </td>
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Grid
+        label={section.heading}
+        look="compare-table"
+        columns={[
+          { id: "what", head: "What" },
+          ...names.map((name, at) => ({
+            id: String(at),
+            head: (
+              <>
+                <span class={`compare-mark compare-mark-${at + 1}`} aria-hidden="true" /> <bdi>{name}</bdi>
+              </>
+            ),
+          })),
+        ]}
+        rows={section.rows.map((row) => ({
+          id: row.where,
+          look: row.differs ? "" : "is-same",
+          head: <bdi>{row.where || "Run"}</bdi>,
+          cells: row.values.map((value, at) => (
+            <Value key={at} row={row} value={value} first={row.values[0]} run={runs[at] as RunRow} isFirst={at === 0} />
+          )),
+        }))}
+      />
     </section>
   );
 }
@@ -74,7 +70,7 @@ function Value({
   const by = isFirst ? "" : change(first, value);
   return (
     <>
-      <span class="compare-value">{text}</span>
+      <span class={`compare-value ${typeof value === "number" ? "num" : ""}`}>{text}</span>
       {by && <span class="muted compare-by"> {by}</span>}
     </>
   );

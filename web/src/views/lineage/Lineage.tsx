@@ -5,6 +5,7 @@ import type { Lineage as Answer } from "../../api/types";
 import { refine, to } from "../../app/router";
 import type { ViewProps } from "../../app/view";
 import { plural, shortDigest } from "../../ui/format";
+import { Grid } from "../../ui/grid";
 import { useResource } from "../../ui/resource";
 import { Empty, Failure, Loading, Notice } from "../../ui/states";
 import { Panel, Tabs } from "../../ui/tabs";
@@ -89,38 +90,26 @@ const WORDS: Readonly<Record<string, string>> = {
 /** Each arrow as a sentence. */
 function Rows({ graph, chosen }: { graph: LineageGraph; chosen: string }) {
   const byId = new Map(graph.nodes.map((node) => [node.id, node]));
+  const name = (node: string) => (
+    <button type="button" class="lineage-name" onClick={() => refine({ node })}>
+      <bdi>{byId.get(node)?.title}</bdi>
+    </button>
+  );
   return (
-    <div class="lineage-table" tabIndex={0} role="group" aria-label="Lineage as a table">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">From</th>
-            <th scope="col">How</th>
-            <th scope="col">To</th>
-            <th scope="col">As</th>
-          </tr>
-        </thead>
-        <tbody>
-          {graph.edges.map((edge, at) => (
-            <tr key={at} class={edge.source === chosen || edge.target === chosen ? "is-chosen" : ""}>
-              <td>
-                <button type="button" class="lineage-name" onClick={() => refine({ node: edge.source })}>
-                  <bdi>{byId.get(edge.source)?.title}</bdi>
-                </button>
-              </td>
-              <td class="muted">{WORDS[edge.kind]}</td>
-              <td>
-                <button type="button" class="lineage-name" onClick={() => refine({ node: edge.target })}>
-                  <bdi>{byId.get(edge.target)?.title}</bdi>
-                </button>
-              </td>
-              <td>
-                <bdi>{edge.name}</bdi>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Grid
+      label="Lineage as a table"
+      look="lineage-table"
+      columns={["From", "How", "To", "As"].map((head) => ({ id: head, head }))}
+      rows={graph.edges.map((edge, at) => ({
+        id: at,
+        look: edge.source === chosen || edge.target === chosen ? "is-chosen" : "",
+        cells: [
+          name(edge.source),
+          <span class="muted">{WORDS[edge.kind]}</span>,
+          name(edge.target),
+          <bdi>{edge.name}</bdi>,
+        ],
+      }))}
+    />
   );
 }

@@ -7,6 +7,7 @@ import { mayIn, now } from "../../app/session";
 import { Badge } from "../../ui/badge";
 import { Button } from "../../ui/button";
 import { ago, bytes, clock, number, shortDigest } from "../../ui/format";
+import { Grid } from "../../ui/grid";
 import { Icon } from "../../ui/icons";
 import { useResource } from "../../ui/resource";
 import { Failure, Loading, Notice } from "../../ui/states";
@@ -186,35 +187,25 @@ function Metrics({ versions, champion }: { versions: readonly ModelVersion[]; ch
   return (
     <section class="stack" aria-labelledby="metrics">
       <h2 id="metrics">Metrics</h2>
-      <div class="models-table" tabIndex={0} role="group" aria-label="Metrics of the newest versions">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Metric</th>
-              {shown.map((version) => (
-                <th key={version.number} scope="col" class="end">
-                  Version {version.number}
-                  {version.number === champion && " (champion)"}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {names.map((name) => (
-              <tr key={name}>
-                <th scope="row">
-                  <bdi>{name}</bdi>
-                </th>
-                {shown.map((version) => (
-                  <td key={version.number} class="end num">
-                    {version.metrics[name] === undefined ? <span class="muted">–</span> : number(version.metrics[name])}
-                  </td>
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Grid
+        label="Metrics of the newest versions"
+        look="models-table"
+        columns={[
+          { id: "metric", head: "Metric" },
+          ...shown.map((version) => ({
+            id: String(version.number),
+            head: `Version ${version.number}${version.number === champion ? " (champion)" : ""}`,
+            end: true,
+          })),
+        ]}
+        rows={names.map((name) => ({
+          id: name,
+          head: <bdi>{name}</bdi>,
+          cells: shown.map((version) =>
+            version.metrics[name] === undefined ? <span class="muted">–</span> : number(version.metrics[name]),
+          ),
+        }))}
+      />
     </section>
   );
 }

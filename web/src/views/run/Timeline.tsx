@@ -110,17 +110,7 @@ function Bars({ data, chosen, onChoose }: { data: Columns; chosen?: string; onCh
                       }}
                       title={`${phase}: ${duration(to - from)}`}
                     />
-                    <span
-                      class="took num"
-                      style={
-                        from / length < 0.8
-                          ? {
-                              left: `calc(${Math.min(100, (100 * to) / length)}% + 6px)`,
-                              display: to / length > 0.9 ? "none" : undefined,
-                            }
-                          : { right: `calc(${100 - (100 * from) / length}% + 6px)` }
-                      }
-                    >
+                    <span class="took num" style={beside(from / length, to / length)}>
                       {duration(to - from)}
                     </span>
                   </span>
@@ -132,6 +122,13 @@ function Bars({ data, chosen, onChoose }: { data: Columns; chosen?: string; onCh
       </div>
     </div>
   );
+}
+
+/** Where how long a bar took is written, of one from one part of the whole to another: behind it, else before it where there is room. */
+function beside(from: number, to: number): Record<string, string> {
+  if (to <= 0.9) return { left: `calc(${100 * to}% + 6px)` };
+  if (from >= 0.1) return { right: `calc(${100 - 100 * from}% + 6px)` };
+  return { display: "none" };
 }
 
 /** A value that changes at most so often. */
