@@ -143,11 +143,12 @@ def images(cluster: Cluster) -> None:
 
 @pytest.fixture(scope="session")
 def operator(cluster: Cluster, images: None) -> Iterator[str]:
-    """The chart, installed with MinIO; the namespace it is in."""
+    """The chart, installed with MinIO and the page; the namespace it is in."""
+    now = time.time()  # new Pods, should there be a newer image under the old tag
     cluster.helm(
         "upgrade", "--install", RELEASE, str(ROOT / "charts/mlworkflow"), "--namespace", SYSTEM, "--create-namespace",
-        "--set", "store.persistence.enabled=false", "--wait", "--timeout", "3m",
-        "--set-string", f"operator.podAnnotations.started={time.time()}",  # a new Pod, should there be a newer image under the old tag
+        "--set", "store.persistence.enabled=false,ui.enabled=true", "--wait", "--timeout", "3m",
+        "--set-string", f"operator.podAnnotations.started={now},ui.podAnnotations.started={now}",
     )  # fmt: skip
     yield SYSTEM
     if cluster.is_up() and not os.environ.get("MLWF_KEEP"):  # the last test of this folder takes our own node down

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser
 from tests.ui import walk
 from tests.ui.page import Home, Window, chromium, served, window
 
-from .conftest import RELEASE, ROOT, Cluster, own_namespace, wait_for
+from .conftest import RELEASE, Cluster, own_namespace, wait_for
 from .test_mistakes import shell, workflow
 
 TIMEOUT = 60
@@ -60,32 +60,21 @@ class Person:
 
 @pytest.fixture(scope="module")
 def page(cluster: Cluster, operator: str) -> Iterator[str]:
-    """Where it is served; the chart as it is but for the page."""
-
-    def upgrade(enabled: str) -> None:
-        chart = str(ROOT / "charts/mlworkflow")
-        cluster.helm(
-            "upgrade", RELEASE, chart, "--namespace", operator, "--reuse-values",
-            "--set", f"ui.enabled={enabled}", "--wait", "--timeout", "3m",
-        )  # fmt: skip
-
-    upgrade("true")
+    """Where it is served."""
+    if "KUBECONFIG" not in os.environ:
+        pods = cluster.get("pods", operator, "-l", "app.kubernetes.io/component=ui")
+        (pod,) = (pod for pod in pods if "deletionTimestamp" not in pod["metadata"])
+        yield f"http://{pod['status']['podIP']}:8080"
+        return
     command = ["kubectl", "-n", operator, "port-forward", f"service/{RELEASE}-ui", ":80"]
-    try:
-        if "KUBECONFIG" not in os.environ:
-            (pod,) = cluster.get("pods", operator, "-l", "app.kubernetes.io/component=ui")
-            yield f"http://{pod['status']['podIP']}:8080"
-        else:
-            with subprocess.Popen(command, env=cluster.environ, stdout=subprocess.PIPE, text=True) as forward:
-                try:
-                    assert forward.stdout
-                    port = re.search(r"127\.0\.0\.1:(\d+)", forward.stdout.readline())
-                    assert port
-                    yield f"http://127.0.0.1:{port[1]}"
-                finally:
-                    forward.terminate()
-    finally:
-        upgrade("false")
+    with subprocess.Popen(command, env=cluster.environ, stdout=subprocess.PIPE, text=True) as forward:
+        try:
+            assert forward.stdout
+            port = re.search(r"127\.0\.0\.1:(\d+)", forward.stdout.readline())
+            assert port
+            yield f"http://127.0.0.1:{port[1]}"
+        finally:
+            forward.terminate()
 
 
 @pytest.fixture(scope="module")

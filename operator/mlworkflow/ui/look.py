@@ -164,13 +164,17 @@ class Look:
 
 
 async def _once(kept: OrderedDict[K, asyncio.Task[T]], key: K, most: int, work: Callable[[], T]) -> T:
-    """What `work` gives in a thread, for all who ask for it now and later: `most` answers are kept."""
+    """What `work` gives in a thread, for all who ask for it now and later: `most` answers are kept, no failure is."""
     if key not in kept:
         kept[key] = asyncio.create_task(asyncio.to_thread(work))
         if len(kept) > most:
             kept.popitem(last=False)
     kept.move_to_end(key)
-    return await asyncio.shield(kept[key])  # whoever has asked first may go away
+    try:
+        return await asyncio.shield(kept[key])  # whoever has asked first may go away
+    except Exception:
+        kept.pop(key, None)
+        raise
 
 
 def _with(run: Run, tasks: list[Mapping[str, Any]]) -> Run:
