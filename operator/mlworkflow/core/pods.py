@@ -80,7 +80,8 @@ def step_pod(order: Order, settings: PodSettings, others: Sequence[Order] = ()) 
     if others:
         containers["containers"][0]["env"] = [*_riders(orders, settings), *containers["containers"][0]["env"]]
     if order.step.timeout is not None:
-        spec["activeDeadlineSeconds"] = math.ceil(order.step.timeout) * len(orders)
+        times = len(orders) + 1 if others else 1  # of those that share it each has its time from its turn on
+        spec["activeDeadlineSeconds"] = math.ceil(order.step.timeout) * times
     for field, value in {
         "nodeSelector": common.node_selector,
         "tolerations": common.tolerations,

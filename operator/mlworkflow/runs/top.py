@@ -118,6 +118,8 @@ def _running(run: Run, task: Mapping[str, Any], pod: PodNow | None, now: float) 
     elif message.startswith("waiting for the "):
         why = Why.STORE
     known = (pod.name, pod.node, pod.cpu, pod.memory) if pod else (str(task.get("pod") or ""), "", None, None)
+    if pod and not task.get("startedAt"):  # another's turn: what the Pod uses is its use
+        known = (pod.name, pod.node, None, None)
     return Line(run.namespace, run.id, task["name"], why, message, _since(task, now), *known)
 
 

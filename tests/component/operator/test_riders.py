@@ -261,6 +261,8 @@ async def test_a_pod_that_is_lost_midway_costs_those_that_had_not_ended_another_
         pod = await held(api, node)
         assert aboard(api.pods[pod]) == ["tune/0/0", "tune/1/0", "tune/2/0", "tune/3/0"]
         assert "startedAt" not in trials(api)["tune/3"], "its turn has not come"
+        assert trials(api)["tune/3"]["message"] == "waits for its turn in the Pod that it shares"
+        assert "message" not in trials(api)["tune/2"]
         node.gate.touch()
         api.remove("pods", pod)
         node.kill(pod)
