@@ -94,7 +94,7 @@ class Engine:
             run,
             results,
             checkpoints=kept.checkpoints,
-            chosen=records.without_gaps(kept.trials),
+            chosen=kept.trials,
             priors=kept.priors,
         )
         return live

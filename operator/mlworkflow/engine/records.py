@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 from msgspec import structs
 
-from mlworkflow.core import paths
 from mlworkflow.core.actions import Order, Publish
 from mlworkflow.core.observation import Attempt, AttemptId, Result
 from mlworkflow.core.step import Step
@@ -31,7 +30,7 @@ from mlworkflow.store.records import (
     write_log,
     write_prior,
     write_record,
-    write_trial,
+    write_trials,
 )
 
 TAIL_LINES, TAIL_BYTES = 10, 2048
@@ -53,27 +52,8 @@ async def keep_prior(store: ArtifactStore, key: AttemptKey, prior: Prior) -> Non
 
 
 async def keep_trials(store: ArtifactStore, key: AttemptKey, chosen: Mapping[str, Chosen]) -> None:
-    """Note the parameters of trials that follow each other, by task in their order; `key` says of which workflow.
-
-    All at once but the first, which comes last: where it is not there, none of them is known (`without_gaps`).
-    """
-
-    async def keep(task: str) -> None:
-        await asyncio.to_thread(write_trial, store, key.namespace, key.uid, task, chosen[task])
-
-    first, *others = chosen
-    await asyncio.gather(*(keep(task) for task in others))
-    await keep(first)
-
-
-def without_gaps(trials: Mapping[str, Chosen]) -> dict[str, Chosen]:
-    """The trials that all before them are there of: what comes after a gap was being written when the operator ended, and never started."""
-    found: dict[str, Chosen] = {}
-    for task in sorted(trials, key=lambda task: (len(task), task)):
-        study, _, number = task.rpartition("/")
-        if number == "0" or paths.numbered(study, int(number) - 1) in found:
-            found[task] = trials[task]
-    return found
+    """Note the parameters of trials that follow each other, by task in their order, in one object; `key` says of which workflow."""
+    await asyncio.to_thread(write_trials, store, key.namespace, key.uid, chosen)
 
 
 async def commit(

@@ -7,7 +7,7 @@
     <namespace>/runs/<workflow uid>/<task>/<attempt>.series.json    what an attempt has said of its metrics on the way
     <namespace>/runs/<workflow uid>/<task>/<attempt>.<artifact>.sig.json   the signature of a model that an attempt left
     <namespace>/runs/<workflow uid>/<task>/checkpoint.json      where the last checkpoint of a task is
-    <namespace>/runs/<workflow uid>/<task>/trial.json           the parameters that were chosen for a trial
+    <namespace>/runs/<workflow uid>/<task>/trial.json           the parameters that were chosen for a trial, and at once with it for those after it
     <namespace>/runs/<workflow uid>/<task>/prior.json           what a search was told of another one before it began
     <namespace>/cache/results/<64 hex>.json            a result, named by the digest of the facts that it follows from
     <namespace>/cache/steps/<workflow>/<task>/last.json         the facts of the last result of a workflow's task
@@ -159,7 +159,7 @@ def checkpoint_key(namespace: str, uid: str, task: str) -> str:
 
 
 def trial_key(namespace: str, uid: str, task: str) -> str:
-    """The key of the parameters that were chosen for a trial."""
+    """The key of the parameters that were chosen for a trial, and at once with it for those after it."""
     return f"{_folder(namespace, uid, task)}trial.json"
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from mlworkflow.core import paths
 from mlworkflow.core.observation import Result
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.store._protocol import ArtifactStore
@@ -155,9 +156,21 @@ class Chosen(msgspec.Struct, frozen=True):
     study: dict[str, Any] = {}
 
 
-def write_trial(store: ArtifactStore, namespace: str, uid: str, task: str, chosen: Chosen) -> None:
-    """Notes what was chosen for a trial, before any attempt of it."""
-    store.write_bytes(trial_key(namespace, uid, task), encode(chosen))
+class _Batch(msgspec.Struct, frozen=True):
+    """What was chosen at once, of trials that follow each other: kept with the first."""
+
+    chosen: list[Chosen]
+
+
+def write_trials(store: ArtifactStore, namespace: str, uid: str, chosen: Mapping[str, Chosen]) -> None:
+    """Notes what was chosen for trials that follow each other, by task in their order, before any attempt of them: all of it or nothing."""
+    store.write_bytes(trial_key(namespace, uid, next(iter(chosen))), encode(_Batch([*chosen.values()])))
+
+
+def _read_trials(store: ArtifactStore, key: str, first: str) -> dict[str, Chosen]:
+    study, _, number = first.rpartition("/")
+    batch = msgspec.json.decode(store.read_bytes(key), type=_Batch)
+    return {paths.numbered(study, index): one for index, one in enumerate(batch.chosen, int(number))}
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -203,7 +216,7 @@ def load_run(store: ArtifactStore, namespace: str, uid: str, task: str = "") -> 
                 kept.checkpoints[found.task] = checkpoint
             elif isinstance(found, TrialKey):
                 with contextlib.suppress(NotFound):
-                    kept.trials[found.task] = msgspec.json.decode(store.read_bytes(key), type=Chosen)
+                    kept.trials.update(_read_trials(store, key, found.task))
             elif isinstance(found, PriorKey):
                 with contextlib.suppress(NotFound):
                     kept.priors[found.task] = msgspec.json.decode(store.read_bytes(key), type=Prior)

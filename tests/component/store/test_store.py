@@ -25,7 +25,7 @@ from mlworkflow.store.records import (
     write_log,
     write_prior,
     write_record,
-    write_trial,
+    write_trials,
 )
 
 
@@ -110,8 +110,17 @@ def test_a_record_is_written_once(store: ArtifactStore, folder: str) -> None:
 
 def test_the_parameters_of_a_trial_are_found_with_the_records(store: ArtifactStore, folder: str) -> None:
     chosen = Chosen({"x": 0.1, "y": None, "z": [1, True]}, {"generation": 1}, {"seen": 2})
-    write_trial(store, folder, "uid-3", "fold/1.tune/3", chosen)
+    write_trials(store, folder, "uid-3", {"fold/1.tune/3": chosen})
     assert load_run(store, folder, "uid-3") == Kept({}, {}, {"fold/1.tune/3": chosen}, {})
+
+
+def test_what_is_chosen_at_once_is_one_object(store: ArtifactStore, folder: str) -> None:
+    first = {f"tune/{number}": Chosen({"x": number}) for number in (8, 9, 10, 11)}
+    then = {"tune/12": Chosen({"x": 12})}
+    write_trials(store, folder, "uid-5", first)
+    write_trials(store, folder, "uid-5", then)
+    assert len(list(store.list(f"{folder}/runs/uid-5/"))) == 2
+    assert load_run(store, folder, "uid-5").trials == first | then
 
 
 def test_what_a_search_was_told_is_found_with_the_records_and_one_task_can_be_read_alone(
@@ -119,8 +128,8 @@ def test_what_a_search_was_told_is_found_with_the_records_and_one_task_can_be_re
 ) -> None:
     prior = Prior("nightly.tune", "uid-1", [Known({"x": 0.5, "y": None}, [0.25])], 3)
     write_prior(store, folder, "uid-4", "tune", prior)
-    write_trial(store, folder, "uid-4", "tune/0", Chosen({"x": 1}))
-    write_trial(store, folder, "uid-4", "tune-again/0", Chosen({"x": 2}))
+    write_trials(store, folder, "uid-4", {"tune/0": Chosen({"x": 1})})
+    write_trials(store, folder, "uid-4", {"tune-again/0": Chosen({"x": 2})})
     assert load_run(store, folder, "uid-4").priors == {"tune": prior}
     assert load_run(store, folder, "uid-4", "tune") == Kept({}, {}, {"tune/0": Chosen({"x": 1})}, {"tune": prior})
 

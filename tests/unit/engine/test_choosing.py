@@ -159,7 +159,7 @@ async def test_of_trials_that_are_written_down_together_all_are_known_or_none(tm
     before = chosen(tmp_path, operator)
     assert list(before) == ["t/0", "t/1", "t/2"]
     await operator.engine.chooser.close()
-    operator.store.delete(trial_key(NAMESPACE, UID, "t/0"))  # the last that is written
+    operator.store.delete(trial_key(NAMESPACE, UID, "t/0"))  # which has all of them
     again = operator.again()
     await again.open()
     assert again.live.chosen == {}

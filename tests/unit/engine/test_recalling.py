@@ -17,7 +17,7 @@ from mlworkflow.store import archive
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.directory import DirectoryStore
 from mlworkflow.store.layout import AttemptKey
-from mlworkflow.store.records import Chosen, Known, Record, write_record, write_trial
+from mlworkflow.store.records import Chosen, Known, Record, write_record, write_trials
 from mlworkflow.store.signing import BlobSigner
 
 from tests.builders import a_workflow, artifact
@@ -50,7 +50,7 @@ def tried(store: ArtifactStore, uid: str, number: int, params: dict[str, Any], a
     """A trial: its parameters as they were chosen, or those of a grid, which only its record has."""
     task = f"{step}/{number}"
     if is_chosen:
-        write_trial(store, NAMESPACE, uid, task, Chosen(params))
+        write_trials(store, NAMESPACE, uid, {task: Chosen(params)})
     parameters = {} if acc is None else {"acc": acc}
     record = Record(
         workflow="nightly", step=step, task=task, attempt=attempt, kind="container", exit_code=0, parameters=parameters, params={"other": 1, **params}

@@ -64,9 +64,10 @@ class _Search:
 
     def trials(self) -> dict[int, Task]:
         """The trials that there are so far: those whose parameters are known."""
-        tasks = self.turn.tasks
-        found = {number: tasks.get(name, PENDING) for number, name in enumerate(self.names)}
-        return found if self.is_grid else {number: task for number, task in found.items() if task.params}
+        known = self.turn.tasks.get
+        if self.is_grid:
+            return {number: known(name, PENDING) for number, name in enumerate(self.names)}
+        return {number: task for number, name in enumerate(self.names) if (task := known(name)) and task.params}
 
     def curve(self, number: int) -> Curve:
         """What a trial has said of its metric on the way, where that may stop trials."""
@@ -80,9 +81,9 @@ class _Search:
             curve = curve[-1:] if task.is_finished else ()
         return Told(task.params, self.values(number), task.is_finished, task.is_pruned, curve)
 
-    def values(self, number: int) -> list[float] | None:
-        """What decides of a trial that succeeded."""
-        task = self.task(number)
+    def values(self, number: int, task: Task | None = None) -> list[float] | None:
+        """What decides of a trial that succeeded; `task` is its state, for who has it at hand."""
+        task = self.task(number) if task is None else task
         if task.phase is not Phase.SUCCEEDED:
             return None
         values = self.turn.memory.values.setdefault(self.node.task, {})
@@ -98,23 +99,25 @@ _SILENT = Curve()
 
 def _run(search: _Search, carry_on: CarryOn) -> None:
     _note_chosen(search)
-    _find_metrics(search)
-    if _too_many_failed(search):
-        return
-    if reason := _is_over(search):
-        _stop(search, *reason)
-    else:
-        _start(search, carry_on)
-    if _too_many_failed(search):
-        return
     trials = search.trials()
+    if _find_metrics(search, trials):
+        trials = search.trials()
+    if _too_many_failed(search, trials):
+        return
+    if reason := _is_over(search, trials):
+        _stop(search, trials, *reason)
+    else:
+        _start(search, trials, carry_on)
+    trials = search.trials()
+    if _too_many_failed(search, trials):
+        return
     is_whole = bool(reason) or len(trials) == search.total
     if is_whole and all(task.is_finished for task in trials.values()):
         none = "" if search.total else ": no combination of the grid keeps tune.constraints"
         _settle(search, trials, f": {reason[1]}" if reason else none)
     elif not reason:
-        _judge(search)
-        _choose(search, len(trials))
+        _judge(search, trials)
+        _choose(search, trials)
     _tell(search, trials)
 
 
@@ -128,11 +131,14 @@ def _note_chosen(search: _Search) -> None:
             turn.note_params(name, params)
 
 
-def _find_metrics(search: _Search) -> None:
-    """A trial that succeeded and left no number has failed."""
-    for number, task in search.trials().items():
-        if task.phase is Phase.SUCCEEDED and search.values(number) is None:
+def _find_metrics(search: _Search, trials: Mapping[int, Task]) -> bool:
+    """A trial that succeeded and left no number has failed. Whether there is one."""
+    is_any = False
+    for number, task in trials.items():
+        if task.phase is Phase.SUCCEEDED and search.values(number, task) is None:
             search.turn.finish(search.names[number], Phase.FAILED, Reason.METRIC_MISSING, _missing(search.study, task))
+            is_any = True
+    return is_any
 
 
 def _missing(study: Tune, task: Task) -> str:
@@ -142,9 +148,9 @@ def _missing(study: Tune, task: Task) -> str:
     return f"the trial emitted no metric and left no output parameter '{metric.name}' that is a number{pattern}; it left {left}"
 
 
-def _too_many_failed(search: _Search) -> bool:
+def _too_many_failed(search: _Search, trials: Mapping[int, Task]) -> bool:
     """Fails the step, and stops its trials, once more have failed than may."""
-    study, trials = search.study, search.trials()
+    study = search.study
     failed = [number for number, task in trials.items() if task.phase is Phase.FAILED]
     if len(failed) <= int(study.trials.max_failed):
         return False
@@ -154,12 +160,12 @@ def _too_many_failed(search: _Search) -> bool:
     return True
 
 
-def _is_over(search: _Search) -> tuple[Reason, str] | None:
+def _is_over(search: _Search, trials: Mapping[int, Task]) -> tuple[Reason, str] | None:
     """Why the search ends before it has had all its trials."""
     study, turn = search.study, search.turn
     if study.trials.goal is not UNSET:
-        for number in search.trials():
-            if (values := search.values(number)) and is_reached(study, values[0]):
+        for number, task in trials.items():
+            if (values := search.values(number, task)) and is_reached(study, values[0]):
                 return Reason.GOAL_REACHED, f"trial {number} reached {values[0]}, the goal is {study.trials.goal}"
     began = turn.task(search.node.task).started_at
     if study.trials.timeout is not UNSET and began is not None:
@@ -170,19 +176,20 @@ def _is_over(search: _Search) -> tuple[Reason, str] | None:
     return None
 
 
-def _stop(search: _Search, reason: Reason, message: str) -> None:
-    for number, task in search.trials().items():
+def _stop(search: _Search, trials: Mapping[int, Task], reason: Reason, message: str) -> None:
+    for number, task in trials.items():
         if not task.is_finished:
             search.turn.stop_task(search.names[number], Phase.CANCELLED, reason, message)
 
 
-def _start(search: _Search, carry_on: CarryOn) -> None:
-    turn, trials, parallel = search.turn, search.trials(), int(search.study.trials.parallel)
+def _start(search: _Search, trials: Mapping[int, Task], carry_on: CarryOn) -> None:
+    turn, parallel = search.turn, int(search.study.trials.parallel)
     under_way = sum(task.phase is Phase.RUNNING for task in trials.values())
     waiting = sum(task.phase is Phase.PENDING for task in trials.values())
     may_start = parallel - under_way >= search.together(waiting)
+    are_units = bool(trials) and turn.node(search.names[next(iter(trials))]).is_unit
     for number, task in trials.items():
-        if task.is_finished:
+        if task.is_finished or (are_units and task.phase is Phase.RUNNING):
             continue
         node = turn.node(search.names[number])
         if task.phase is Phase.PENDING and may_start and under_way < parallel:
@@ -195,12 +202,11 @@ def _start(search: _Search, carry_on: CarryOn) -> None:
         carry_on(turn, node)
 
 
-def _judge(search: _Search) -> None:
+def _judge(search: _Search, trials: Mapping[int, Task]) -> None:
     """Ask whether trials that have said something new go on."""
     turn, task = search.turn, search.node.task
     if search.study.pruner is UNSET or task in turn.seen.judging or task in turn.seen.unchosen:
         return
-    trials = search.trials()
     asked = {
         number: search.curve(number).judged
         for number, trial in trials.items()
@@ -212,13 +218,13 @@ def _judge(search: _Search) -> None:
         turn.ask(Judge(task, search.study, told, asked, attempts))
 
 
-def _choose(search: _Search, first: int) -> None:
+def _choose(search: _Search, trials: Mapping[int, Task]) -> None:
     """Ask for the parameters of as many trials as may start now: those which are chosen later know of more results."""
     turn, task = search.turn, search.node.task
     if message := turn.seen.unchosen.get(task):
         turn.stop_task(task, Phase.FAILED, Reason.CHOICE_FAILED, message)
         return
-    trials, left = search.trials(), search.total - first
+    left = search.total - len(trials)
     free = int(search.study.trials.parallel) - sum(not trial.is_finished for trial in trials.values())
     count = min(free, left)
     if count <= 0 or free < search.together(left) or task in turn.seen.choosing or turn.workflow.suspend:
@@ -245,7 +251,7 @@ def _tell(search: _Search, trials: Mapping[int, Task]) -> None:
 
 
 def _values(search: _Search, trials: Mapping[int, Task]) -> dict[int, list[float]]:
-    return {number: found for number in trials if (found := search.values(number)) is not None}
+    return {number: found for number, task in trials.items() if (found := search.values(number, task)) is not None}
 
 
 def _shown(search: _Search, number: int, values: Mapping[int, list[float]]) -> dict[str, Any]:
