@@ -8,7 +8,7 @@ equal records are equal bytes.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any, NamedTuple
@@ -66,8 +66,8 @@ class Record(Result, frozen=True, kw_only=True, rename="camel"):
     keep: dict[str, str] = {}
 
 
-def encode(value: msgspec.Struct) -> bytes:
-    """A struct as canonical JSON."""
+def encode(value: msgspec.Struct | Sequence[msgspec.Struct]) -> bytes:
+    """Structs as canonical JSON."""
     return msgspec.json.encode(value, order="sorted")
 
 
@@ -156,21 +156,16 @@ class Chosen(msgspec.Struct, frozen=True):
     study: dict[str, Any] = {}
 
 
-class _Batch(msgspec.Struct, frozen=True):
-    """What was chosen at once, of trials that follow each other: kept with the first."""
-
-    chosen: list[Chosen]
-
-
 def write_trials(store: ArtifactStore, namespace: str, uid: str, chosen: Mapping[str, Chosen]) -> None:
     """Notes what was chosen for trials that follow each other, by task in their order, before any attempt of them: all of it or nothing."""
-    store.write_bytes(trial_key(namespace, uid, next(iter(chosen))), encode(_Batch([*chosen.values()])))
+    store.write_bytes(trial_key(namespace, uid, next(iter(chosen))), encode([*chosen.values()]))
 
 
 def _read_trials(store: ArtifactStore, key: str, first: str) -> dict[str, Chosen]:
     study, _, number = first.rpartition("/")
-    batch = msgspec.json.decode(store.read_bytes(key), type=_Batch)
-    return {paths.numbered(study, index): one for index, one in enumerate(batch.chosen, int(number))}
+    found = msgspec.json.decode(store.read_bytes(key), type=list[Chosen] | Chosen)  # earlier versions kept each alone
+    batch = found if isinstance(found, list) else [found]
+    return {paths.numbered(study, index): one for index, one in enumerate(batch, int(number))}
 
 
 class Known(msgspec.Struct, frozen=True):

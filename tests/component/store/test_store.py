@@ -123,6 +123,12 @@ def test_what_is_chosen_at_once_is_one_object(store: ArtifactStore, folder: str)
     assert load_run(store, folder, "uid-5").trials == first | then
 
 
+def test_trials_that_an_earlier_version_chose_are_known(store: ArtifactStore, folder: str) -> None:
+    store.write_bytes(f"{folder}/runs/uid-6/tune/0/trial.json", b'{"params":{"x":1}}')
+    store.write_bytes(f"{folder}/runs/uid-6/tune/1/trial.json", b'{"params":{"x":2}}')
+    assert load_run(store, folder, "uid-6").trials == {"tune/0": Chosen({"x": 1}), "tune/1": Chosen({"x": 2})}
+
+
 def test_what_a_search_was_told_is_found_with_the_records_and_one_task_can_be_read_alone(
     store: ArtifactStore, folder: str
 ) -> None:
