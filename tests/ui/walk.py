@@ -82,12 +82,16 @@ def steer(window: Window, looked: Looked, *, has_pod: bool) -> Which:
         for said in ("Running", "64Mi", "256Mi", "Scheduled", "Started"):
             expect(panel).to_contain_text(said)
         looked("run-pod")
-    for verb, other in (("Suspend", "Resume"), ("Resume", "Suspend")):
+    for verb, phase in (("Suspend", "Suspended"), ("Resume", "Running")):
         page.get_by_role("button", name=verb, exact=True).click()
         dialog = page.get_by_role("dialog", name=f"{verb} {which.run}?")
         dialog.get_by_role("button", name=verb, exact=True).click()
         expect(dialog).to_be_hidden()
-        expect(page.get_by_role("button", name=other, exact=True)).to_be_visible()
+        expect(page.locator(".title .badge")).to_have_text(phase)
+    if has_pod:
+        page.get_by_role("tab", name="Events").click()
+        for said in ("Started", "Suspended", "Resumed"):  # they come while it is looked at
+            expect(page.locator(".split .events").first).to_contain_text(said)
     for answer in ("Back", "Cancel the run"):
         page.get_by_role("button", name="Cancel", exact=True).click()
         page.get_by_role("dialog").get_by_role("button", name=answer).click()

@@ -91,7 +91,7 @@ class _Pages:
 
     def routes(self) -> list[Route]:
         read = {
-            "rights": views.rights, "runs": views.runs, "run": views.run, "run/yaml": views.run_yaml, "run/tasks": views.run_tasks, "run/timeline": views.run_timeline,
+            "rights": views.rights, "runs": views.runs, "run": views.run, "run/yaml": views.run_yaml, "run/happened": views.run_happened, "run/tasks": views.run_tasks, "run/timeline": views.run_timeline,
             "run/task": views.run_task, "run/log": views.run_log, "run/metrics": views.run_metrics, "run/study": views.run_study,
             "run/artifacts": views.run_artifacts, "artifact/download": views.download, "artifact/image": views.image, "lineage": views.lineage,
             "compare": views.compare, "models": views.models, "model": views.model, "datasets": views.datasets, "dataset": views.dataset,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 
 from starlette.responses import FileResponse, PlainTextResponse, Response
@@ -16,6 +15,7 @@ from mlworkflow.ui.answers import (
     Comparison,
     DatasetAnswer,
     DatasetsAnswer,
+    EventsAnswer,
     Lineage,
     Metrics,
     Model,
@@ -72,7 +72,7 @@ def phases(query: Query) -> frozenset[str]:
 
 async def run(visitor: Visitor, query: Query) -> RunAnswer:
     found = await run_of(visitor, query)
-    may, events = await asyncio.gather(visitor.site.rights(found.namespace), visitor.site.events(found))
+    may = await visitor.site.rights(found.namespace)
     drawing, metadata = await visitor.look.drawing(found), found.resource["metadata"]
     failed = [task for step in found.steps for task in _failed(found, step["name"])]
     failed.sort(key=lambda task: str(task.get("finishedAt") or ""))
@@ -87,8 +87,11 @@ async def run(visitor: Visitor, query: Query) -> RunAnswer:
         annotations=metadata.get("annotations") or {},
         problems=list(drawing.problems),
         failures=[task_row(found, task) for task in failed[:SHOWN]],
-        events=events,
     )
+
+
+async def run_happened(visitor: Visitor, query: Query) -> EventsAnswer:
+    return EventsAnswer(events=await visitor.site.events(await run_of(visitor, query)))
 
 
 async def run_yaml(visitor: Visitor, query: Query) -> Response:

@@ -231,6 +231,7 @@ async def test_everybody_sees_what_the_cluster_shows_them() -> None:
         assert await ann.rows() == (["of-blue", "of-red"], [])
         assert await ben.rows() == (["of-blue"], [403])
         assert (await ann.get("run?namespace=red&run=of-red"))[0] == 200
+        assert await ann.get("run/happened?namespace=red&run=of-red") == (200, {"events": []})
         status, problem = await ben.get("run?namespace=red&run=of-red")
         assert (status, "not allowed" in problem["message"]) == (403, True)
         assert (await ben.get("rights?namespace=blue"))[1]["may"] == []

@@ -23,6 +23,7 @@
  * GET /runs/events?namespace=&phase=&text=&sort=&limit= → events: `runs` RunsPage (the first page, when it changed; at once to begin with), `problem` Problem
  * GET /run?namespace=&run= → RunAnswer
  * GET /run/yaml?namespace=&run= → text/plain, as `RunAnswer.yaml`
+ * GET /run/happened?namespace=&run= → EventsAnswer       what Kubernetes tells of it, which comes a moment after what it tells of
  * GET /run/events?namespace=&run= → events: `state` RunState (at once everything, then what changed), `gone` Problem, `problem` Problem. It stays open when the run has ended: it may be retried.
  * GET /run/tasks?namespace=&run=&node=&below=&phase=&text=&cursor=&limit= → TasksPage
  *     node: all tasks at that place (items, trials, attempts of groups); below: the direct parts of a task; neither: all tasks
@@ -445,6 +446,12 @@ export interface Container {
   limits: Record<string, string>;
 }
 
+/** What Kubernetes tells of a workflow. */
+export interface EventsAnswer {
+  /** The newest first; none locally. */
+  events: KubeEvent[];
+}
+
 /** An event that Kubernetes tells of a Pod or of the workflow. */
 export interface KubeEvent {
   /** Normal or Warning. */
@@ -600,8 +607,6 @@ export interface RunAnswer {
   problems: Problem[];
   /** What has failed itself, 20 at most, the first first. */
   failures: TaskRow[];
-  /** Kubernetes events of the workflow, the newest first; none locally. */
-  events: KubeEvent[];
 }
 
 /** A run in the list. */

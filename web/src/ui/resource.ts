@@ -49,3 +49,15 @@ export function useResource<T>(key: string | null, fetcher: (signal: AbortSignal
     reload,
   };
 }
+
+/** How often what nobody tells the changes of is asked for again, in milliseconds. */
+const AGAIN = 3_000;
+
+/** Have something asked for again and again while it is looked at. */
+export function useAgain(reload: () => void, isWanted: boolean): void {
+  useEffect(() => {
+    if (!isWanted) return;
+    const timer = window.setInterval(() => document.hidden || reload(), AGAIN);
+    return () => window.clearInterval(timer);
+  }, [isWanted, reload]);
+}

@@ -20,6 +20,7 @@ GET /runs?namespace=&phase=&text=&sort=&cursor=&limit= → RunsPage
 GET /runs/events?namespace=&phase=&text=&sort=&limit= → events: `runs` RunsPage (the first page, when it changed; at once to begin with), `problem` Problem
 GET /run?namespace=&run= → RunAnswer
 GET /run/yaml?namespace=&run= → text/plain, as `RunAnswer.yaml`
+GET /run/happened?namespace=&run= → EventsAnswer       what Kubernetes tells of it, which comes a moment after what it tells of
 GET /run/events?namespace=&run= → events: `state` RunState (at once everything, then what changed), `gone` Problem, `problem` Problem. It stays open when the run has ended: it may be retried.
 GET /run/tasks?namespace=&run=&node=&below=&phase=&text=&cursor=&limit= → TasksPage
     node: all tasks at that place (items, trials, attempts of groups); below: the direct parts of a task; neither: all tasks
@@ -77,7 +78,7 @@ from mlworkflow.ui.answers.editing import Example, Examples, LintAnswer, Text
 from mlworkflow.ui.answers.graph import Edge, Graph, Node, NodeState
 from mlworkflow.ui.answers.lineage import Arrow, Lineage, LineageArtifact, LineageStep
 from mlworkflow.ui.answers.models import Made, Model, ModelMove, ModelRow, ModelsAnswer, ModelVersion
-from mlworkflow.ui.answers.pods import Container, KubeEvent, Pod
+from mlworkflow.ui.answers.pods import Container, EventsAnswer, KubeEvent, Pod
 from mlworkflow.ui.answers.previews import (
     BinaryPreview,
     DirectoryPreview,
@@ -120,6 +121,7 @@ __all__ = [
     "Done",
     "Edge",
     "Entry",
+    "EventsAnswer",
     "Example",
     "Examples",
     "Finding",

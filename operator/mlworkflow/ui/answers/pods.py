@@ -19,6 +19,12 @@ class KubeEvent(Answer, frozen=True):
     last: Time
 
 
+class EventsAnswer(Answer, frozen=True):
+    """What Kubernetes tells of a workflow."""
+
+    events: Annotated[list[KubeEvent], "The newest first; none locally."]
+
+
 class Container(Answer, frozen=True):
     """A container of a Pod."""
 

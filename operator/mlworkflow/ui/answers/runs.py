@@ -6,7 +6,6 @@ from typing import Annotated
 
 from mlworkflow.ui.answers.base import Answer, Json, Params, Problem, RunPhase, Time, Verb
 from mlworkflow.ui.answers.graph import Graph, NodeState
-from mlworkflow.ui.answers.pods import KubeEvent
 from mlworkflow.ui.answers.tasks import TaskRow
 
 
@@ -67,4 +66,3 @@ class RunAnswer(Answer, frozen=True):
     annotations: dict[str, str]
     problems: Annotated[list[Problem], "Why the spec is not sound, or the graph cannot be drawn."]
     failures: Annotated[list[TaskRow], "What has failed itself, 20 at most, the first first."]
-    events: Annotated[list[KubeEvent], "Kubernetes events of the workflow, the newest first; none locally."]

@@ -9,7 +9,7 @@ import { Badge, Phase } from "../../ui/badge";
 import { Button } from "../../ui/button";
 import { ago, bytes, clock, inline, lasted, number, plural, shortDigest } from "../../ui/format";
 import { Icon } from "../../ui/icons";
-import { useResource } from "../../ui/resource";
+import { useAgain, useResource } from "../../ui/resource";
 import { Empty, Failure, Loading, Notice } from "../../ui/states";
 import { Panel as TabPanel, Tabs } from "../../ui/tabs";
 import { Text } from "../../ui/text";
@@ -41,6 +41,7 @@ export function Panel({ store, task, attempt, part, onChoose, onClose }: PanelPr
   useEffect(() => {
     if (data || error) reload();
   }, [revision, store.state.value?.phase]);
+  useAgain(reload, part === "pod" && data !== undefined && !OVER.has(data.row.phase));
   return (
     <aside class="panel card" aria-label={`Step ${task}`}>
       <header class="head">
@@ -59,6 +60,8 @@ export function Panel({ store, task, attempt, part, onChoose, onClose }: PanelPr
     </aside>
   );
 }
+
+const OVER: ReadonlySet<string> = new Set(["Succeeded", "Failed", "Skipped", "Cancelled"]);
 
 function Shown({
   store,

@@ -1,16 +1,16 @@
 /** A run: how it stands, what can be asked of it, its steps as a graph, along the time and as a table, and what it was asked to do. */
 import { useEffect, useState } from "preact/hooks";
 import { get, getText } from "../../api/client";
-import type { RunAnswer, RunState, TaskAnswer } from "../../api/types";
+import type { EventsAnswer, RunAnswer, RunState, TaskAnswer } from "../../api/types";
 import { refine, to } from "../../app/router";
-import { now } from "../../app/session";
+import { now, session } from "../../app/session";
 import { useShortcuts } from "../../app/shortcuts";
 import type { ViewProps } from "../../app/view";
 import { Badge, Phase } from "../../ui/badge";
 import { Button } from "../../ui/button";
 import { ago, clock, inline, lasted, plural, share } from "../../ui/format";
 import { Icon } from "../../ui/icons";
-import { useResource } from "../../ui/resource";
+import { useAgain, useResource } from "../../ui/resource";
 import { Empty, Failure, Loading, Notice, Said } from "../../ui/states";
 import { Panel as TabPanel, Tabs } from "../../ui/tabs";
 import { Text } from "../../ui/text";
@@ -105,7 +105,7 @@ function Shown({ store, answer, state, query }: { store: RunStore; answer: RunAn
               { id: "timeline", label: "Time line" },
               { id: "steps", label: "Steps" },
               { id: "spec", label: "Spec" },
-              ...(answer.events.length > 0 ? [{ id: "events" as const, label: "Events" }] : []),
+              ...(session.value?.mode !== "local" ? [{ id: "events" as const, label: "Events" }] : []),
             ]}
             chosen={tab}
             onChoose={(id) => refine({ tab: id === "graph" ? "" : id })}
@@ -127,7 +127,7 @@ function Shown({ store, answer, state, query }: { store: RunStore; answer: RunAn
               <Tasks store={store} chosen={query.task} onChoose={choose} height="calc(100dvh - 330px)" />
             )}
             {tab === "spec" && <Spec store={store} answer={answer} />}
-            {tab === "events" && <Events events={answer.events} />}
+            {tab === "events" && <Happened store={store} />}
           </TabPanel>
         </div>
         {query.task ? (
@@ -154,6 +154,16 @@ function Shown({ store, answer, state, query }: { store: RunStore; answer: RunAn
       </div>
     </>
   );
+}
+
+/** What Kubernetes tells of the run, asked for again as long as it is looked at. */
+function Happened({ store }: { store: RunStore }) {
+  const { data, error, reload } = useResource(`happened ${store.namespace}/${store.run}`, (signal) =>
+    get<EventsAnswer>("run/happened", store.which, signal),
+  );
+  useAgain(reload, true);
+  if (data) return <Events events={data.events} />;
+  return error ? <Failure error={error} again={reload} /> : <Loading label="Reading events" />;
 }
 
 /** The place in the graph of a task: `folds~2/1.prep` is at `folds.prep`. */
