@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from mlworkflow.core.observation import AttemptId, Seen
+from mlworkflow.core.observation import Attempt, AttemptId, Seen
 from mlworkflow.core.state import PENDING, Phase
 from mlworkflow.core.step import Step
 from mlworkflow.core.study import objectives_of
@@ -44,7 +44,7 @@ def listen(engine: Engine, live: Live, *, is_known: bool) -> None:
     for attempt in [attempt for attempt in live.listening if not _is_running(live, attempt)]:
         live.listening.pop(attempt).cancel()
     for attempt, seen in engine.driver.attempts(live.workflow.uid).items():
-        if seen.seen is Seen.RUNNING and attempt not in live.listening and _is_running(live, attempt):
+        if seen.seen is Seen.RUNNING and attempt not in live.listening and _is_its_turn(live, attempt, seen):
             pattern = _pattern(live, attempt)
             if pattern and len(live.listening) < AT_ONCE:
                 listener = _Listener(engine, live, attempt, seen.handle, pattern)
@@ -60,6 +60,11 @@ def _is_overheard(step: Step) -> bool:
 def _is_running(live: Live, attempt: AttemptId) -> bool:
     task = live.run.tasks.get(attempt[0], PENDING)
     return task.phase is Phase.RUNNING and task.attempt == attempt[1] and attempt not in live.results
+
+
+def _is_its_turn(live: Live, attempt: AttemptId, seen: Attempt) -> bool:
+    """Whether it runs: of trials that share a Pod one after the other does."""
+    return _is_running(live, attempt) and not (seen.aboard and live.run.tasks[attempt[0]].started_at is None)
 
 
 def _pattern(live: Live, attempt: AttemptId) -> str:

@@ -348,6 +348,21 @@ async def test_a_restarted_operator_knows_who_is_in_a_pod(tmp_path: Path) -> Non
             assert {task["pod"] for task in trials(api).values()} == {pod} == set(api.pods)
 
 
+async def test_the_log_of_a_trial_is_its_part_of_its_pod_s(tmp_path: Path) -> None:
+    async with at_work(a_study(HELD, count=4), tmp_path) as (api, node, operator):
+        pod = await held(api, node)
+        api.words = "\nmlworkflow: now tune/1/0\ntrial of 1\n\nmlworkflow: now tune/2/0\ntrial of 2\n"
+        said = {}
+        for number in range(1, 4):
+            where = ("default", "uid-1", (f"tune/{number}", 0), pod)
+            followed = b"".join([piece async for piece in operator.driver.follow(*where)])
+            assert followed == await operator.driver.log(*where)
+            said[number] = followed.strip()
+        assert said == {1: b"trial of 1", 2: b"trial of 2", 3: b""}
+        node.gate.touch()
+        await ended(api)
+
+
 async def test_a_cancelled_search_ends_each_of_its_pods_once(tmp_path: Path) -> None:
     async with at_work(a_study(HELD), tmp_path) as (api, node, operator):
         pod = await held(api, node)
