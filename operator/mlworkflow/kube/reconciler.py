@@ -40,7 +40,7 @@ PAUSE = 0.1
 """Seconds between two writes of one status, unless it is the last: nobody reads faster."""
 CHEAP = 0.005
 """Seconds that working out a status may take; one that takes longer is written so much less often."""
-QUICK = 0.0125
+QUICK = 0.007
 """Seconds that the API server may take to write one. Of a resource with a hundred steps each write costs it more than ten Pods, so a slow one rests for longer,"""
 LONGEST_REST = 10.0
 """at most so many times."""
