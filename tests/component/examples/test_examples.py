@@ -158,6 +158,13 @@ def test_the_published_notebook_s_grid_of_digits_is_180_trees(tmp_path: Path) ->
         assert trial["cv_accuracy_std"] < 0.03
     best = ended.outputs("tune")["best"]
     assert (best["params"], best["value"]) == ({"max_depth": 8}, max(trial["cv_accuracy"] for trial in trials))
+    recipe = tmp_path / "recipes" / "digits.yaml"
+    recipe.parent.mkdir()
+    recipe.write_text(mlwf(tmp_path, "export", "digits"))
+    again = ran(tmp_path, recipe)
+    built = {"prep", "tune/0", "tune/1", "tune/2", "train", "evaluate"}
+    assert built <= {name for name, task in again.tasks.items() if task.get("cached")}, "the recipe is the same work"
+    assert again.tasks["train"]["artifacts"] == ended.tasks["train"]["artifacts"]
 
 
 def test_dataset(tmp_path: Path) -> None:
