@@ -24,6 +24,7 @@ from mlworkflow.kube.paths import PODS
 from mlworkflow.kube.podview import PodView, pod_view
 from mlworkflow.kube.reflector import Reflector, ReflectorStatistics
 from mlworkflow.kube.refusals import refusal
+from mlworkflow.kube.streams import only
 from mlworkflow.store.layout import AttemptKey
 
 LOG_BYTES = 4 << 20
@@ -204,14 +205,9 @@ class PodDriver:
         path = PODS.path(namespace, handle, "log")
         own = Part(named(*attempt)) if self._is_shared(namespace, handle) else None
         try:
-            async with aclosing(self._client.stream(path, log_params(MAIN, follow=True))) as pieces:
+            async with aclosing(only(own, self._client.stream(path, log_params(MAIN, follow=True)))) as pieces:
                 async for piece in pieces:
-                    if found := own.of(piece) if own else piece:
-                        yield found
-                    if own and own.is_over:
-                        return
-            if own and (rest := own.of(b"", is_last=True)):
-                yield rest
+                    yield piece
         except NotFound:  # it is gone, and so is its log
             return
 

@@ -1,9 +1,12 @@
-"""The streams of the API server: lines that arrive in arbitrary pieces, and the watch events in them."""
+"""The streams of the API server: lines that arrive in arbitrary pieces, and the watch events in them; logs, also of Pods that trials share."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import NamedTuple
 
 import orjson
 
+from mlworkflow.core.riders import Part
 from mlworkflow.kube.errors import Unavailable, error_from_status
 from mlworkflow.kube.objects import Json
 
@@ -49,3 +52,15 @@ def watch_event(line: bytes) -> WatchEvent:
     if version is None:
         raise error_from_status(obj if isinstance(obj, dict) else {})
     return WatchEvent(kind, obj)
+
+
+async def only(own: Part | None, log: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    """The part of a log that is one trial's, until it is over; all of it where the Pod is nobody else's (None)."""
+    async with aclosing(log):
+        async for piece in log:
+            if found := own.of(piece) if own else piece:
+                yield found
+            if own and own.is_over:
+                return
+    if own and (rest := own.of(b"", is_last=True)):
+        yield rest

@@ -23,6 +23,7 @@ from mlworkflow.kube.errors import (
     Unavailable,
 )
 from mlworkflow.kube.paths import MLWORKFLOWS, PODS
+from mlworkflow.kube.streams import only
 from mlworkflow.runs.errors import NoSuchRun, Refused, RunsError, Usage
 from mlworkflow.runs.kept import Kept
 from mlworkflow.runs.places import Place
@@ -185,14 +186,9 @@ class ClusterRuns(Kept):
         with translated(self._server):
             while True:
                 try:
-                    async with aclosing(self._client.stream(path, query)) as pieces:
+                    async with aclosing(only(own, self._client.stream(path, query))) as pieces:
                         async for piece in pieces:
-                            if found := own.of(piece) if own else piece:
-                                yield found
-                            if own and own.is_over:
-                                return
-                    if own and (rest := own.of(b"", is_last=True)):
-                        yield rest
+                            yield piece
                     return
                 except NotFound:
                     raise NoLog(
