@@ -216,7 +216,7 @@ function About({ store, data, onChoose }: { store: RunStore; data: TaskAnswer; o
           </Fact>
         )}
         {data.started !== null && (
-          <Fact name={data.finished === null ? "Has taken" : "Took"}>
+          <Fact name={data.finished === null ? "Has run for" : "Ran for"}>
             <span class="num">{lasted(data.started, data.finished, data.finished ?? now.value)}</span>
           </Fact>
         )}
