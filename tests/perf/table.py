@@ -61,12 +61,13 @@ MARKS = "<!-- the table begins -->\n", "<!-- the table ends -->"
 
 
 def documented(lines: Iterable[Line], page: str) -> str:
-    """The page with the table between its marks."""
+    """The page with these lines in the table between its marks; rows of what was not measured this time stay."""
     before, _, rest = page.partition(MARKS[0])
-    _, mark, after = rest.partition(MARKS[1])
-    head = ["| what | ours | bare Pods, or the `minio` client | ratio | budget |", "|---|---|---|---|---|"]
-    table = "\n".join([*head, *(line.cells() for line in lines)])
-    return f"{before}{MARKS[0]}{table}\n{mark}{after}"
+    table, mark, after = rest.partition(MARKS[1])
+    head, rows = table.splitlines()[:2], table.splitlines()[2:]
+    known = {row.split(" | ")[0].removeprefix("| "): row for row in rows}
+    known |= {line.what.strip(): line.cells() for line in lines}
+    return f"{before}{MARKS[0]}" + "\n".join([*head, *known.values()]) + f"\n{mark}{after}"
 
 
 def report(lines: Iterable[Line], path: Path, **facts: object) -> bool:
