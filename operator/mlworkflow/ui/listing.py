@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from mlworkflow.core import paths
@@ -55,11 +56,9 @@ def in_order(run: Run) -> Iterator[Mapping[str, Any]]:
 
 
 def timeline(run: Run, tasks: Iterable[Mapping[str, Any]]) -> Timeline:
-    """The tasks that run something themselves."""
+    """The tasks that run something themselves; those that began together in the order that they come in."""
     alone = [task for task in tasks if task.get("startedAt") and not run.is_composed(task["name"])]
-    began = sorted(
-        ((millis(task["startedAt"]) or 0, task) for task in alone), key=lambda pair: (pair[0], pair[1]["name"])
-    )
+    began = sorted(((millis(task["startedAt"]) or 0, task) for task in alone), key=itemgetter(0))
     zero = min([*(start for start, _ in began[:1]), *([millis(run.status["startedAt"]) or 0] if run.status.get("startedAt") else [])], default=0)  # fmt: skip
     places = [node_of(task["name"]) for _, task in began]
     names = list(dict.fromkeys(places))

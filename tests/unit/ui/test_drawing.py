@@ -125,3 +125,12 @@ def test_a_spec_that_is_not_sound_is_drawn_as_far_as_it_goes() -> None:
     found = drawing(resource([step("a", after=["nobody"]), step("b")]))
     assert [node.id for node in found.graph.nodes] == ["a", "b"]
     assert "nobody" in found.problems[0].message
+
+
+def test_items_that_began_together_stand_on_the_time_line_in_their_order() -> None:
+    at = "2026-01-01T00:00:00Z"
+    tasks = [{"name": f"fan/{number}", "phase": "Running", "startedAt": at} for number in range(12)]
+    steps = [{"name": "fan", "forEach": list(range(12)), "container": {"command": ["x"]}}]
+    status = {"phase": "Running", "startedAt": at, "steps": [{"name": "fan", "phase": "Running", "progress": "0/12"}], "tasks": tasks[::-1]}  # fmt: skip
+    run = Run("w", resource(steps, status))
+    assert listing.timeline(run, listing.in_order(run)).tasks == [f"fan/{number}" for number in range(12)]
