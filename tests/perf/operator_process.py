@@ -86,13 +86,18 @@ class Operator:
         assert self._process
         tasks = Path(f"/proc/{self._process.pid}/task").glob("*/children")
         pids = [self._process.pid, *(pid for children in tasks for pid in children.read_text().split())]
-        stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
-        return sum(int(ticks) for fields in stats for ticks in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+        return sum(processor_of(Path(f"/proc/{pid}")) for pid in pids)
 
     def _status(self, name: str) -> int:
         assert self._process
         lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith(name))
+
+
+def processor_of(process: Path) -> float:
+    """Seconds of the processor so far, of a process in /proc and of those of its children that it has waited for. Raises OSError where it has ended."""
+    fields = (process / "stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

@@ -60,9 +60,8 @@ class Watched:
 
     async def cleared(self) -> None:
         """Deletes every Pod, and waits until they are gone."""
-        with contextlib.suppress(
-            Unavailable
-        ):  # of ten thousand the server deletes on when nobody waits for its answer any more
+        # Of ten thousand the server deletes on when nobody waits for its answer any more.
+        with contextlib.suppress(Unavailable):
             await self._client.request("DELETE", PODS.path(self.namespace), params={"gracePeriodSeconds": 0})
         await self.until(lambda phases: not phases)
 

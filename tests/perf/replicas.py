@@ -8,7 +8,6 @@ they can be where the API server is not the limit. What the control plane spends
 from __future__ import annotations
 
 import asyncio
-import os
 import statistics
 import tempfile
 import uuid
@@ -26,7 +25,7 @@ from node import api
 from tests.component.servers import minio
 from tests.perf import pods, workflows
 from tests.perf.agents import Agents
-from tests.perf.operator_process import Operator
+from tests.perf.operator_process import Operator, processor_of
 from tests.perf.simulated import MEMORY, nodes
 from tests.perf.table import Line, compared, measured
 
@@ -110,13 +109,12 @@ def control_plane() -> dict[str, float]:
     spent = dict.fromkeys(CONTROL_PLANE, 0.0)
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            arguments = (process / "cmdline").read_bytes().split(b"\0")
-            fields = (process / "stat").read_text().rpartition(")")[2].split()
+            command = (process / "cmdline").read_bytes().partition(b"\0")[0]
+            name = Path(command.decode(errors="replace")).name
+            if name in spent:
+                spent[name] += processor_of(process)
         except OSError:  # it has just ended
             continue
-        name = Path(arguments[0].decode(errors="replace")).name
-        if name in spent:
-            spent[name] += sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
     return spent
 
 

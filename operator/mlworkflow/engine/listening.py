@@ -15,7 +15,6 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from mlworkflow.core.observation import Attempt, AttemptId, Seen
-from mlworkflow.core.state import PENDING, Phase
 from mlworkflow.core.step import Step
 from mlworkflow.core.study import objectives_of
 from mlworkflow.engine.choosing import ChoiceFailed
@@ -41,7 +40,7 @@ def listen(engine: Engine, live: Live, *, is_known: bool) -> None:
         live.is_overheard = (live.plan, any(map(_is_overheard, live.workflow.all_steps().values())))
     if not live.is_overheard[1]:
         return
-    for attempt in [attempt for attempt in live.listening if not _is_running(live, attempt)]:
+    for attempt in [attempt for attempt in live.listening if not live.is_under_way(attempt)]:
         live.listening.pop(attempt).cancel()
     for attempt, seen in engine.driver.attempts(live.workflow.uid).items():
         if seen.seen is Seen.RUNNING and attempt not in live.listening and _is_its_turn(live, attempt, seen):
@@ -57,14 +56,9 @@ def _is_overheard(step: Step) -> bool:
     return any(objectives_of(search.body)[0].pattern for search in searches)
 
 
-def _is_running(live: Live, attempt: AttemptId) -> bool:
-    task = live.run.tasks.get(attempt[0], PENDING)
-    return task.phase is Phase.RUNNING and task.attempt == attempt[1] and attempt not in live.results
-
-
 def _is_its_turn(live: Live, attempt: AttemptId, seen: Attempt) -> bool:
     """Whether it runs: of trials that share a Pod one after the other does."""
-    return _is_running(live, attempt) and not (seen.aboard and live.run.tasks[attempt[0]].started_at is None)
+    return live.is_under_way(attempt) and not (seen.aboard and live.run.tasks[attempt[0]].started_at is None)
 
 
 def _pattern(live: Live, attempt: AttemptId) -> str:
@@ -111,7 +105,7 @@ class _Listener:
                 numbers = await self._numbers(lines)
                 until = self._found + len(numbers)
                 heard = until if is_last else self._heard  # what is found at the end needs no answer
-                if not _is_running(self._live, self._attempt):
+                if not self._live.is_under_way(self._attempt):
                     return  # its record holds what was known at its end
                 self._live.curves.overhear(self._attempt, numbers, self._found, heard)
                 self._found = until

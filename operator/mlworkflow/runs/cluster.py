@@ -27,7 +27,7 @@ from mlworkflow.kube.streams import only
 from mlworkflow.runs.errors import NoSuchRun, Refused, RunsError, Usage
 from mlworkflow.runs.kept import Kept
 from mlworkflow.runs.places import Place
-from mlworkflow.runs.pods_now import may_share, pod_of, pods_now
+from mlworkflow.runs.pods_now import carrier, pods_now
 from mlworkflow.runs.reader import Reader
 from mlworkflow.runs.refusals import refusal, translated
 from mlworkflow.runs.run import NoLog, PodNow, Resource, Run, must_exist
@@ -181,8 +181,9 @@ class ClusterRuns(Kept):
                 return await self.get(name)
 
     async def live_log(self, run: Run, task: str, attempt: int, follow: bool) -> AsyncGenerator[bytes, None]:
-        path, query = PODS.path(run.namespace, pod_of(run, task, attempt), "log"), log_params(MAIN, follow=follow)
-        own = Part(named(task, attempt), is_own=True) if may_share(run, task) else None
+        pod, is_shared = carrier(run, task, attempt)
+        path, query = PODS.path(run.namespace, pod, "log"), log_params(MAIN, follow=follow)
+        own = Part(named(task, attempt), is_own=True) if is_shared else None
         with translated(self._server):
             while True:
                 try:

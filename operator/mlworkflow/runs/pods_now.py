@@ -21,21 +21,22 @@ _UNKNOWN = (None, None)
 _METRICS = Resource("metrics.k8s.io", "v1beta1", "pods")
 
 
-def may_share(run: Run, task: str) -> bool:
-    """Whether a task is a trial whose Pod may be that of others too."""
+def carrier(run: Run, task: str, attempt: int) -> tuple[str, bool]:
+    """The name of an attempt's Pod, and whether it may be that of other trials too."""
+    known, is_shared = run.known.get(task, {}), _may_share(run, task)
+    if is_shared and known.get("attempts") == attempt + 1 and known.get("pod"):
+        return str(known["pod"]), is_shared
+    return pod_name(str(run.resource["metadata"]["name"]), run.uid, task, attempt), is_shared
+
+
+def _may_share(run: Run, task: str) -> bool:
+    if not task.rpartition("/")[2].isdecimal():  # no trial: for the rest the whole workflow has to be understood
+        return False
     try:
         node = Plan.of(run.resource).nodes.get(task)
     except SpecError:
         return False
     return node is not None and node.may_share
-
-
-def pod_of(run: Run, task: str, attempt: int) -> str:
-    """The name of an attempt's Pod."""
-    known = run.known.get(task, {})
-    if known.get("attempts") == attempt + 1 and may_share(run, task) and known.get("pod"):
-        return str(known["pod"])
-    return pod_name(str(run.resource["metadata"]["name"]), run.uid, task, attempt)
 
 
 async def pods_now(client: KubeClient, namespace: str | None) -> Mapping[str, PodNow]:

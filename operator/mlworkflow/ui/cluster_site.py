@@ -156,7 +156,7 @@ class ClusterSite:
     async def pod(self, run: Run, task: str, attempt: int) -> Pod | None:
         if run.is_archived:
             return None
-        name = pods_now.pod_of(run, task, attempt)
+        name, _ = pods_now.carrier(run, task, attempt)
         events, problem = await self._events(run.namespace, name)
         try:
             found = await self.client.get(PODS.path(run.namespace, name))

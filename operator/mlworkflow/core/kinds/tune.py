@@ -197,17 +197,14 @@ MOST_PER_POD = 100
 
 
 def _budget(body: Tune) -> Iterator[tuple[str, str]]:
-    given = {"max": 1, "parallel": 1, "perPod": 1, "maxFailed": 0}
-    for (path, least), value in zip(given.items(), _counts(body.trials), strict=True):
+    trials = body.trials
+    counts = (("max", trials.max, 1), ("parallel", trials.parallel, 1), ("perPod", trials.per_pod, 1), ("maxFailed", trials.max_failed, 0))  # fmt: skip
+    for field, value, least in counts:
         if isinstance(value, int) and value < least:
-            yield f"trials.{path}", f"is at least {least}, not {value}"
+            yield f"trials.{field}", f"is at least {least}, not {value}"
     yield from _sharing(body)
     if body.trials.goal is not UNSET and body.metrics is not UNSET:
         yield "trials.goal", "belongs to a search with one `metric`"
-
-
-def _counts(trials: Trials) -> tuple[int | str, ...]:
-    return trials.max, trials.parallel, trials.per_pod, trials.max_failed
 
 
 def _sharing(body: Tune) -> Iterator[tuple[str, str]]:
