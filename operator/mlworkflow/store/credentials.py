@@ -29,25 +29,31 @@ _log = logging.getLogger(__name__)
 
 
 class FileKeys(Provider):
-    """Keys in the two files of a mounted Secret, read anew for every request, so a rotation needs no restart."""
+    """Keys in the two files of a mounted Secret, looked after for every request, so a rotation needs no restart."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._read: tuple[str, Credentials] | None = None
 
     def retrieve(self) -> Credentials:
         # The kubelet replaces both files at once, by the link `..data`, and removes those before: read by way of what it means now, they belong
-        # together, and when they cannot be read they count as missing only if it still means the same.
+        # together, and when they cannot be read they count as missing only if it still means the same. What is in such a folder never changes.
         version = self._version()
         while True:
+            if version and self._read and self._read[0] == version:
+                return self._read[1]
             folder = self._folder / version
             try:
-                return Credentials(
+                found = Credentials(
                     (folder / ACCESS_KEY_FILE).read_text().strip(), (folder / SECRET_KEY_FILE).read_text().strip()
                 )
             except (OSError, ValueError) as error:
                 before, version = version, self._version()
                 if version == before:
                     raise _not_had(error) from None
+            else:
+                self._read = version, found
+                return found
 
     def _version(self) -> str:
         """The folder that `..data` means, "" where there is no such link: files that nobody replaces together."""

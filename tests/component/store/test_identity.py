@@ -24,12 +24,13 @@ from minio.credentials.credentials import Credentials
 from minio.credentials.providers import AssumeRoleProvider, Provider
 from minio.minioadmin import MinioAdmin
 from mlworkflow.gateway.runs import OutputSpec
-from mlworkflow.store.credentials import ACCESS_KEY_FILE, SECRET_KEY_FILE, CloudKeys, FileKeys, FixedKeys, find_keys
+from mlworkflow.store.credentials import CloudKeys, FileKeys, FixedKeys, find_keys
 from mlworkflow.store.errors import KeysRefused, StoreUnavailable
 from mlworkflow.store.layout import cas_key
 from mlworkflow.store.s3 import S3Settings, S3Store
 
 from tests.component.agent.conftest import Bench, make_bench
+from tests.component.secret import Secret
 from tests.component.servers import ACCESS_KEY, SECRET_KEY
 
 __all__ = ["make_bench"]
@@ -64,29 +65,6 @@ class Users:
 @pytest.fixture
 def users(endpoint: str) -> Users:
     return Users(endpoint)
-
-
-class Secret:
-    """A Secret as the kubelet mounts it: files are links by way of `..data`, which is replaced at once."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir()
-        self._version = 0
-
-    def put(self, access_key: str, secret_key: str) -> None:
-        self._version += 1
-        made = self.folder / f"..{self._version}"
-        made.mkdir()
-        for name, text in ((ACCESS_KEY_FILE, access_key), (SECRET_KEY_FILE, secret_key)):
-            (made / name).write_text(text)
-            if not (self.folder / name).is_symlink():
-                (self.folder / name).symlink_to(Path("..data", name))
-        link = self.folder / "..data_tmp"
-        link.symlink_to(made.name)
-        link.rename(self.folder / "..data")
-        for name in (ACCESS_KEY_FILE, SECRET_KEY_FILE):
-            (self.folder / f"..{self._version - 1}" / name).unlink(missing_ok=True)
 
 
 def store_at(endpoint: str, keys: Provider) -> S3Store:
