@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import kopf
+import uvloop
 from aiohttp import web
 from yarl import URL
 
@@ -90,7 +91,8 @@ def main() -> int:
         return 2
     logs.configure(settings.log_level, settings.log_format)
     try:
-        asyncio.run(run(settings))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run(settings))
     except (ConfigError, UsageError) as error:
         print(f"mlworkflow: {error}", file=sys.stderr)
         return 2
