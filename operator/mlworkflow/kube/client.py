@@ -47,7 +47,7 @@ class KubeClient:
         self,
         config: ClusterConfig,
         *,
-        limit: int = 32,
+        limit: int = 64,
         timeout: float = 30.0,
         backoff: Backoff = RETRIES,
         clock: Clock | None = None,
