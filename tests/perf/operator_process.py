@@ -13,6 +13,7 @@ from pathlib import Path
 
 from node.api import KUBECONFIG
 
+from tests.component.secret import Secret
 from tests.component.servers import ACCESS_KEY, SECRET_KEY, free_port, minio
 
 ROOT = Path(__file__).parents[2]
@@ -25,9 +26,7 @@ class Operator:
         self._folder, gateway, self._health = folder, free_port(), free_port()
         self.gateway = f"http://127.0.0.1:{gateway}"
         keys = folder / "keys"
-        keys.mkdir()
-        (keys / "access-key").write_text(ACCESS_KEY)
-        (keys / "secret-key").write_text(SECRET_KEY)
+        Secret(keys).put(ACCESS_KEY, SECRET_KEY)
         self._environ = {
             **os.environ,
             "KUBECONFIG": str(KUBECONFIG),

@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
+from mlworkflow.core.names import LABEL_MANAGED_BY
 from mlworkflow.kube.client import KubeClient
 from mlworkflow.kube.errors import Unavailable
-from mlworkflow.kube.paths import PODS
+from mlworkflow.kube.paths import PODS, Resource
 from mlworkflow.kube.reflector import Reflector
 
 Json = dict[str, Any]
+SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts")
 
 
 class Watched:
@@ -82,22 +84,28 @@ class Ends:
         await self._waits[name].wait()
 
 
-def like(pod: Json, name: str) -> Json:
-    """The same Pod under another name, and nobody's."""
+def like(pod: Json, name: str, owner: Json) -> Json:
+    """The same Pod under another name, and somebody else's: with as many labels, which no operator looks for, and an owner."""
     made = deepcopy({"apiVersion": "v1", "kind": "Pod", "spec": pod["spec"]})
     made["spec"].pop("nodeName", None)
-    kept = {key: pod["metadata"][key] for key in ("labels", "annotations") if key in pod["metadata"]}
-    made["metadata"] = {"name": name, **deepcopy(kept)}
-    made["metadata"]["labels"] = {key: value for key, value in made["metadata"].get("labels", {}).items() if not key.startswith("mlworkflow.io/") and key != "app.kubernetes.io/managed-by"}  # fmt: skip
+    labels = {key.replace("mlworkflow.io", "bare.example"): value for key, value in pod["metadata"]["labels"].items()}
+    reference = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "controller": True, "blockOwnerDeletion": False}  # fmt: skip
+    made["metadata"] = {
+        "name": name,
+        "labels": {**labels, LABEL_MANAGED_BY: "nobody"},
+        "annotations": dict(pod["metadata"]["annotations"]),
+        "ownerReferences": [{**reference, "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"]}],
+    }
     return made
 
 
 async def run_layers(client: KubeClient, watched: Watched, pod: Json, layers: Sequence[int]) -> float:
     """Seconds for layers of so many Pods, each of which is created once the one before has ended; they are gone afterwards."""
+    owner = await _owner(client, watched.namespace)
     ends, path, began = Ends(watched), PODS.path(watched.namespace), time.perf_counter()
 
     async def run(name: str) -> None:
-        await client.create(path, like(pod, name))
+        await client.create(path, like(pod, name, owner))
         await ends.of(name)
 
     for number, width in enumerate(layers):
@@ -109,14 +117,20 @@ async def run_layers(client: KubeClient, watched: Watched, pod: Json, layers: Se
 
 async def run_chains(client: KubeClient, watched: Watched, pod: Json, count: int, length: int) -> float:
     """Seconds for so many chains at once; they are gone afterwards."""
+    owner = await _owner(client, watched.namespace)
     ends, path, began = Ends(watched), PODS.path(watched.namespace), time.perf_counter()
 
     async def run(chain: int) -> None:
         for number in range(length):
-            await client.create(path, like(pod, f"bare-{chain}-{number}"))
+            await client.create(path, like(pod, f"bare-{chain}-{number}", owner))
             await ends.of(f"bare-{chain}-{number}")
 
     await asyncio.gather(*(run(chain) for chain in range(count)))
     took = time.perf_counter() - began
     await watched.cleared()
     return took
+
+
+async def _owner(client: KubeClient, namespace: str) -> Json:
+    """Something that is there for as long as the namespace is: as a workflow owns its Pods, it does the bare ones."""
+    return await client.get(SERVICE_ACCOUNTS.path(namespace, "default"))

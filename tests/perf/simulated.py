@@ -101,10 +101,12 @@ class Simulation:
     async def bare(self, case: Case, pod: pods.Json) -> float:
         """As `ours`."""
         before = counts.stored()
-        if case.workflows == 1:
-            took = await pods.run_layers(self.client, self.watched, pod, case.widths)
-        else:
-            took = await pods.run_chains(self.client, self.watched, pod, case.workflows, len(case.widths))
+        async with pods.Watched(self.client, NAMESPACE).watching() as watched:  # as an operator has, beside the agents'
+            if case.workflows == 1:
+                took = await pods.run_layers(self.client, watched, pod, case.widths)
+            else:
+                took = await pods.run_chains(self.client, watched, pod, case.workflows, len(case.widths))
+            await self.watched.until(lambda phases: not phases)
         self.stored["bare"] = counts.stored() - before
         return took
 
