@@ -113,16 +113,10 @@ class Live:
 
     def observations(self, attempts: Mapping[AttemptId, Attempt], waiting: str, room: Room, now: float) -> Observations:
         """What `decide` is told; what is told once is forgotten here."""
-        created = {
-            attempt: Attempt(
-                *attempt, handle="", seen=Seen.WAITING, created_at=self.created_at[attempt], message=self.trouble
-            )
-            for attempt in self.creating
-            if attempt not in attempts
-        }
+        created = {attempt: self._created(attempt) for attempt in self.creating if attempt not in attempts}
         probed, self.probed = self.probed, {}
         refused, self.refused = self.refused, {}
-        news = [attempt for attempt, seen in created.items() if self.announced.get(attempt) != seen]
+        news = [attempt for attempt, seen in created.items() if self.announced.get(attempt) is not seen]
         self.announced = created
         for attempt in (*news, *probed, *refused):
             self.memory.note(attempt)
@@ -146,6 +140,13 @@ class Live:
             frozenset(self.judging),
             recalled={task: Recalled(len(prior.trials), prior.of) for task, prior in self.priors.items()},
         )
+
+    def _created(self, attempt: AttemptId) -> Attempt:
+        """An attempt that is being created: the same object for as long as nothing about it changes."""
+        known, since = self.announced.get(attempt), self.created_at[attempt]
+        if known and known.created_at == since and known.message == self.trouble:
+            return known
+        return Attempt(*attempt, handle="", seen=Seen.WAITING, created_at=since, message=self.trouble)
 
     def restart(self, run: Run) -> None:
         """Go on from a state in which tasks run again: what was on its way for their earlier attempts is dropped."""
