@@ -6,6 +6,7 @@ Ours and theirs alternate, medians count. A step with an artifact makes one of 1
 from __future__ import annotations
 
 import asyncio
+import statistics
 import subprocess
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -20,7 +21,7 @@ from node import api
 
 from tests.perf import pods, workflows
 from tests.perf.rounds import alternated
-from tests.perf.table import Line, compared
+from tests.perf.table import Line, compared, measured
 
 ROOT = Path(__file__).parents[2]
 SYSTEM, RELEASE = "mlworkflow-system", "mlworkflow"
@@ -43,7 +44,9 @@ CASES = (
     Case("chain of 20", [1] * 20, 0.35),
     Case("chain of 20, 1 MB a step", [1] * 20, None, has_artifact=True),
     Case("fan-out of 50", [50], 1.1),
+    Case("fan-out of 50, 1 MB a step", [50], None, has_artifact=True),
 )
+CACHED = Case("chain of 10, all of it cached", [1] * 10, 1.0, has_artifact=True, rounds=5)
 
 
 def steps_of(case: Case) -> list[workflows.Json]:
@@ -77,6 +80,27 @@ async def compare(client: KubeClient, cases: Sequence[Case]) -> AsyncIterator[Li
             yield compared(
                 f"node: {case.what}", "s", *await alternated(case.what, case.rounds, ours, bare), case.budget
             )
+
+
+async def cached(client: KubeClient) -> AsyncIterator[Line]:
+    """How long a workflow takes whose results are known, and how many Pods it makes."""
+    steps = [{**step, "cache": {"enabled": True}} for step in steps_of(CACHED)]
+    async with pods.Watched(client, NAMESPACE).watching() as watched:
+        await workflows.run(client, NAMESPACE, [workflows.workflow(steps)])
+        await watched.until(
+            lambda phases: set(phases.values()) == {"Succeeded"}
+        )  # what ran is known once the kubelet says so
+        await workflows.delete_all(client, NAMESPACE)
+        await watched.cleared()
+        took = []
+        made: set[str] = set()
+        watched.hears.append(lambda pod, is_gone: made.add(pod["metadata"]["name"]))
+        for _ in range(CACHED.rounds):
+            took.append(await workflows.run(client, NAMESPACE, [workflows.workflow(steps)]))
+            print(f"  {CACHED.what:40} {took[-1]:8.3f} s", flush=True)
+            await workflows.delete_all(client, NAMESPACE)
+    yield measured(f"node: {CACHED.what}", "s", statistics.median(took), CACHED.budget)
+    yield measured("  Pods made", "", len(made), 0)
 
 
 async def _a_pod(client: KubeClient, watched: pods.Watched) -> pods.Json:
@@ -121,7 +145,10 @@ async def connected() -> AsyncIterator[KubeClient]:
 async def _lines(names: Sequence[str]) -> list[Line]:
     chosen = [case for case in CASES if not names or any(name in case.what for name in names)]
     async with connected() as client:
-        return [line async for line in compare(client, chosen)]
+        found = [line async for line in compare(client, chosen)] if chosen else []
+        if not names or any(name in CACHED.what for name in names):
+            found += [line async for line in cached(client)]
+        return found
 
 
 def main(names: Sequence[str] = ()) -> list[Line]:

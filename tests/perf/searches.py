@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tests.perf.simulated import Simulation
 
 TRIALS = 200
-ROUNDS = 3
+ROUNDS = 5
 
 
 def search(parallel: int) -> workflows.Json:

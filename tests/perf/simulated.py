@@ -41,7 +41,7 @@ class Case:
     what: str
     widths: Sequence[int]
     budget: float | None
-    rounds: int = 3
+    rounds: int = 5
     workflows: int = 1
     writes: float | None = None
     per_minute: float | None = None

@@ -42,7 +42,7 @@ CHEAP = 0.005
 """Seconds that working out a status may take; one that takes longer is written so much less often."""
 QUICK = 0.007
 """Seconds that the API server may take to write one. Of a resource with a hundred steps each write costs it more than ten Pods, so a slow one rests for longer,"""
-LONGEST_REST = 10.0
+LONGEST_REST = 20.0
 """at most so many times."""
 Status: TypeAlias = Mapping[str, Any]
 
