@@ -5,6 +5,7 @@ tests drive them without waiting. Only differences between two readings of `now`
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -30,12 +31,12 @@ class Clock(Protocol):
 
 
 class LoopClock:
-    """The clock of the running event loop."""
+    """The machine's monotonic clock, and the running event loop's timers. That of the loop stands still while a callback runs, if it is uvloop's."""
 
     __slots__ = ()
 
     def now(self) -> float:
-        return asyncio.get_running_loop().time()
+        return time.monotonic()
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
         return asyncio.get_running_loop().call_later(delay, callback)

@@ -6,12 +6,12 @@ we looked at an old one. A resource that is not sound gets a status that says so
 """
 
 import asyncio
-import math
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 from mlworkflow.core import rerun, status
 from mlworkflow.core.errors import SpecError
@@ -33,18 +33,10 @@ from mlworkflow.kube.objects import Json, namespaced_name, resource_version
 from mlworkflow.kube.paths import MLWORKFLOWS
 from mlworkflow.kube.priming import Priming
 from mlworkflow.kube.retention import is_finished
+from mlworkflow.kube.wanted import PAUSE, Status, Wanted, Wish
 from mlworkflow.store.errors import StoreError
 
 RETRY_STORE = 5.0
-PAUSE = 0.1
-"""Seconds between two writes of one status, unless it is the last: nobody reads faster."""
-CHEAP = 0.005
-"""Seconds that working out a status may take; one that takes longer is written so much less often."""
-QUICK = 0.007
-"""Seconds that the API server may take to write one. Of a resource with a hundred steps each write costs it more than ten Pods, so a slow one rests for longer,"""
-LONGEST_REST = 20.0
-"""at most so many times."""
-Status: TypeAlias = Mapping[str, Any]
 
 
 class Reconciler:
@@ -70,11 +62,7 @@ class Reconciler:
         self._fresh: set[str] = set()  # of these, the ones read anew since
         self._standing: object = None
         self._report = report
-        self._pause = pause
-        self._wanted: dict[
-            str, Callable[[Status], Status]
-        ] = {}  # key → from the status that is, the one that should be
-        self._next_write: dict[str, float] = {}  # key → not before, by the event loop's clock
+        self._wanted = Wanted(pause)
         self._keeper = keeper
         self._webhooks = webhooks
         self._client = client
@@ -137,8 +125,7 @@ class Reconciler:
         """Forget what is known of a workflow, but its resource."""
         self._mine.discard(uid)
         self._fresh.discard(uid)
-        self._wanted.pop(key, None)
-        self._next_write.pop(key, None)
+        self._wanted.forget(key)
         self._engine.release(uid)
         self._cleanup.forget(uid)
         if self._webhooks:
@@ -230,8 +217,8 @@ class Reconciler:
             self._want(key, partial(_without_store, error))
             return RETRY_STORE
 
-    def _want(self, key: str, wanted: Callable[[Status], Status]) -> None:
-        self._wanted[key] = wanted
+    def _want(self, key: str, wish: Wish) -> None:
+        self._wanted.put(key, wish)
         self._report(key)
 
     async def publish(self, key: str) -> float | None:
@@ -244,19 +231,18 @@ class Reconciler:
         return await self._within_bounds(key, resource["metadata"]["uid"], self._publish)
 
     async def _publish(self, key: str, resource: Json) -> float | None:
-        live, loop = self._engine.live.get(resource["metadata"]["uid"]), asyncio.get_running_loop()
+        live = self._engine.live.get(resource["metadata"]["uid"])
         if wanted := self._wanted.get(key):
-            began, is_last = loop.time(), live is None or live.run.phase.is_finished
-            if (due := self._next_write.get(key, -math.inf)) > began and not is_last:
+            began, is_last = time.monotonic(), live is None or live.run.phase.is_finished
+            if (due := self._wanted.due(key)) > began and not is_last:
                 return due - began
             after = wanted(_status_of(resource))
-            took = loop.time() - began
+            made = time.monotonic()
             if after != (resource.get("status") or {}):
-                asked = loop.time()
                 if not await self._write(key, resource, after):
                     return None
-                rest = min(LONGEST_REST, (loop.time() - asked) / QUICK)
-                self._next_write[key] = loop.time() + self._pause * max(1.0, took / CHEAP, rest)
+                now = time.monotonic()
+                self._wanted.rest(key, now, made=made - began, written=now - made)
         live = self._engine.live.get(resource["metadata"]["uid"])
         if live and self._webhooks:
             self._webhooks.take(live)
@@ -283,8 +269,7 @@ class Reconciler:
             return None  # whoever is called last wakes us
         if self._is_over(resource, resource["status"]):
             self._engine.close(metadata["uid"])
-            self._wanted.pop(key, None)
-            self._next_write.pop(key, None)
+            self._wanted.forget(key)
         if self._keeper:
             self._keeper.take(resource)
             if self._keeper.is_busy(metadata["uid"]):
@@ -381,8 +366,7 @@ class Reconciler:
 
     def _forget(self, key: str, uid: str) -> None:
         if self._keys.pop(uid, None):
-            self._wanted.pop(key, None)
-            self._next_write.pop(key, None)
+            self._wanted.forget(key)
         self._engine.close(uid)
         self._assigned.forget(uid)
         self._mine.discard(uid)
