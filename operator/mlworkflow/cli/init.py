@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -97,7 +98,8 @@ def init(
         raise Usage(f"there is no template '{template}'", f"there are: {', '.join(STARTERS)}")
     target = folder or Path(template)
     written = _write(target, starter.files(_called(target, template)))
-    words = f"{target}: {', '.join(written)}\nrun it: cd {target} && mlwf run {WORKFLOW}"
+    there = "" if target.resolve() == Path.cwd() else f"cd {shlex.quote(str(target))} && "
+    words = f"{target}: {', '.join(written)}\nrun it: {there}mlwf run {WORKFLOW}"
     show(output, {"template": template, "folder": str(target), "files": written}, lambda: words)
 
 

@@ -17,7 +17,7 @@ from tests.component.cli.conftest import Shell
 @pytest.mark.parametrize("template", STARTERS)
 def test_a_project_is_whole_and_sound(mlwf: Shell, template: str) -> None:
     said = mlwf("init", template, "My Project")
-    assert "run it: cd My Project && mlwf run workflow.yaml" in said
+    assert "run it: cd 'My Project' && mlwf run workflow.yaml" in said
     project = mlwf.folder / "My Project"
     assert {"workflow.yaml", "README.md", ".gitignore", "mlworkflow.schema.json"} <= {
         path.name for path in project.iterdir()
@@ -30,6 +30,10 @@ def test_a_project_is_whole_and_sound(mlwf: Shell, template: str) -> None:
     jsonschema.validate(resource, json.loads((project / "mlworkflow.schema.json").read_text()))
     assert mlwf.json("lint", "My Project/workflow.yaml") == []
     assert "mlwf run workflow.yaml" in (project / "README.md").read_text()
+
+
+def test_where_one_is_already_one_need_not_go(mlwf: Shell) -> None:
+    assert mlwf("init", "classification", ".").endswith("run it: mlwf run workflow.yaml\n")
 
 
 @pytest.mark.parametrize(("template", "last"), [("classification", "promote"), ("regression", "predict")])
