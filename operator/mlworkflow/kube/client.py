@@ -47,7 +47,7 @@ class KubeClient:
         self,
         config: ClusterConfig,
         *,
-        limit: int = 64,
+        limit: int = 32,
         timeout: float = 30.0,
         backoff: Backoff = RETRIES,
         clock: Clock | None = None,
