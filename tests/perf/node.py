@@ -87,9 +87,8 @@ async def cached(client: KubeClient) -> AsyncIterator[Line]:
     steps = [{**step, "cache": {"enabled": True}} for step in steps_of(CACHED)]
     async with pods.Watched(client, NAMESPACE).watching() as watched:
         await workflows.run(client, NAMESPACE, [workflows.workflow(steps)])
-        await watched.until(
-            lambda phases: set(phases.values()) == {"Succeeded"}
-        )  # what ran is known once the kubelet says so
+        # What ran, by its digest, is known once the kubelet says so.
+        await watched.until(lambda phases: set(phases.values()) == {"Succeeded"})
         await workflows.delete_all(client, NAMESPACE)
         await watched.cleared()
         took = []
@@ -100,7 +99,7 @@ async def cached(client: KubeClient) -> AsyncIterator[Line]:
             print(f"  {CACHED.what:40} {took[-1]:8.3f} s", flush=True)
             await workflows.delete_all(client, NAMESPACE)
     yield measured(f"node: {CACHED.what}", "s", statistics.median(took), CACHED.budget)
-    yield measured("  Pods made", "", len(made), 0)
+    yield measured(f"  Pods made, {CACHED.what}", "", len(made), 0)
 
 
 async def _a_pod(client: KubeClient, watched: pods.Watched) -> pods.Json:

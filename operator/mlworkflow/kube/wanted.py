@@ -20,7 +20,9 @@ Wish: TypeAlias = Callable[[Status], Status]
 
 
 class Wanted:
-    """By the key of a resource; times are of the monotonic clock (an event loop's may stand still while a status is worked out). `pause` is what a status rests for that costs nobody anything, in seconds."""
+    """By the key of a resource. Times are of the monotonic clock: an event loop's may stand still while a status is worked out. `pause` is what a
+    status rests for that costs nobody anything, in seconds.
+    """
 
     def __init__(self, pause: float = PAUSE) -> None:
         self._pause = pause

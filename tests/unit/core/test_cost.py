@@ -1,5 +1,5 @@
-"""What a turn costs, counted in steps of the interpreter and in objects, not in seconds: as much for an event of thousands of steps as for one of ten, and never more
-than it is now. Whoever makes it cheaper lowers the number.
+"""What a turn costs, counted in steps of the interpreter and in objects, not in seconds: as much for an event of thousands of steps as for one of
+ten, and never more than it is now. Whoever makes it cheaper lowers the number.
 """
 
 from __future__ import annotations
@@ -65,6 +65,15 @@ class Running:
         self.turn()
 
 
+def under_way(builder: WorkflowBuilder) -> Running:
+    """A workflow of which a few attempts have ended."""
+    running = Running(builder)
+    running.turn()  # what has just begun is looked at once
+    for _ in range(3):
+        running.end_one()
+    return running
+
+
 def instructions(work: Callable[[], object]) -> int:
     """How many the interpreter carries out."""
     count = 0
@@ -105,10 +114,7 @@ def test_an_event_costs_the_same_however_many_steps_there_are(
 ) -> None:
     costs = {}
     for size in (10, 2000):
-        running = Running(shape(size))
-        running.turn()  # what has just begun is looked at once
-        for _ in range(3):
-            running.end_one()
+        running = under_way(shape(size))
         costs[size] = instructions(running.end_one)
         assert running.run.phase is Phase.RUNNING
     assert costs[2000] <= costs[10] * 1.05
@@ -124,10 +130,7 @@ def test_an_event_leaves_as_many_objects_however_many_steps_there_are(
     """Of the state, which nobody changes, a turn makes another: one table is copied, and none of what it holds."""
     left = {}
     for size in (10, 2000):
-        running = Running(shape(size))
-        running.turn()
-        for _ in range(3):
-            running.end_one()
+        running = under_way(shape(size))
         left[size] = max(blocks(running.end_one) for _ in range(3))
     assert left[2000] <= left[10] + 5
     assert left[10] <= most
