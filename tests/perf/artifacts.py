@@ -105,6 +105,7 @@ class Bench:
     def _timed(self, noun: str, script: str, *words: object) -> dict[str, Any]:
         environ = {**os.environ, "PYTHONPATH": str(ROOT / "steps")}
         command = [sys.executable, "-c", script + END, *map(str, words)]
+        os.sync()  # what an earlier transfer left to be written is no part of this one
         done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, check=True, timeout=1800)
         seconds, peak, result = json.loads(done.stdout)
         self.seconds[noun].append(seconds)
@@ -143,7 +144,7 @@ def main(arguments: list[str]) -> list[Line]:
     options.add_argument("--server", choices=["minio", "seaweedfs"], default="minio")
     options.add_argument("--size", type=int, default=2_000_000_000, help="bytes of the big file")
     options.add_argument("--files", type=int, default=20_000, help="files of 10 kB")
-    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--rounds", type=int, default=5)
     options.add_argument(
         "--folder", help="where a step's files are; in memory if nothing is said, so that no disk is measured"
     )

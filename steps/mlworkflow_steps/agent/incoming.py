@@ -6,8 +6,8 @@ ranges at most are in memory. Callers: `transfer`, `collection`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 
 from mlworkflow_steps.agent import wire
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RANGE = 8 << 20
 _PARALLEL = 3
-_CHUNK = 1 << 20
+_PIECE = 1 << 20
 
 
 class WrongBytes(StepFailure):
@@ -44,96 +44,84 @@ class Source:
         self.patience = patience
 
 
-def stream(source: Source, artifact: dict[str, Any]) -> Iterator[bytes | bytearray]:
-    """All bytes, in order; raises `WrongBytes` after the last of them, or earlier, if they are not the artifact's. To be closed.
+def stream(source: Source, artifact: dict[str, Any]) -> Iterator[memoryview]:
+    """All bytes, in order, in pieces that are good until the next is asked for; raises `WrongBytes` after the last of them, or
+    earlier, if they are not the artifact's. To be closed.
 
     Raises besides `StepFailure` (`ArtifactMissing`, `StoreRefused`, `StoreFull`), `GaveUp` and what the gateway raises.
     """
     digest, size = hashlib.sha256(), 0
-    for chunk in _chunks(source, artifact):
-        digest.update(chunk)
-        size += len(chunk)
-        yield chunk
+    for piece in _pieces(source, artifact, digest.update):
+        size += len(piece)
+        yield piece
     if size != artifact["size"] or f"sha256:{digest.hexdigest()}" != artifact["digest"]:
         raise WrongBytes(source.noun, artifact["digest"])
 
 
 def fill(source: Source, artifact: dict[str, Any], file: IO[bytes]) -> None:
     """Puts all bytes into an empty unbuffered file; raises as `stream` does."""
-    if artifact["size"] <= 2 * RANGE:
-        for chunk in stream(source, artifact):
-            file.write(chunk)
+    with contextlib.closing(stream(source, artifact)) as pieces:  # type: ignore[type-var]
+        for piece in pieces:
+            while piece:
+                piece = piece[file.write(piece) :]
+
+
+def _pieces(source: Source, artifact: dict[str, Any], tell: Callable[[memoryview], None]) -> Iterator[memoryview]:
+    """The same unverified, each told in its turn; of big artifacts while it is used."""
+    size = artifact["size"]
+    if size <= 2 * RANGE:
+        window = memoryview(bytearray(max(1, min(size, _PIECE))))
+        for piece in _part(source, artifact, range(size), source.url, window):
+            tell(piece)
+            yield piece
         return
-    from mlworkflow_steps.agent.parallel import in_order
+    from mlworkflow_steps.agent.parallel import Beside, in_order
 
-    descriptor, ranges = file.fileno(), _Ranges(source, artifact)
+    shared = _SharedUrl(source)
+    free = [memoryview(bytearray(RANGE)) for _ in range(_PARALLEL + 1)]  # new ones take longer to make than to fill
 
-    def place(number: int) -> range:
-        where = ranges.of(number)
-        at = where.start
-        for chunk in ranges.bytes(where):
-            at += os.pwrite(descriptor, chunk, at)
-        return where
+    def hold(number: int) -> memoryview:
+        where, held = range(number * RANGE, min((number + 1) * RANGE, size)), free.pop()
+        for _ in _part(shared.source, artifact, where, shared.urls(), held):
+            pass
+        return held[: len(where)]
 
-    digest = hashlib.sha256()
-    finished = in_order(place, ranges.count, _PARALLEL, ranges.count)
+    telling = Beside(tell)
     try:
-        for where in finished:
-            for at in range(where.start, where.stop, _CHUNK):
-                digest.update(os.pread(descriptor, min(_CHUNK, where.stop - at), at))
+        for held in in_order(hold, -(-size // RANGE), _PARALLEL, _PARALLEL):
+            telling.begin(held)
+            yield held
+            telling.end()
+            free.append(memoryview(held.obj))
     finally:
-        finished.close()  # type: ignore[attr-defined]  # nothing is written any more
-    if f"sha256:{digest.hexdigest()}" != artifact["digest"]:
-        raise WrongBytes(source.noun, artifact["digest"])
+        telling.close()
 
 
-def _chunks(source: Source, artifact: dict[str, Any]) -> Iterator[bytes | bytearray]:
-    if artifact["size"] <= 2 * RANGE:
-        yield from _part(source, artifact, range(artifact["size"]), source.url)
-        return
-    from mlworkflow_steps.agent.parallel import in_order
+class _SharedUrl:
+    """One URL for many ranges, for as long as it is good."""
 
-    ranges = _Ranges(source, artifact)
-
-    def hold(number: int) -> bytearray:
-        where, at = ranges.of(number), 0
-        held = bytearray(len(where))
-        for chunk in ranges.bytes(where):
-            held[at : at + len(chunk)] = chunk
-            at += len(chunk)
-        return held
-
-    yield from in_order(hold, ranges.count, _PARALLEL, _PARALLEL)
-
-
-class _Ranges:
-    """An artifact cut into ranges that are read with one URL, for as long as that is good."""
-
-    def __init__(self, source: Source, artifact: dict[str, Any]) -> None:
-        self._source = source
-        self._artifact = artifact
+    def __init__(self, source: Source) -> None:
+        self.source = Source(source.noun, source.url, source.patience)  # without its line, which is for one thread
         self._url = ""
-        self.count = -(-artifact["size"] // RANGE)
 
-    def of(self, number: int) -> range:
-        """The offsets of a range."""
-        return range(number * RANGE, min((number + 1) * RANGE, self._artifact["size"]))
+    def urls(self) -> Callable[[], str]:
+        """What gives the URL for the tries of one range."""
+        return self._next().__next__
 
-    def bytes(self, where: range) -> Iterator[bytes]:
-        """What is there."""
-        urls = self._urls()
-        return _part(self._source, self._artifact, where, lambda: next(urls))
-
-    def _urls(self) -> Iterator[str]:
+    def _next(self) -> Iterator[str]:
         if self._url:
             yield self._url
         while True:
-            self._url = self._source.url()
+            self._url = self.source.url()
             yield self._url
 
 
-def _part(source: Source, artifact: dict[str, Any], where: range, url: Callable[[], str]) -> Iterator[bytes]:
-    """The bytes at some offsets; `url` is asked before each try."""
+def _part(
+    source: Source, artifact: dict[str, Any], where: range, url: Callable[[], str], buffer: memoryview
+) -> Iterator[memoryview]:
+    """The bytes at some offsets, as they lie in `buffer`: each piece behind the one before, and in front again when it is full; `url` is asked
+    before each try.
+    """
     noun, tries = source.noun, source.patience.tries(source.noun)
     refusals = Refusals(noun, source.patience.clock)
     at = where.start
@@ -142,12 +130,17 @@ def _part(source: Source, artifact: dict[str, Any], where: range, url: Callable[
         try:
             with _answer(source, artifact, range(at, where.stop), url) as answer:
                 if answer.status in (200, 206):
-                    for chunk in _wanted(answer, range(at, where.stop), artifact):
-                        yield chunk
-                        at += len(chunk)
+                    body = _Body(answer, at if answer.status == 200 else 0)
+                    while at < where.stop:
+                        place = (at - where.start) % len(buffer)
+                        size = body.readinto(buffer[place : place + where.stop - at])
+                        if not size:
+                            raise WrongBytes(noun, artifact["digest"])
+                        yield buffer[place : place + size]
+                        at += size
                         tries.reset()
                         refusals.forget()
-                    if at != where.stop:
+                    if where.stop == artifact["size"] and body.readinto(memoryview(bytearray(1))):
                         raise WrongBytes(noun, artifact["digest"])
                     return
                 if answer.status == 404:
@@ -178,16 +171,17 @@ def _answer(source: Source, artifact: dict[str, Any], where: range, url: Callabl
     return wire.request("GET", signed, headers)
 
 
-def _wanted(answer: wire.Answer, where: range, artifact: dict[str, Any]) -> Iterator[bytes]:
-    """What an answer says is at these offsets, and beyond them if they are the last. Of a store that knows no ranges it is the whole
-    artifact, of which the rest is left out.
-    """
-    is_whole, is_last = answer.status == 200, where.stop == artifact["size"]
-    skip, left = where.start if is_whole else 0, len(where)
-    for chunk in answer.chunks():
-        piece = chunk[skip:] if is_last else chunk[skip : skip + left]
-        skip, left = max(0, skip - len(chunk)), left - len(piece)
-        if piece:
-            yield piece
-        if is_whole and not is_last and not left:
-            return
+class _Body:
+    """What an answer says from an offset on: a store that knows no ranges says the whole artifact."""
+
+    def __init__(self, answer: wire.Answer, skipped: int) -> None:
+        self._answer = answer
+        self._skipped = skipped
+
+    def readinto(self, view: memoryview) -> int:
+        while self._skipped:
+            size = self._answer.readinto(memoryview(bytearray(min(self._skipped, _PIECE))))
+            if not size:
+                return 0
+            self._skipped -= size
+        return self._answer.readinto(view)

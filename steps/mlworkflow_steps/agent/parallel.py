@@ -1,6 +1,6 @@
 """Work done by a few threads: results in the order of their numbers, or none at all.
 
-Callers: `incoming`, for the ranges of a big artifact; `unarchive`, for small files.
+Callers: `incoming`, for the ranges of a big artifact and their digest.
 """
 
 from __future__ import annotations
@@ -65,40 +65,33 @@ def in_order(work: Callable[[int], _T], count: int, threads: int, ahead: int) ->
             worker.join()
 
 
-class Aside:
-    """A thread that does `work` with what is `put`, in that order; what it raises is raised to who puts more, or finishes."""
+class Beside:
+    """A thread that does `work`, which does not fail, with one thing while its caller does something else with it."""
 
-    def __init__(self, work: Callable[[Any], None]) -> None:
-        from queue import Queue
+    def __init__(self, work: Callable[[Any], object]) -> None:
+        from queue import SimpleQueue
         from threading import Thread
 
-        self._queue: Queue[Any] = Queue(4)
+        self._begun: SimpleQueue[Any] = SimpleQueue()
+        self._done: SimpleQueue[None] = SimpleQueue()
         self._work = work
-        self._failures: list[BaseException] = []
         self._thread = Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    def put(self, item: Any) -> None:
-        """Waits while there is much to do."""
-        if self._failures:
-            raise self._failures[0]
-        self._queue.put(item)
+    def begin(self, item: Any) -> None:
+        """Has the work done with `item`; to be followed by `end`."""
+        self._begun.put(item)
 
-    def finish(self) -> None:
-        """Returns when all is done."""
-        self.close()
-        if self._failures:
-            raise self._failures[0]
+    def end(self) -> None:
+        """Returns when it is done."""
+        self._done.get()
 
     def close(self) -> None:
         """Ends the thread."""
-        self._queue.put(None)
+        self._begun.put(None)
         self._thread.join()
 
     def _run(self) -> None:
-        while (item := self._queue.get()) is not None:
-            if not self._failures:  # else what has been put is taken all the same, so that nobody waits for us
-                try:
-                    self._work(item)
-                except BaseException as error:
-                    self._failures.append(error)
+        while (item := self._begun.get()) is not None:
+            self._work(item)
+            self._done.put(None)

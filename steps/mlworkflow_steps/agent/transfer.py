@@ -87,7 +87,7 @@ def downloaded(source: Source, artifact: dict[str, Any], path: str) -> Iterator[
             os.unlink(path)
 
 
-def unpack(noun: str, chunks: Iterable[bytes | bytearray], target: str, *, readable: bool) -> None:
+def unpack(noun: str, chunks: Iterable[bytes | memoryview], target: str, *, readable: bool) -> None:
     """Makes the directory `target`, which does not exist, from the bytes of its tar; raises `StepFailure` (`InputInvalid`)."""
     from mlworkflow_steps.agent import unarchive
 

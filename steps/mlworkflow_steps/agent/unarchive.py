@@ -12,23 +12,15 @@ from collections.abc import Iterable, Iterator
 
 from mlworkflow_steps.agent.archive import BLOCK, DIRECTORY, FILE, LONG_LINK, LONG_NAME, SYMLINK, check_link
 
-TYPE_CHECKING = False  # importing typing would cost more than all of this
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    from mlworkflow_steps.agent.parallel import Aside
-
-    _Small: TypeAlias = tuple[bytes, int, bytes]
-
 _LONGEST_TEXT = 1 << 16
 _NOWHERE = (b"", b".", b"..")
-_SMALL = 1 << 16
-_TOGETHER = 32
+_NOTHING = bytes(BLOCK - 345)
+"""What ends a header; in other tars it belongs to a name."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def unpack(chunks: Iterable[bytes | bytearray], root: str, *, readable: bool = False) -> None:
+def unpack(chunks: Iterable[bytes | memoryview], root: str, *, readable: bool = False) -> None:
     """Makes the directory `root`, which does not exist, from a tar.
 
     `readable` lets everybody read what it makes, for a user that is not the agent's. Raises `ValueError` for a tar
@@ -46,7 +38,7 @@ def unpack(chunks: Iterable[bytes | bytearray], root: str, *, readable: bool = F
 def _read(source: _Bytes, tree: _Tree) -> None:
     name = link = b""
     while (header := source.take(BLOCK)) != bytes(BLOCK):
-        if not header.startswith(b"ustar", 257) or any(header[345:]):  # what is there belongs to a name, in other tars
+        if not header.startswith(b"ustar", 257) or not header.endswith(_NOTHING):
             raise _unreadable("a header that this agent does not write")
         kind, size = header[156:157], _number(header[124:136])
         if kind in (LONG_NAME, LONG_LINK):
@@ -59,7 +51,7 @@ def _read(source: _Bytes, tree: _Tree) -> None:
         name, link = name or header[:100].rstrip(b"\0"), link or header[157:257].rstrip(b"\0")
         mode = _number(header[100:108]) & 0o777
         if kind == FILE:
-            tree.file(name, mode, size, source)
+            tree.file(name, mode, source.pieces(size))
             source.take(-size % BLOCK)
         elif kind == DIRECTORY and not size:
             tree.directory(name.removesuffix(b"/"), mode)
@@ -72,9 +64,9 @@ def _read(source: _Bytes, tree: _Tree) -> None:
 
 
 class _Bytes:
-    """What comes, in the pieces that are wanted; raises `ValueError` where it ends early."""
+    """What comes in chunks that are good until the next is asked for, in the pieces that are wanted; raises `ValueError` where it ends early."""
 
-    def __init__(self, chunks: Iterable[bytes | bytearray]) -> None:
+    def __init__(self, chunks: Iterable[bytes | memoryview]) -> None:
         self._chunks = iter(chunks)
         self._chunk = memoryview(b"")
         self._at = 0
@@ -85,7 +77,7 @@ class _Bytes:
         if end <= len(self._chunk):
             taken, self._at = self._chunk[self._at : end], end
             return bytes(taken)
-        return b"".join(self.pieces(size))
+        return b"".join(bytes(piece) for piece in self.pieces(size))
 
     def pieces(self, size: int) -> Iterator[memoryview]:
         """The next `size` bytes, as they lie; to be used before anything else is taken."""
@@ -102,15 +94,14 @@ class _Bytes:
         for _ in self._chunks:
             pass
 
-    def _next(self) -> bytes | bytearray:
+    def _next(self) -> bytes | memoryview:
         for chunk in self._chunks:
             return chunk
         raise _unreadable("it ends early")
 
 
 class _Tree:
-    """The directory that grows. Small files are written by a thread: making one takes the kernel longer
-    than reading it takes us. More threads would wait for each other in the kernel."""
+    """The directory that grows."""
 
     def __init__(self, root: bytes, readable: bool) -> None:
         self._root = root
@@ -118,19 +109,10 @@ class _Tree:
         self._folder = _Folder(root)
         self._directories: dict[bytes, int] = {b"": 0o755}
         self._links: list[tuple[bytes, bytes]] = []
-        self._small: list[_Small] = []
-        self._theirs = _Folder(root)
-        self._writer: Aside | None = None
 
-    def file(self, name: bytes, mode: int, size: int, source: _Bytes) -> None:
+    def file(self, name: bytes, mode: int, pieces: Iterable[memoryview]) -> None:
         self._check(name)
-        if size > _SMALL:
-            self._folder.write(name, mode | self._files_too, source.pieces(size))
-            return
-        self._small.append((name, mode | self._files_too, source.take(size)))
-        if len(self._small) == _TOGETHER:
-            self._aside().put(self._small)
-            self._small = []
+        self._folder.write(name, mode | self._files_too, pieces)
 
     def directory(self, name: bytes, mode: int) -> None:
         self._check(name)
@@ -143,9 +125,6 @@ class _Tree:
 
     def finish(self) -> None:
         """Makes links, which nothing can be written through any more, and gives directories their modes."""
-        if self._writer is not None:
-            self._writer.finish()
-        self._write(self._small)
         for name, target in self._links:
             self._folder.link(name, target)
         root = os.fsdecode(self._root)
@@ -156,21 +135,7 @@ class _Tree:
             os.chmod(os.path.join(self._root, name), mode)
 
     def close(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-        self._theirs.close()
         self._folder.close()
-
-    def _aside(self) -> Aside:
-        if self._writer is None:
-            from mlworkflow_steps.agent.parallel import Aside
-
-            self._writer = Aside(self._write)
-        return self._writer
-
-    def _write(self, files: list[_Small]) -> None:
-        for name, mode, content in files:
-            self._theirs.write(name, mode, (memoryview(content),))
 
     def _check(self, name: bytes) -> None:
         where, slash, last = name.rpartition(b"/")
@@ -181,7 +146,7 @@ class _Tree:
 
 
 class _Folder:
-    """Makes what has checked names, from the directory that it was in last; for one thread."""
+    """Makes what has checked names, from the directory that it was in last."""
 
     def __init__(self, root: bytes) -> None:
         self._root = self._open = os.open(root, _FOLDER)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10.0
 ANSWER_SECONDS = 120.0
 _CHUNK = 1 << 18
+_SMALL = 1 << 16
+_ENDLESS = 1 << 62
 _LONGEST_LINE = 1 << 16
 _SHORTER = "the file became shorter while it was sent"
 
@@ -59,10 +61,12 @@ class Answer:
         self._connection = connection
         self._keep = keep
         self._is_read = False
-        self._file: BufferedReader = connection.makefile("rb", _CHUNK)  # type: ignore[assignment]
+        self._file: BufferedReader = connection.makefile("rb", _SMALL)  # type: ignore[assignment]
         self.status, self.headers = self._head()
         while self.status == 100:
             self.status, self.headers = self._head()
+        self._pieces = self._lengths()
+        self._left = 0
 
     def __enter__(self) -> Answer:
         return self
@@ -74,26 +78,44 @@ class Answer:
         else:
             self._connection.close()
 
-    def chunks(self) -> Iterator[bytes]:
-        """The body; raises `BrokenAnswer` when it ends before its length."""
-        if self.headers.get("transfer-encoding", "").lower() == "chunked":
-            yield from self._chunked()
-            self._is_read = True
-        elif "content-length" in self.headers:
-            yield from self._exactly(self._number(self.headers["content-length"], 10))
-            self._is_read = True
-        else:
-            while chunk := self._file.read1(_CHUNK):
-                yield chunk
+    def readinto(self, view: memoryview) -> int:
+        """Puts into `view` what comes next of the body, and returns its size, which is 0 at the end; raises `BrokenAnswer` when the body ends
+        before its length.
+        """
+        if not self._left:
+            self._left = next(self._pieces, 0)
+            if not self._left:
+                return 0
+        size = self._file.readinto1(view[: self._left])
+        if not size and self._left != _ENDLESS:
+            raise BrokenAnswer("the connection ended in the middle of an answer")
+        if self._left != _ENDLESS:
+            self._left -= size
+        return size
 
     def read(self, limit: int = 8 << 20) -> bytes:
         """The whole of a small body; raises `BrokenAnswer` above `limit`."""
-        data = bytearray()
-        for chunk in self.chunks():
-            data += chunk
+        data, window = bytearray(), memoryview(bytearray(_SMALL))
+        while size := self.readinto(window):
+            data += window[:size]
             if len(data) > limit:
                 raise BrokenAnswer("the answer is too long")
         return bytes(data)
+
+    def _lengths(self) -> Iterator[int]:
+        """Of the pieces that the body comes in; each is read before the next is asked for."""
+        if self.headers.get("transfer-encoding", "").lower() == "chunked":
+            while size := self._number(self._line().partition(";")[0].strip(), 16):
+                yield size
+                self._line()
+            while self._line():
+                pass
+        elif "content-length" in self.headers:
+            if size := self._number(self.headers["content-length"], 10):
+                yield size
+        else:
+            yield _ENDLESS
+        self._is_read = True
 
     def _head(self) -> tuple[int, dict[str, str]]:
         words = self._line().split(None, 2)
@@ -110,21 +132,6 @@ class Answer:
         if not line.endswith(b"\n"):
             raise BrokenAnswer("the connection ended in the middle of an answer")
         return line.rstrip(b"\r\n").decode("latin-1")
-
-    def _chunked(self) -> Iterator[bytes]:
-        while size := self._number(self._line().partition(";")[0].strip(), 16):
-            yield from self._exactly(size)
-            self._line()
-        while self._line():
-            pass
-
-    def _exactly(self, size: int) -> Iterator[bytes]:
-        while size:
-            chunk = self._file.read1(min(size, _CHUNK))
-            if not chunk:
-                raise BrokenAnswer("the connection ended in the middle of an answer")
-            size -= len(chunk)
-            yield chunk
 
     @staticmethod
     def _number(text: str, base: int) -> int:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import tarfile
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ _TREE = st.recursive(_FILE, lambda inner: st.dictionaries(_NAME, inner, max_size
 
 
 CUT = 777
-"""Bytes come in pieces that no header minds."""
+"""Bytes come in pieces that mind no header, and are overwritten by the next."""
 
 
 def packed(root: Path) -> bytes:
@@ -35,8 +36,15 @@ def packed(root: Path) -> bytes:
 
 
 def unpacked(data: bytes, target: Path, *, readable: bool = False) -> Path:
-    chunks = (data[at : at + CUT] for at in range(0, len(data), CUT))
-    unarchive.unpack(chunks, str(target), readable=readable)
+    window = bytearray(CUT)
+
+    def chunks() -> Iterator[memoryview]:
+        for at in range(0, len(data), CUT):
+            piece = data[at : at + CUT]
+            window[: len(piece)] = piece
+            yield memoryview(window)[: len(piece)]
+
+    unarchive.unpack(chunks(), str(target), readable=readable)
     return target
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlworkflow_steps.agent import parts
-from mlworkflow_steps.agent.parallel import Aside, in_order
+from mlworkflow_steps.agent.parallel import in_order
 
 MIB = 1 << 20
 DATA = bytes(range(251)) * (70 * MIB // 251 + 1)
@@ -83,20 +83,3 @@ def test_who_stops_taking_ends_the_threads() -> None:
     assert next(results) == 0
     results.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
-
-
-def test_work_aside_is_done_in_order_and_says_what_went_wrong() -> None:
-    done: list[int] = []
-    aside = Aside(done.append)
-    for number in range(100):
-        aside.put(number)
-    aside.finish()
-    assert done == list(range(100))
-
-    def fail(number: int) -> None:
-        raise OSError(number)
-
-    aside = Aside(fail)
-    aside.put(1)
-    with pytest.raises(OSError, match="1"):
-        aside.finish()
