@@ -33,7 +33,7 @@ class WrongBytes(StepFailure):
 
 
 class Source:
-    """Where bytes come from: `url` gives a fresh URL, `noun` is what they are called in a failure, `line` a
+    """Where bytes come from: `url` gives the URL for each try, `noun` is what they are called in a failure, `line` a
     connection to keep for more.
     """
 
@@ -71,19 +71,22 @@ def _pieces(source: Source, artifact: dict[str, Any], tell: Callable[[memoryview
     size = artifact["size"]
     if size <= 2 * RANGE:
         window = memoryview(bytearray(max(1, min(size, _PIECE))))
-        for piece in _part(source, artifact, range(size), source.url, window):
+        for piece in _part(source, artifact, range(size), window):
             tell(piece)
             yield piece
         return
     from mlworkflow_steps.agent.parallel import Beside, in_order
 
-    shared = _SharedUrl(source)
+    url = _SharedUrl(source.url)
     free = [memoryview(bytearray(RANGE)) for _ in range(_PARALLEL + 1)]  # new ones take longer to make than to fill
+    lines = [wire.Line() for _ in range(_PARALLEL)]
 
     def hold(number: int) -> memoryview:
-        where, held = range(number * RANGE, min((number + 1) * RANGE, size)), free.pop()
-        for _ in _part(shared.source, artifact, where, shared.urls(), held):
+        where = range(number * RANGE, min((number + 1) * RANGE, size))
+        held, line = free.pop(), lines.pop()
+        for _ in _part(Source(source.noun, url.tries(), source.patience, line), artifact, where, held):
             pass
+        lines.append(line)
         return held[: len(where)]
 
     telling = Beside(tell)
@@ -100,35 +103,31 @@ def _pieces(source: Source, artifact: dict[str, Any], tell: Callable[[memoryview
 class _SharedUrl:
     """One URL for many ranges, for as long as it is good."""
 
-    def __init__(self, source: Source) -> None:
-        self.source = Source(source.noun, source.url, source.patience)  # without its line, which is for one thread
+    def __init__(self, fresh: Callable[[], str]) -> None:
+        self._fresh = fresh
         self._url = ""
 
-    def urls(self) -> Callable[[], str]:
-        """What gives the URL for the tries of one range."""
+    def tries(self) -> Callable[[], str]:
+        """What gives the URL for each try of one range."""
         return self._next().__next__
 
     def _next(self) -> Iterator[str]:
         if self._url:
             yield self._url
         while True:
-            self._url = self.source.url()
+            self._url = self._fresh()
             yield self._url
 
 
-def _part(
-    source: Source, artifact: dict[str, Any], where: range, url: Callable[[], str], buffer: memoryview
-) -> Iterator[memoryview]:
-    """The bytes at some offsets, as they lie in `buffer`: each piece behind the one before, and in front again when it is full; `url` is asked
-    before each try.
-    """
+def _part(source: Source, artifact: dict[str, Any], where: range, buffer: memoryview) -> Iterator[memoryview]:
+    """The bytes at some offsets, as they lie in `buffer`: each piece behind the one before, and in front again when it is full."""
     noun, tries = source.noun, source.patience.tries(source.noun)
     refusals = Refusals(noun, source.patience.clock)
     at = where.start
     while True:
         after = None
         try:
-            with _answer(source, artifact, range(at, where.stop), url) as answer:
+            with _answer(source, artifact, range(at, where.stop)) as answer:
                 if answer.status in (200, 206):
                     body = _Body(answer, at if answer.status == 200 else 0)
                     while at < where.stop:
@@ -140,7 +139,8 @@ def _part(
                         at += size
                         tries.reset()
                         refusals.forget()
-                    if where.stop == artifact["size"] and body.readinto(memoryview(bytearray(1))):
+                    is_all = answer.status == 206 or where.stop == artifact["size"]
+                    if is_all and body.readinto(memoryview(bytearray(1))):
                         raise WrongBytes(noun, artifact["digest"])
                     return
                 if answer.status == 404:
@@ -156,9 +156,9 @@ def _part(
             raise GaveUp(f"{noun}: {words}")
 
 
-def _answer(source: Source, artifact: dict[str, Any], where: range, url: Callable[[], str]) -> wire.Answer:
+def _answer(source: Source, artifact: dict[str, Any], where: range) -> wire.Answer:
     try:
-        signed = url()
+        signed = source.url()
     except GatewayRefused as error:
         raise StepFailure("StoreRefused", f"{source.noun}: {error}") from error
     headers = {}

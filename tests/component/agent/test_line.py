@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from mlworkflow_steps.agent import wire
+from mlworkflow_steps.agent.incoming import RANGE, Source, stream
+from mlworkflow_steps.agent.patience import Patience
 
 from tests.component.scripted import http, scripted
 
+BIG = os.urandom(5 * RANGE + 7)
+
 
 class Server(ThreadingHTTPServer):
-    """Answers with the path of the request, and notes which connection each came on."""
+    """Answers with the path of the request, or a range of `BIG`, and notes which connection each came on."""
 
     daemon_threads = True
 
@@ -33,7 +39,10 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.callers.append(self.client_address[1])
         body = self.path.encode()
-        self.send_response(200)
+        if wanted := self.headers["Range"]:
+            first, _, last = wanted.removeprefix("bytes=").partition("-")
+            body = BIG[int(first) : int(last or len(BIG)) + 1]
+        self.send_response(206 if wanted else 200)
         if self.path.startswith("/last"):
             self.send_header("Connection", "close")
         if self.path.startswith("/chunked"):
@@ -75,6 +84,15 @@ def test_one_connection_serves_many_requests_to_one_place(servers: tuple[Server,
     first, second, third = server.callers[0], server.callers[4], server.callers[5]
     assert server.callers == [first] * 4 + [second, third]
     assert len({first, second, third}) == 3
+
+
+def test_the_ranges_of_a_big_artifact_share_a_few_connections(servers: tuple[Server, Server]) -> None:
+    server, _ = servers
+    source = Source("input 'big'", lambda: f"{server.url}/big", Patience())
+    artifact = {"type": "file", "size": len(BIG), "digest": f"sha256:{hashlib.sha256(BIG).hexdigest()}"}
+    assert b"".join(bytes(piece) for piece in stream(source, artifact)) == BIG
+    assert len(server.callers) == 6
+    assert len(set(server.callers)) <= 3
 
 
 def test_an_answer_that_was_not_read_to_its_end_ends_its_connection(servers: tuple[Server, Server]) -> None:
