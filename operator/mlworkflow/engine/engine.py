@@ -9,46 +9,34 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import islice
-from typing import TypeAlias
-
-from msgspec import UNSET, structs
 
 from mlworkflow.core import rerun, riders
-from mlworkflow.core.actions import Action, Choose, Judge, LookUp, Order, Probe, Promote, Publish, Start, Stop
+from mlworkflow.core.actions import Start, Stop
 from mlworkflow.core.decide import Decision, decide
 from mlworkflow.core.memory import Memory
-from mlworkflow.core.observation import AttemptId, Observations, Probed, Result, Seen
+from mlworkflow.core.observation import AttemptId, Observations, Result
 from mlworkflow.core.plan import Plan
-from mlworkflow.core.state import PENDING, Run
-from mlworkflow.engine import listening, named, pruning, records
+from mlworkflow.core.state import Run
+from mlworkflow.engine import creating, effects, listening, records
 from mlworkflow.engine.cache import Cache
-from mlworkflow.engine.choosing import ChoiceFailed, Chooser
-from mlworkflow.engine.driver import Driver, NotNow, Refused
+from mlworkflow.engine.choosing import Chooser
+from mlworkflow.engine.creating import AT_ONCE, CREATE_AGAIN
+from mlworkflow.engine.driver import Driver
+from mlworkflow.engine.effects import Effect
 from mlworkflow.engine.live import Live
-from mlworkflow.engine.recalling import NoSearch, recall, run_of
 from mlworkflow.engine.sharing import NO_LIMITS, Limits, Sharing
 from mlworkflow.engine.telling import Tell, Turned, nobody
 from mlworkflow.store._protocol import ArtifactStore
-from mlworkflow.store.errors import StoreError
-from mlworkflow.store.records import Known
 
 _log = logging.getLogger(__name__)
 OVER = 10_000
 """Workflows that were closed, of which that is remembered: their last Pods are gone long before so many others are over."""
-CREATE_AGAIN = 3.0
-"""Seconds until what could not be created is tried again."""
-AT_ONCE = 128
-"""Attempts that are being created at the same time: more wait for the same few connections, each with all that it is made of."""
 LOOK_AT_ALL = 600.0
 """Seconds after which a turn looks at everything, whether there is news or not."""
 TURNS = 20
 """Turns in a row before others get theirs: far more than a workflow ever needs."""
-
-
-_Effect: TypeAlias = Stop | Probe | Publish | LookUp | Promote | Choose | Judge
 
 
 class Engine:
@@ -82,7 +70,7 @@ class Engine:
         self.sharing = Sharing(self.live, limits, is_known)
         self.cache = Cache(store, driver, clock)
         self.chooser = Chooser()
-        self._creating = asyncio.Semaphore(AT_ONCE)
+        self.slots = asyncio.Semaphore(AT_ONCE)
 
     async def open(self, plan: Plan, run: Run) -> Live:
         """Take up a workflow: `run` is what its status says, the store's records say the rest."""
@@ -185,21 +173,23 @@ class Engine:
         for orders in riders.seated(started) if live.plan.has_riders else ():
             live.seat(orders)
         others = self._without_shared(live, [action for action in decision.actions if not isinstance(action, Start)])
-        again = await asyncio.gather(*(self._carry_out(live, action) for action in others), return_exceptions=True)
+        again = await asyncio.gather(
+            *(effects.carry_out(self, live, action) for action in others), return_exceptions=True
+        )
         for trouble in again:
             if isinstance(trouble, BaseException):  # once all of them have come to their end
                 raise trouble
         was_in_trouble = bool(live.trouble)
-        is_hit = await self._create(live)  # after the stops: what is not wanted any more is not created first
+        is_hit = await creating.create(self, live)  # after the stops: what is not wanted any more is not created first
         is_past = was_in_trouble and not live.trouble
         return decision.wake_at, is_hit or is_past or any(again) or bool(live.refused)
 
-    def _without_shared(self, live: Live, actions: list[_Effect]) -> list[_Effect]:
+    def _without_shared(self, live: Live, actions: list[Effect]) -> list[Effect]:
         """The actions, but a Pod that trials share is ended once, and only when none of them is under way any more: until then the gateway tells those
         that are not that they have been stopped."""
         if not live.plan.has_riders:
             return actions
-        attempts, left, ended = self.driver.attempts(live.workflow.uid), list[_Effect](), set[str]()
+        attempts, left, ended = self.driver.attempts(live.workflow.uid), list[Effect](), set[str]()
         for action in actions:
             if isinstance(action, Stop) and (seen := attempts.get((action.task, action.attempt))) and seen.aboard:
                 after = seen.aboard[seen.aboard.index((action.task, action.attempt)) + 1 :]
@@ -210,197 +200,6 @@ class Engine:
                 action = replace(action, handle=seen.handle)
             left.append(action)
         return left
-
-    async def _create(self, live: Live) -> bool:
-        """Create the first of what was decided on; the rest, and what cannot be created now, stays in `creating`. Whether the cache had the result of any.
-
-        Only so many in one turn: what has ended meanwhile is followed up in the next one, and not once the last of ten thousand Pods is there. After
-        trouble one, two, four, … until there is trouble again: a full quota is not asked for a thousand Pods.
-        """
-        seats, size = live.seats(list(islice(live.creating, AT_ONCE))), 1 if live.trouble else AT_ONCE
-        is_hit, live.trouble = False, ""
-        while seats and not live.trouble:
-            hits = await asyncio.gather(*(self._started(live, orders) for orders in seats[:size]))
-            is_hit |= any(hits)
-            seats, size = seats[size:], size * 2
-        return is_hit
-
-    async def _started(self, live: Live, orders: Sequence[Order]) -> bool:
-        async with self._creating:
-            return await self._start(live, orders)
-
-    async def _start(self, live: Live, orders: Sequence[Order]) -> bool:
-        """Create attempts, which share a Pod where they are several, save those whose result the cache has. Whether it has any."""
-        missing = [order for order in orders if not await self._is_cached(live, order)]
-        if len(missing) < len(orders):
-            live.seat(missing)
-        if not missing:
-            return True
-        for data in [data for order in missing for data in order.literals.values()]:
-            await records.put(self.store, live.workflow.namespace, data)
-        try:
-            await self.driver.start(*missing)
-        except NotNow as trouble:
-            live.trouble = str(trouble)
-            return len(missing) < len(orders)
-        except Refused as refusal:
-            live.refused |= {(order.task, order.attempt): str(refusal) for order in missing}
-        for order in missing:
-            live.creating.pop((order.task, order.attempt), None)
-        return len(missing) < len(orders)
-
-    async def _is_cached(self, live: Live, order: Order) -> bool:
-        """Whether an earlier result was taken for an attempt; one that is not wanted any more is not looked up."""
-        attempt = (order.task, order.attempt)
-        if not order.is_looked_up or attempt in live.missed or attempt not in live.creating:
-            return False
-        found = await self.cache.find(order)
-        if found.result:
-            await self._take(live, attempt, found.result)
-            return True
-        live.missed[attempt] = found.missed
-        _log.info("%s: not cached: %s", live.workflow.subject(order.task), found.missed)
-        return False
-
-    async def _take(self, live: Live, attempt: AttemptId, result: Result) -> None:
-        """Commit an earlier result as that of an attempt, which is not created."""
-        now = self.clock()
-        result = structs.replace(result, started_at=now, finished_at=now)
-        live.take(attempt, await self.commit(live, attempt, result))
-        live.curves.load({attempt: result})
-        live.creating.pop(attempt, None)
-
-    async def _carry_out(self, live: Live, action: Action) -> bool:
-        """Do it. Whether another turn is due at once."""
-        namespace, uid = live.workflow.namespace, live.workflow.uid
-        if isinstance(action, Stop):
-            live.creating.pop((action.task, action.attempt), None)
-            await self.driver.stop(namespace, uid, (action.task, action.attempt), action.handle, action.grace)
-            return False
-        if isinstance(action, Probe):
-            return await self._probe(live, (action.task, action.attempt), action.handle)
-        if isinstance(action, LookUp | Promote):
-            await self._settle(live, action)
-        if isinstance(action, Choose):
-            if action.task not in live.choosing:
-                live.choosing[action.task] = asyncio.create_task(
-                    self._aside(live, action.task, live.choosing, self._choose(live, action))
-                )
-            return False
-        if isinstance(action, Judge):
-            if action.task not in live.judging:
-                live.judging[action.task] = asyncio.create_task(
-                    self._aside(live, action.task, live.judging, pruning.judge(self, live, action))
-                )
-            return False
-        if isinstance(action, Publish):
-            await self._publish(live, action)
-        return True
-
-    async def _probe(self, live: Live, attempt: AttemptId, handle: str) -> bool:
-        namespace, uid = live.workflow.namespace, live.workflow.uid
-        if record := await records.read(self.store, live.key(attempt)):
-            live.take(attempt, record)
-            return True
-        found = await self.driver.find(namespace, uid, attempt, handle)
-        seen = self.driver.attempts(uid).get(attempt)
-        if seen and seen.seen is Seen.ENDED and not seen.lost and seen.exit_code != 0:
-            log = found.log
-            logs = await records.put(self.store, namespace, log) if log else None
-            result = records.spoken_for(seen, log, logs, self.clock())
-            live.take(attempt, await self.commit(live, attempt, result))
-        else:
-            live.probed[attempt] = Probed(found.exists, records.tail(found.log))
-        return True
-
-    async def _choose(self, live: Live, action: Choose) -> None:
-        """Have parameters chosen, and write them down. Raises ChoiceFailed, NoSearch, StoreError."""
-        prior = await self._prior(live, action)
-        chosen = await self.chooser.choose(action, live.chosen, prior)
-        await records.keep_trials(self.store, live.key((action.task, 0)), chosen)
-        live.chosen |= chosen
-        for task in (*chosen, action.task):
-            live.memory.note_task(task)
-
-    async def _aside(
-        self, live: Live, task: str, under_way: dict[str, asyncio.Task[None]], asking: Awaitable[None]
-    ) -> None:
-        """Ask Optuna by the side, for it may take long. The turn after it knows of the answer."""
-        try:
-            await asking
-        except (ChoiceFailed, NoSearch) as failure:
-            live.unchosen[task] = str(failure)
-        except Exception as trouble:  # the store is away, or a bug: asked again
-            is_known = isinstance(trouble, StoreError)
-            _log.warning("%s: choosing: %s", live.workflow.subject(task), trouble, exc_info=not is_known)
-            await asyncio.sleep(CREATE_AGAIN)
-        finally:
-            del under_way[task]
-            live.memory.note_task(task)
-            self.wake(live.workflow.uid)
-
-    def _called(self, namespace: str, name: str) -> list[str]:
-        """The runs of a name that are not in the archive, as far as they are known here."""
-        found = [live.workflow for live in list(self.live.values())]
-        mine = [workflow.uid for workflow in found if (workflow.namespace, workflow.name) == (namespace, name)]
-        return list(dict.fromkeys([*mine, *self.called(namespace, name)]))
-
-    async def _prior(self, live: Live, action: Choose) -> list[Known]:
-        """What a search knows of another one: found once, and written down. Raises NoSearch."""
-        wanted = action.study.warm_start
-        if wanted is UNSET:
-            return []
-        known = live.priors.get(action.task)
-        if known is None or known.source != wanted.from_:
-            runs = await asyncio.to_thread(self._called, live.workflow.namespace, run_of(wanted))
-            known = await asyncio.to_thread(recall, self.store, live.key((action.task, 0)), action.study, runs)
-            await records.keep_prior(self.store, live.key((action.task, 0)), known)
-            live.priors[action.task] = known
-        return known.trials
-
-    async def _publish(self, live: Live, action: Publish) -> None:
-        attempt = (action.task, action.attempt)
-        if attempt in live.results:
-            return
-        namespace, now = live.workflow.namespace, self.clock()
-        made = [(name, data, "file") for name, data in action.files.items()]
-        made += [(name, data, "collection") for name, data in action.collections.items()]
-        files = {name: await records.put(self.store, namespace, data, type_) for name, data, type_ in made}
-        result = Result(
-            exit_code=0,
-            outputs={**action.reuse, **files},
-            parameters=action.parameters,
-            started_at=live.run.tasks.get(action.task, PENDING).started_at or now,
-            finished_at=now,
-        )
-        await self._write(live, action, result)
-
-    async def _settle(self, live: Live, action: LookUp | Promote) -> None:
-        """Commit what a name stands for, or that it does from now on, or why not."""
-        if (action.task, action.attempt) in live.results:
-            return
-        known = list(live.results.values())
-        done = await asyncio.to_thread(named.settled, self.store, live.workflow, known, action)
-        now = self.clock()
-        result = Result(
-            exit_code=1 if done.reason else 0,
-            reason=done.reason,
-            message=done.message,
-            outputs=done.outputs,
-            parameters=done.parameters,
-            cached_from=done.left_by,
-            started_at=live.run.tasks.get(action.task, PENDING).started_at or now,
-            finished_at=now,
-        )
-        inputs = action.inputs if isinstance(action, Promote) else {}
-        published = Publish(action.step, action.task, action.attempt, {}, inputs=inputs, fingerprint=action.fingerprint)
-        await self._write(live, published, result)
-
-    async def _write(self, live: Live, action: Publish, result: Result) -> None:
-        written = await records.publish(
-            self.store, live.key((action.task, action.attempt)), live.workflow.name, action, result
-        )
-        live.take((action.task, action.attempt), written)
 
     async def commit(self, live: Live, attempt: AttemptId, result: Result) -> Result:
         """Write the record of an attempt, once; what the store holds afterwards."""

@@ -172,7 +172,7 @@ async def test_of_trials_that_are_written_down_together_all_are_known_or_none(tm
 async def test_what_cannot_be_written_down_does_not_start_until_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlworkflow.engine.engine.CREATE_AGAIN", 0.01)
+    monkeypatch.setattr("mlworkflow.engine.searching.ASK_AGAIN", 0.01)
     world = World()
     operator = Operator(a_search(), world, tmp_path)
     await operator.open()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from mlworkflow.core.state import Phase
+from mlworkflow.engine.creating import AT_ONCE, CREATE_AGAIN
 from mlworkflow.engine.driver import NotNow, Refused
-from mlworkflow.engine.engine import AT_ONCE, CREATE_AGAIN
 from mlworkflow.store.errors import StoreUnavailable
 
 from tests.builders import WorkflowBuilder, a_workflow, artifact

@@ -162,7 +162,7 @@ async def test_what_has_committed_meanwhile_keeps_its_result(tmp_path: Path) -> 
 async def test_a_decision_that_cannot_be_written_down_is_told_to_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlworkflow.engine.engine.CREATE_AGAIN", 0.01)
+    monkeypatch.setattr("mlworkflow.engine.searching.ASK_AGAIN", 0.01)
     trials = begun(strict(), tmp_path)
     await trials.turn()
     operator = trials.operator
