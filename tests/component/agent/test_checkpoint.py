@@ -42,9 +42,11 @@ def test_a_killed_attempt_s_last_checkpoint_is_there_for_the_next(
 ) -> None:
     bench = make_bench(store)
     script = """cd $MLWF_CHECKPOINT; mkdir -p deep/er; seq 100000 > deep/er/weights; ln -s deep/er/weights last; echo half > x.tmp
-    echo 1 > epoch; touch .hidden; sleep 1.5; echo 2 > new.tmp; mv new.tmp epoch; exec sleep 60"""
+    echo 1 > epoch; touch .hidden; until [ -e $MLWF_ROOT/on ]; do sleep 0.05; done; echo 2 > new.tmp; mv new.tmp epoch; exec sleep 60"""
     key, process = bench.start(bench.task(script), **OFTEN)
     try:
+        eventually(lambda: len(bench.runs.checkpoints.get(key, [])) == 1, "it is saved")
+        (bench.folder / "root/on").touch()
         eventually(lambda: len(bench.runs.checkpoints.get(key, [])) == 2, "it is saved again whenever it changed")
         time.sleep(0.5)
         assert len(bench.runs.checkpoints[key]) == 2, "and only then"
