@@ -14,6 +14,7 @@ from mlworkflow_steps.agent.archive import BLOCK, DIRECTORY, FILE, LONG_LINK, LO
 
 _LONGEST_TEXT = 1 << 16
 _NOWHERE = (b"", b".", b"..")
+_END = bytes(BLOCK)
 _NOTHING = bytes(BLOCK - 345)
 """What ends a header; in other tars it belongs to a name."""
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -37,7 +38,7 @@ def unpack(chunks: Iterable[bytes | memoryview], root: str, *, readable: bool = 
 
 def _read(source: _Bytes, tree: _Tree) -> None:
     name = link = b""
-    while (header := source.take(BLOCK)) != bytes(BLOCK):
+    while (header := source.take(BLOCK)) != _END:
         if not header.startswith(b"ustar", 257) or not header.endswith(_NOTHING):
             raise _unreadable("a header that this agent does not write")
         kind, size = header[156:157], _number(header[124:136])
@@ -46,17 +47,17 @@ def _read(source: _Bytes, tree: _Tree) -> None:
                 raise _unreadable("a name is too long")
             text = source.take(size).rstrip(b"\0")
             name, link = (text, link) if kind == LONG_NAME else (name, text)
-            source.take(-size % BLOCK)
+            source.skip(-size % BLOCK)
             continue
-        name, link = name or header[:100].rstrip(b"\0"), link or header[157:257].rstrip(b"\0")
+        name = name or header[:100].rstrip(b"\0")
         mode = _number(header[100:108]) & 0o777
         if kind == FILE:
             tree.file(name, mode, source.pieces(size))
-            source.take(-size % BLOCK)
+            source.skip(-size % BLOCK)
         elif kind == DIRECTORY and not size:
             tree.directory(name.removesuffix(b"/"), mode)
         elif kind == SYMLINK and not size:
-            tree.symlink(name, link)
+            tree.symlink(name, link or header[157:257].rstrip(b"\0"))
         else:
             raise ValueError(f"{_shown(name)} is neither a file, a directory nor a symlink")
         name = link = b""
@@ -73,14 +74,22 @@ class _Bytes:
 
     def take(self, size: int) -> bytes:
         """The next `size` bytes."""
-        end = self._at + size
-        if end <= len(self._chunk):
-            taken, self._at = self._chunk[self._at : end], end
-            return bytes(taken)
-        return b"".join(bytes(piece) for piece in self.pieces(size))
+        return b"".join(map(bytes, self.pieces(size)))
 
-    def pieces(self, size: int) -> Iterator[memoryview]:
+    def skip(self, size: int) -> None:
+        """Passes over the next `size` bytes."""
+        for _ in self.pieces(size):
+            pass
+
+    def pieces(self, size: int) -> Iterable[memoryview]:
         """The next `size` bytes, as they lie; to be used before anything else is taken."""
+        end = self._at + size
+        if end > len(self._chunk):
+            return self._across(size)
+        piece, self._at = self._chunk[self._at : end], end
+        return (piece,)
+
+    def _across(self, size: int) -> Iterator[memoryview]:
         while size:
             if self._at == len(self._chunk):
                 self._chunk, self._at = memoryview(self._next()), 0
@@ -139,10 +148,11 @@ class _Tree:
 
     def _check(self, name: bytes) -> None:
         where, slash, last = name.rpartition(b"/")
-        if last in _NOWHERE or (slash and not where) or any(part in _NOWHERE for part in where.split(b"/") if where):
+        if where in self._directories and last not in _NOWHERE and (where or not slash):
+            return  # for its directory has been looked at like this
+        if last in _NOWHERE or not where or any(part in _NOWHERE for part in where.split(b"/")):
             raise ValueError(f"{_shown(name)} leads outside")
-        if where not in self._directories:
-            raise ValueError(f"{_shown(name)} has no directory to be in")
+        raise ValueError(f"{_shown(name)} has no directory to be in")
 
 
 class _Folder:
