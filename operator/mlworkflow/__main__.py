@@ -69,12 +69,13 @@ from mlworkflow.metrics import hooks
 from mlworkflow.metrics.lag import watch_lag
 from mlworkflow.metrics.meter import Meter
 from mlworkflow.metrics.snapshot import Parts, Snapshot
-from mlworkflow.metrics.stores import measured
+from mlworkflow.metrics.stores import measured, measured_writes
 from mlworkflow.metrics.turns import Turns
 from mlworkflow.settings import Settings
 from mlworkflow.store.credentials import find_keys
 from mlworkflow.store.garbage import Report
 from mlworkflow.store.s3 import S3Settings, S3Store
+from mlworkflow.store.s3_writer import S3Writer
 
 LEAVING = 9.0
 """Seconds that what is under way has to come to its end, of those that the Pod has (`terminationGracePeriodSeconds`)."""
@@ -135,8 +136,10 @@ async def run(settings: Settings) -> None:
         events = EventSender(client, clock) if settings.events else None
         traces = TraceSender.find(os.environ, clock, has_pods=True)
         turns = Turns(meter, clock)
+        store = _store(settings, clock)
+        writer = await stack.enter_async_context(S3Writer(store))
         engine = Engine(
-            measured(_store(settings, clock), meter),
+            measured(store, meter),
             driver,
             lambda uid: reconciler.wake(uid),
             clock,
@@ -144,6 +147,7 @@ async def run(settings: Settings) -> None:
             lambda: reconciler.primed.is_set(),
             telling([turns.tell, *(each.tell for each in (lineage, events, traces) if each)]),
             decide=hooks.decided(meter, decide),
+            write_new=measured_writes(writer.write_new, meter),
         )
         last_words = LastWords(
             engine.store, lambda key, pod: driver.last_log(key.namespace, (key.task, key.attempt), pod)

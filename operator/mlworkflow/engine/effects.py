@@ -107,6 +107,6 @@ async def _settle(engine: Engine, live: Live, action: LookUp | Promote) -> None:
 
 async def _write(engine: Engine, live: Live, action: Publish, result: Result) -> None:
     written = await records.publish(
-        engine.store, live.key((action.task, action.attempt)), live.workflow.name, action, result
+        engine.store, engine.write_new, live.key((action.task, action.attempt)), live.workflow.name, action, result
     )
     live.take((action.task, action.attempt), written)

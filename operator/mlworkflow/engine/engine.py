@@ -42,7 +42,8 @@ TURNS = 20
 class Engine:
     """`wake(uid)` asks for a turn of a workflow; `clock` gives seconds since the epoch; `is_known` says that every workflow there is has been opened;
     `tell` hears of every turn that changed a run; `called` gives the runs of a namespace and a name that are kept elsewhere than here and in the
-    archive, the newest first; `decide` is the one, or one that does the same and more."""
+    archive, the newest first; `decide` is the one, or one that does the same and more; `write_new` writes records, where the store
+    has a faster way than its own."""
 
     def __init__(
         self,
@@ -55,11 +56,13 @@ class Engine:
         tell: Tell = nobody,
         called: Callable[[str, str], Sequence[str]] = lambda namespace, name: (),
         decide: Callable[[Plan, Run, Observations, float, Memory], Decision] = decide,
+        write_new: records.WriteNew | None = None,
     ) -> None:
         self._decide = decide
         self.tell = tell
         self.called = called
         self.store = store
+        self.write_new = write_new or records.in_threads(store)
         self._over: dict[str, None] = {}  # in the order of closing
         self.driver = driver
         self.wake = wake
@@ -206,7 +209,9 @@ class Engine:
         order = live.order(attempt)
         image = self.driver.image_digest(live.workflow.uid, attempt) or ""
         missed = live.missed.get(attempt, "")
-        return await records.commit(self.store, live.key(attempt), order, result, image_digest=image, missed=missed)
+        return await records.commit(
+            self.store, self.write_new, live.key(attempt), order, result, image_digest=image, missed=missed
+        )
 
     def _log_changes(self, live: Live, decision: Decision) -> None:
         """One line per decision."""

@@ -61,7 +61,10 @@ async def _prune(engine: Engine, live: Live, trial: AttemptId, place: int) -> No
     else:
         view = View(live.workflow, live.plan.nodes, live.run.tasks, live.run.verdict)
         action = Publish(node.step, *trial, {}, fingerprint=of_composed(view, node))
-        live.take(trial, await records.publish(engine.store, live.key(trial), live.workflow.name, action, result))
+        live.take(
+            trial,
+            await records.publish(engine.store, engine.write_new, live.key(trial), live.workflow.name, action, result),
+        )
     live.curves.replace(trial, live.results[trial].curve)
     _log.info("%s: %s", live.workflow.subject(trial[0]), result.message)
 

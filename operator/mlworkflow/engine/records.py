@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias
 
 import msgspec
 from msgspec import structs
@@ -16,23 +17,25 @@ from mlworkflow.core.values import ArtifactRef
 from mlworkflow.gateway.runs import Point
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.errors import NotFound
-from mlworkflow.store.layout import AttemptKey, CheckpointKey, cas_key, checkpoint_key, series_key
+from mlworkflow.store.layout import AttemptKey, CheckpointKey, cas_key, checkpoint_key, record_key, series_key
 from mlworkflow.store.presence import is_present
 from mlworkflow.store.records import (
     Chosen,
     Kept,
     Prior,
     Record,
+    encode,
     load_run,
     read_record,
     write_checkpoint,
     write_left,
     write_log,
     write_prior,
-    write_record,
     write_trials,
 )
 
+WriteNew: TypeAlias = Callable[[str, bytes], Awaitable[bool]]
+"""Writes a small object under a key, once: False, and nothing written, if there is one. Raises StoreError."""
 TAIL_LINES, TAIL_BYTES = 10, 2048
 LOOKED_AT = 1 << 20
 """Bytes at the end of a log in which a trial's metric is looked for."""
@@ -56,8 +59,24 @@ async def keep_trials(store: ArtifactStore, key: AttemptKey, chosen: Mapping[str
     await asyncio.to_thread(write_trials, store, key.namespace, key.uid, chosen)
 
 
+def in_threads(store: ArtifactStore) -> WriteNew:
+    """As any store does it."""
+
+    async def write_new(key: str, data: bytes) -> bool:
+        return await asyncio.to_thread(store.write_bytes, key, data, if_absent=True)
+
+    return write_new
+
+
 async def commit(
-    store: ArtifactStore, key: AttemptKey, order: Order, result: Result, *, image_digest: str = "", missed: str = ""
+    store: ArtifactStore,
+    write_new: WriteNew,
+    key: AttemptKey,
+    order: Order,
+    result: Result,
+    *,
+    image_digest: str = "",
+    missed: str = "",
 ) -> Result:
     """Write an attempt's record, once; what the store holds afterwards."""
     record = Record(
@@ -76,10 +95,12 @@ async def commit(
         image_digest=image_digest,
         missed=missed,
     )
-    return await _write(store, key, record)
+    return await _write(store, write_new, key, record)
 
 
-async def publish(store: ArtifactStore, key: AttemptKey, workflow: str, action: Publish, result: Result) -> Result:
+async def publish(
+    store: ArtifactStore, write_new: WriteNew, key: AttemptKey, workflow: str, action: Publish, result: Result
+) -> Result:
     """Write the record of a task that the engine itself carried out, once; what the store holds afterwards."""
     record = Record(
         **{**structs.asdict(result), "fingerprint": action.fingerprint},
@@ -94,7 +115,7 @@ async def publish(store: ArtifactStore, key: AttemptKey, workflow: str, action: 
         inputs={name: artifact.digest for name, artifact in action.inputs.items()},
         sources=_sources(action.step, action.inputs),
     )
-    return await _write(store, key, record)
+    return await _write(store, write_new, key, record)
 
 
 def _sources(step: Step, inputs: Iterable[str]) -> dict[str, list[str]]:
@@ -102,8 +123,8 @@ def _sources(step: Step, inputs: Iterable[str]) -> dict[str, list[str]]:
     return {name: [".".join(source) for source in sources] for name, sources in declared.items() if sources}
 
 
-async def _write(store: ArtifactStore, key: AttemptKey, record: Record) -> Result:
-    if await asyncio.to_thread(write_record, store, key, record):
+async def _write(store: ArtifactStore, write_new: WriteNew, key: AttemptKey, record: Record) -> Result:
+    if await write_new(record_key(*key), encode(record)):
         return record
     return await read(store, key) or record
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
+from mlworkflow.engine.records import WriteNew
 from mlworkflow.metrics import definitions as d
 from mlworkflow.metrics.meter import Meter
 from mlworkflow.store._protocol import ArtifactStore
@@ -18,6 +19,24 @@ STREAMS = frozenset({"read", "list", "entries", "folders"})
 def measured(store: ArtifactStore, meter: Meter) -> ArtifactStore:
     """The same store."""
     return cast("ArtifactStore", _Measured(store, meter))
+
+
+def measured_writes(write_new: WriteNew, meter: Meter) -> WriteNew:
+    """The same writer of new objects, counted with the store's own writes."""
+
+    async def timed(key: str, data: bytes) -> bool:
+        began, outcome = time.perf_counter(), "ok"
+        try:
+            return await write_new(key, data)
+        except Exception as error:
+            outcome = _outcome(error)
+            raise
+        finally:
+            _note(meter, "write_bytes", outcome, time.perf_counter() - began)
+            if outcome == "ok":
+                meter.add(d.STORE_BYTES, "written", amount=len(data))
+
+    return timed
 
 
 class _Measured:
@@ -44,7 +63,7 @@ class _Measured:
                 outcome = _outcome(error)
                 raise
             finally:
-                self._note(name, outcome, time.perf_counter() - began)
+                _note(self._meter, name, outcome, time.perf_counter() - began)
             if name == "read_bytes":
                 self._meter.add(d.STORE_BYTES, "read", amount=len(answer))
             elif name == "write_bytes":
@@ -61,7 +80,7 @@ class _Measured:
             try:
                 pieces = call(*args)
             except Exception as error:
-                self._note(name, _outcome(error), time.perf_counter() - began)
+                _note(self._meter, name, _outcome(error), time.perf_counter() - began)
                 raise
             return self._pieces(name, pieces, time.perf_counter() - began)
 
@@ -89,11 +108,12 @@ class _Measured:
             close = getattr(pieces, "close", None)
             if close:
                 close()
-            self._note(name, outcome, spent)
+            _note(self._meter, name, outcome, spent)
 
-    def _note(self, name: str, outcome: str, seconds: float) -> None:
-        self._meter.add(d.STORE_REQUESTS, name, outcome)
-        self._meter.observe(d.STORE_DURATION, seconds, name)
+
+def _note(meter: Meter, name: str, outcome: str, seconds: float) -> None:
+    meter.add(d.STORE_REQUESTS, name, outcome)
+    meter.observe(d.STORE_DURATION, seconds, name)
 
 
 def _outcome(error: BaseException) -> str:

@@ -58,8 +58,8 @@ class UrlSigner:
         expires: float,
         credentials: Credentials,
         *,
-        headers: dict[str, str] | None = None,
-        query: dict[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
         payload: str = UNSIGNED,
     ) -> str:
         """A URL for one request on one object, which must carry exactly `headers`."""

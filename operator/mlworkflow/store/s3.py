@@ -38,6 +38,8 @@ _OWN_REQUEST_SECONDS = 300
 _UPLOAD_SECONDS = 86400  # the signature is looked at when an upload begins; some stores look again at its end
 _SECONDS_THAT_MATTER = 30.0
 _TIME_HOLDS = 300.0
+NEW = {"if-none-match": "*"}
+"""Headers of a PUT that writes nothing over."""
 _Metadata = dict[str, str | list[str] | tuple[str]]
 _log = logging.getLogger(__name__)
 # Their warnings of a connection that broke, and all that they say below them, quote URLs: signed ones, and the token that an identity is proven with.
@@ -123,13 +125,17 @@ class S3Store:
         return b"".join(self.read(key))
 
     def write_bytes(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
-        headers = {"if-none-match": "*"} if if_absent else {}
+        headers = NEW if if_absent else {}
         url = self._own.url("PUT", key, _OWN_REQUEST_SECONDS, self._keys(), headers=headers)
         response = self._put(url, headers, data)
         if if_absent and response.status in (409, 412):
             return False
         self._raise_for(response)
         return True
+
+    def url_of_new(self, key: str) -> str:
+        """A URL that a PUT with the headers `NEW` writes an object to, where there is none."""
+        return self._own.url("PUT", key, _OWN_REQUEST_SECONDS, self._keys(), headers=NEW)
 
     def write(self, key: str, digest: str, size: int, pieces: Iterator[bytes]) -> None:
         url, headers = self._own.put(self._form, key, digest, size, _UPLOAD_SECONDS, self._keys())
