@@ -15,7 +15,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import cluster, components, families, images, kube, kwok, processes
+from . import cluster, components, families, images, kube, kwok, policies, processes
 from .components import NAMES
 from .constants import ETCD_METRICS_PORT, HOST_IP, KUBECONFIG, NODE_IP, NODE_NAME, POD_CIDR, SERVICE_CIDR
 from .errors import Missing, NodeError
@@ -42,6 +42,7 @@ __all__ = [
     "load_image",
     "pause",
     "paused",
+    "policies",
     "resume",
     "start",
     "status",

@@ -127,7 +127,7 @@ def _stop() -> None:
     """End all processes of ours, then what they leave in the kernel. Keeps the files."""
     processes.stop("kubelet", seconds=0)  # first: it would restart what is killed next
     cgroups.remove()
-    for name in ("kwok", *(component.process for component in reversed(COMPONENTS))):
+    for name in ("kwok", "kube-router", *(component.process for component in reversed(COMPONENTS))):
         # Those with state of their own on disk get time to close it, the others have nothing to lose.
         processes.stop(name, seconds=3 if name in ("containerd", "etcd") else 0)
     processes.kill_all(processes.ours())  # containers' shims, and what an older version of this tool started

@@ -70,6 +70,7 @@ FAMILIES = {
         Family("pause", {"pause": "."}),
         Family("registry", {"registry": "."}),
         Family("kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"}),
+        Family("kube-router", {"kube-router": "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"}),
         Family("helm", {"helm": "helm.sh/helm/v4/cmd/helm"}),
         Family("helm3", {"helm3": "helm.sh/helm/v3/cmd/helm"}),
         Family(

@@ -1,4 +1,4 @@
-"""NetworkPolicies: who may call whom. What enforces them is the cluster's network; that an API server takes them is seen on a real one."""
+"""NetworkPolicies: who may call whom. That they do what they say is seen where they are enforced: `tests/cluster/test_network_policies.py`."""
 
 import re
 
