@@ -39,7 +39,7 @@ demo: $(VENV)/.installed ## Train, tune and evaluate a model on this machine, no
 .PHONY: prepare
 prepare: $(VENV)/.ready ## Build what the test tiers need: servers, the node, its images, a kind node image
 	@for tier in $(TIERS); do case $$tier in \
-	  component) $(MAKE) --no-print-directory web && $(NODE) build minio registry && $(NODE) browser && $(NODE) prometheus ;; \
+	  component) $(MAKE) --no-print-directory web && $(NODE) build minio registry runc && $(NODE) browser && $(NODE) prometheus ;; \
 	  cluster) $(MAKE) --no-print-directory web && $(NODE) browser && { [ -n "$$KUBECONFIG" ] || { $(NODE) build && $(NODE) up > /dev/null && $(NODE) images; }; } ;; \
 	  kind) $(MAKE) --no-print-directory web-if-node && python3 tests/kind prepare ;; \
 	esac || { echo "The tier '$$tier' cannot run here. Name fewer: make test TIERS='unit'" >&2; exit 2; }; done

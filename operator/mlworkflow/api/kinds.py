@@ -1485,7 +1485,7 @@ def container(
 
     Args:
         image: The image. May be left out where `defaults.image` or the step's `image` names one.
-        command: What to run, not in a shell. Local runs need it; in a Pod the image's entry point is the default.
+        command: What to run, not in a shell. The default is the image's entry point; a local run without an engine needs it.
         args: Arguments after the command.
         working_dir: Working directory.
         agent: The image carries the agent (`pip install mlworkflow[agent]`): one container in the Pod instead of three. Needs `command`.

@@ -20,6 +20,8 @@ from mlworkflow.runs.uncached import without_cache
 if TYPE_CHECKING:
     from mlworkflow.runs.run import Run
 
+_ENGINE = "MLWF_ENGINE"
+
 
 def run(
     file: File,
@@ -31,6 +33,14 @@ def run(
         ),
     ] = None,
     local: Annotated[bool, typer.Option("--local", help="As it is anyway.", rich_help_panel=PLACES)] = True,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            envvar=_ENGINE,
+            metavar="docker|podman",
+            help="What runs the commands of `container` steps in their images. [default: they are processes of this machine]",
+        ),
+    ] = None,
     no_cache: NoCache = False,
     quiet: Quiet = False,
     output: Output = Format.TABLE,
@@ -38,6 +48,8 @@ def run(
     """Run a workflow on this machine, to its end. Ctrl-C stops it cleanly, a second one at once."""
     from mlworkflow.cli import local_run, render, sources
 
+    if engine is not None:
+        os.environ[_ENGINE] = engine
     resource = sources.prepared_for_here(file, param or [])
     if no_cache:
         resource = without_cache(resource)

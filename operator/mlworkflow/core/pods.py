@@ -155,7 +155,8 @@ def _riders(orders: Sequence[Order], settings: PodSettings) -> list[dict[str, An
 
 def _three_containers(order: Order, settings: PodSettings) -> dict[str, Any]:
     user = _user_container(order, settings, order.image)
-    user["env"] = [*_step_env(order), *user["env"]]
+    contract = [{"name": name, "value": literal(value)} for name, value in step_variables(order).items()]
+    user["env"] = [*contract, *user["env"]]
     for field in ("command", "args"):
         if words := order.spec.get(field):
             user[field] = [literal(word) for word in words]
@@ -216,8 +217,8 @@ def _agent_env(settings: PodSettings) -> list[dict[str, Any]]:
     return [*variables, {"name": "MLWF_CA", "value": settings.authorities}] if settings.authorities else variables
 
 
-def _step_env(order: Order) -> list[dict[str, Any]]:
-    """The contract's variables for a container that no agent starts."""
+def step_variables(order: Order) -> dict[str, str]:
+    """The contract's variables for a container that no agent starts, by name."""
     values = {
         "MLWF_IN": f"{ROOT}/in",
         "MLWF_INPUTS": f"{ROOT}/run/inputs.json",
@@ -235,7 +236,7 @@ def _step_env(order: Order) -> list[dict[str, Any]]:
         text = as_text(value)
         if len(text.encode()) <= MAX_VARIABLE:
             values[variable_name(name)] = text
-    return [{"name": name, "value": literal(value)} for name, value in values.items()]
+    return values
 
 
 def literal(text: str) -> str:

@@ -22,6 +22,7 @@ from mlworkflow.core.observation import Attempt, AttemptId, Seen
 from mlworkflow.engine import logs
 from mlworkflow.engine.driver import ContainerEnd, Found, Refused
 from mlworkflow.gateway._auth import LocalTokens
+from mlworkflow.local.containers import Containers
 from mlworkflow.local.home import Home
 from mlworkflow.store.layout import AttemptKey
 
@@ -37,12 +38,13 @@ class _Process:
     attempt: Attempt
     folder: Path
     grace: float
+    is_contained: bool
     waiter: asyncio.Task[None] | None = None
 
 
 class ProcessDriver:
     """Implements the engine's `Driver`. `gateway` is the URL of the gateway on loopback; `on_change(uid, attempt)` says that a process began or ended; `clock` is the engine's.
-    `patience` are the seconds that an agent waits for a store or a gateway that is away.
+    `patience` are the seconds that an agent waits for a store or a gateway that is away. With `containers`, the commands of `container` steps run in their images.
     """
 
     keeps_logs_apart = False
@@ -55,7 +57,9 @@ class ProcessDriver:
         on_change: Callable[[str, AttemptId], None],
         clock: Callable[[], float] = time.time,
         patience: float = 60.0,
+        containers: Containers | None = None,
     ) -> None:
+        self._containers = containers
         self._patience = patience
         self._clock = clock
         self._home = home
@@ -71,8 +75,14 @@ class ProcessDriver:
         return {key: process.attempt for key, process in self._processes.get(uid, {}).items()}
 
     def command(self, order: Order) -> tuple[str, ...]:
-        command = order.command
-        return (sys.executable, *command[1:]) if order.step.kind.command else command
+        if order.step.kind.command:
+            return (sys.executable, *order.command[1:])
+        if self._containers is None:
+            return order.command
+        return self._containers.command(order, self._home.work(order.uid, order.task, order.attempt))
+
+    def _is_contained(self, order: Order) -> bool:
+        return self._containers is not None and not order.step.kind.command
 
     async def start(self, order: Order, *others: Order) -> None:
         """There are no Pods to share here: each has a process."""
@@ -84,8 +94,12 @@ class ProcessDriver:
         mine = self._processes.setdefault(order.uid, {})
         if key in mine:
             return
-        if not order.command:
-            raise Refused("a local run needs the container's `command`: an image's own entry point is not known here")
+        if not order.command and self._containers is None:
+            raise Refused(
+                "a process needs the container's `command`: name it, or run the image itself, with --engine docker or podman"
+            )
+        if self._is_contained(order) and not order.image:
+            raise Refused("the step has no image: name one in the step, in its container, or in spec.defaults")
         folder = self._home.work(order.uid, *key)
         # What is there is of a runner that was killed before it could say that it had started this attempt.
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -101,7 +115,7 @@ class ProcessDriver:
             )  # fmt: skip
         now = self._clock()
         running = Attempt(*key, handle=str(process.pid), seen=Seen.RUNNING, created_at=now, running_since=now)
-        mine[key] = _Process(process, running, folder, order.step.grace)
+        mine[key] = _Process(process, running, folder, order.step.grace, self._is_contained(order))
         mine[key].waiter = asyncio.create_task(self._wait(order.uid, key))
         self._on_change(order.uid, key)  # it runs, and so does its time
 
@@ -115,6 +129,8 @@ class ProcessDriver:
         mine.attempt = replace(mine.attempt, seen=Seen.ENDED, exit_code=code if code >= 0 else 128 - code)
         shutil.rmtree(mine.folder / "in", ignore_errors=True)  # copies of what the store has
         self._on_change(uid, key)
+        if mine.is_contained and self._containers:
+            await self._containers.remove(uid, *key)
 
     async def stop(self, namespace: str, uid: str, attempt: AttemptId, handle: str, grace: int | None = None) -> None:
         mine = self._processes.get(uid, {}).get(attempt)
@@ -166,6 +182,8 @@ class ProcessDriver:
 
     async def identity(self, order: Order) -> Identity:
         if not order.step.kind.command:
+            if self._containers is not None:
+                return await self._containers.identity(order.image)
             return Identity(
                 unknown="a command of this machine has no digest; cache.salt can vouch for it", may_vouch=True
             )

@@ -29,6 +29,7 @@ from mlworkflow.engine.webhook_sender import WebhookSender
 from mlworkflow.gateway._auth import LocalTokens
 from mlworkflow.gateway.app import make_app, make_runner
 from mlworkflow.local import attesting, mirroring, orphans
+from mlworkflow.local.containers import Containers
 from mlworkflow.local.home import NAMESPACE, Home, LocalRun
 from mlworkflow.local.patches import merged
 from mlworkflow.local.processes import ProcessDriver
@@ -62,10 +63,11 @@ class LocalRunner:
         look: float = LOOK,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """Raises SpecError where the resource is not sound, UsageError where OPENLINEAGE_URL or MLWF_STORE_PATIENCE cannot be read; nothing has been started or kept then."""
+        """Raises SpecError where the resource is not sound, UsageError where OPENLINEAGE_URL, MLWF_STORE_PATIENCE or MLWF_ENGINE cannot be read; nothing has been started or kept then."""
         self._clock = EngineClock(wall())
         self._lineage = Endpoint.find(os.environ)
         self._patience = duration.setting(os.environ, "MLWF_STORE_PATIENCE", PATIENCE, least=1.0)
+        self._containers = Containers.find(os.environ)
         if kept is None:
             made = {"namespace": NAMESPACE, "uid": str(uuid.uuid4()), "generation": 1}
             metadata = {**resource.get("metadata", {}), **made, "creationTimestamp": status.stamp(self._clock())}
@@ -132,11 +134,18 @@ class LocalRunner:
         """Run to the end, once; the run with its final status."""
         if self._is_kept:
             await asyncio.to_thread(orphans.end, self._home.attempts(self.run.uid))
+            if self._containers:
+                await self._containers.remove_all(self.run.uid)
         else:
             self._home.save(self.run)
         tokens = LocalTokens()
         driver = self._driver = ProcessDriver(
-            self._home, tokens, lambda uid, attempt: engine.heard(uid, attempt), self._clock, self._patience
+            self._home,
+            tokens,
+            lambda uid, attempt: engine.heard(uid, attempt),
+            self._clock,
+            self._patience,
+            self._containers,
         )
         lineage = LineageSender(self._lineage, self._clock) if self._lineage else None
         engine = Engine(self._home.store, driver, self._awake, self._clock, called=self._home.called)
@@ -163,6 +172,8 @@ class LocalRunner:
             await asyncio.to_thread(mirroring.mirror_all, self._home, self.run, os.environ)
         finally:
             driver.kill()
+            if self._containers:
+                await self._containers.remove_all(self.run.uid)
             await engine.chooser.close()
             await webhooks.close()
             if lineage:

@@ -89,6 +89,7 @@ PAGES: Mapping[str, Page] = {
         (
             ("mlwf run workflow.yaml", "with a live table on a terminal, a line per change elsewhere"),
             ("mlwf run workflow.yaml -p depth=3 -p name=it", "with other parameters"),
+            ("mlwf run workflow.yaml --engine docker", "the commands of `container` steps in their images"),
             ("mlwf run workflow.yaml -q -o json", "for programs: the resource at its end"),
         ),
         ("mlwf submit", "mlwf lint", "mlwf retry"),

@@ -19,7 +19,7 @@ class Container(Fields, frozen=True):
     command: Annotated[
         list[str],
         Meta(
-            description="What to run, not in a shell. Local runs need it; in a Pod the image's entry point is the default."
+            description="What to run, not in a shell. The default is the image's entry point; a local run without an engine needs it."
         ),
     ] = []
     args: Annotated[list[str], Meta(description="Arguments after the command.")] = []
