@@ -3,12 +3,15 @@
 A file of 2 GB, and a directory of 20,000 files of 10 kB beside one file of the same size in all, each way. Ours is the agent's own
 transfer with a real gateway between; theirs is `fput_object` and `fget_object`. Rounds alternate, medians count, each transfer is a
 process of its own, whose peak of memory (`VmHWM`) is noted.
+
+The file goes over a link of 5 Gbit/s, too: the loopback device of a network namespace made for that. It is what a flow gets in a cloud at most
+(https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-network-bandwidth.html), and what the budget is for: without a
+link, the processor that server, client and digest share is all that is measured.
 """
 
 from __future__ import annotations
 
 import argparse
-import functools
 import json
 import os
 import shutil
@@ -18,6 +21,7 @@ import sys
 import tempfile
 import uuid
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +40,9 @@ from tests.component.servers import ACCESS_KEY, SECRET_KEY, checked, minio, seaw
 from tests.perf.table import Line, compared, measured, report
 
 ROOT = Path(__file__).parents[2]
+LINKED = ROOT / "build/perf-link.json"
 BUCKET = "mlworkflow"
+GIGABITS = 5
 LEAST_OF_MINIO = 0.9
 MOST_OF_ONE_FILE = 2.0
 MOST_MEMORY = 128 << 20
@@ -118,18 +124,24 @@ class Bench:
         return statistics.median(self.seconds[noun])
 
 
-def lines(bench: Bench, size: int, total: int) -> list[Line]:
-    """What came out."""
+def lines_of_file(bench: Bench, size: int, where: str, budget: float | None) -> list[Line]:
+    """One file each way, in rates."""
     found = []
     for way in ("up", "down"):
         ours, theirs = bench.median(f"ours, file {way}"), bench.median(f"minio, file {way}")
         rates = size / ours / 1e6, size / theirs / 1e6
-        found.append(compared(f"one file, {way}, beside minio", "MB/s", *rates, LEAST_OF_MINIO, least=True))
+        found.append(compared(f"one file, {way}, beside minio{where}", "MB/s", *rates, budget, least=True))
+    return found
+
+
+def lines_of_directory(bench: Bench, files: int) -> list[Line]:
+    """Many small files each way, beside one, and beside as many objects."""
+    found = []
     for way in ("up", "down"):
         ours, one = bench.median(f"ours, directory {way}"), bench.median(f"ours, as one file {way}")
         found.append(compared(f"directory, {way}, beside one file", "s", ours, one, MOST_OF_ONE_FILE))
-        theirs = bench.median(f"minio, file by file {way}") * total / SAMPLE
-        rates = total / ours, total / theirs
+        theirs = bench.median(f"minio, file by file {way}") * files / SAMPLE
+        rates = files / ours, files / theirs
         found.append(compared(f"directory, {way}, beside minio", "files/s", *rates, LEAST_OF_MINIO, least=True))
     return found + [
         measured(f"memory, {noun}", "MiB", peak / 2**20, MOST_MEMORY / 2**20)
@@ -145,6 +157,7 @@ def main(arguments: list[str]) -> list[Line]:
     options.add_argument("--size", type=int, default=2_000_000_000, help="bytes of the big file")
     options.add_argument("--files", type=int, default=20_000, help="files of 10 kB")
     options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--gigabits", type=int, help="of this process's loopback a second, and the big file alone")
     options.add_argument(
         "--folder", help="where a step's files are; in memory if nothing is said, so that no disk is measured"
     )
@@ -155,34 +168,62 @@ def main(arguments: list[str]) -> list[Line]:
         tempfile.TemporaryDirectory(prefix="mlworkflow-perf-", dir=where) as files,
     ):
         folder = Path(name)
+        if chosen.gigabits:
+            limit_loopback(chosen.gigabits)
         with {"minio": minio, "seaweedfs": seaweedfs}[chosen.server](folder) as endpoint:
             keys = FixedKeys(ACCESS_KEY, SECRET_KEY)
             store = checked(S3Store(S3Settings(endpoint=endpoint, bucket=BUCKET, keys=keys, create_bucket=True)))
             bench = Bench(endpoint, Path(files))
             with served(make_app(runs=bench.runs, store=store, authenticator=bench.tokens)) as bench.url:
-                measure(bench, store, chosen.size, chosen.files, chosen.rounds)
-    return lines(bench, chosen.size, chosen.files)
+                measure(bench, store, chosen.size, 0 if chosen.gigabits else chosen.files, chosen.rounds)
+    if chosen.gigabits:
+        return lines_of_file(bench, chosen.size, f", over {chosen.gigabits} Gbit/s", LEAST_OF_MINIO)
+    found = lines_of_file(bench, chosen.size, "", None) + lines_of_directory(bench, chosen.files)
+    return found + over_a_link(arguments)
+
+
+def over_a_link(arguments: list[str]) -> list[Line]:
+    """The same options, in a network of its own."""
+    LINKED.unlink(missing_ok=True)
+    own = ["unshare", "--net", "--map-root-user", sys.executable, "-m", "tests.perf.artifacts"]
+    subprocess.run([*own, *arguments, "--gigabits", str(GIGABITS)], check=False, cwd=ROOT)  # 1: a budget is missed
+    return [
+        Line(**{name: value for name, value in line.items() if name != "is_met"})
+        for line in json.loads(LINKED.read_text())["lines"]
+    ]
+
+
+def limit_loopback(gigabits: int) -> None:
+    """For who is in a network namespace of its own."""
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    shape = ["tc", "qdisc", "add", "dev", "lo", "root", "tbf", "rate", f"{gigabits}gbit", "burst", "4mb"]
+    subprocess.run([*shape, "latency", "50ms"], check=True)
 
 
 def measure(bench: Bench, store: S3Store, size: int, files: int, rounds: int) -> None:
     """The rounds, each with new bytes, in one order and then in the other."""
     source, back = bench.folder / "source", bench.folder / "back"
+    changed = [source / "file"]
     write_file(source / "file", size)
-    write_file(source / "one", files * 10_000)
-    names = write_tree(source / "tree", files)
+    turns: list[Callable[[], None]] = [
+        lambda: bench.theirs("minio, file", source, ["file"], back),
+        lambda: bench.ours("ours, file", source / "file", back / "file"),
+    ]
+    if files:
+        write_file(source / "one", files * 10_000)
+        names = write_tree(source / "tree", files)
+        changed += [source / "one", source / "tree" / names[0]]
+        turns += [
+            lambda: bench.theirs("minio, file by file", source / "tree", names[:SAMPLE], back / "tree"),
+            lambda: bench.ours("ours, directory", source / "tree", back / "tree"),
+            lambda: bench.ours("ours, as one file", source / "one", back / "one"),
+        ]
     for number in range(rounds):
         print(f"round {number + 1}", flush=True)
-        for path in (source / "file", source / "one", source / "tree" / names[0]):
+        for path in changed:
             with path.open("rb+") as file:  # another digest
                 file.write(os.urandom(32))
-        turns = [
-            lambda: bench.ours("ours, file", source / "file", back / "file"),
-            lambda: bench.theirs("minio, file", source, ["file"], back),
-            lambda: bench.ours("ours, as one file", source / "one", back / "one"),
-            lambda: bench.ours("ours, directory", source / "tree", back / "tree"),
-            functools.partial(bench.theirs, "minio, file by file", source / "tree", names[:SAMPLE], back / "tree"),
-        ]
-        for turn in turns if number % 2 else [turns[1], turns[0], *turns[:1:-1]]:
+        for turn in turns[::-1] if number % 2 else turns:
             shutil.rmtree(back, ignore_errors=True)
             back.mkdir()
             turn()
@@ -208,4 +249,5 @@ def write_tree(root: Path, files: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(not report(main(sys.argv[1:]), ROOT / "build/perf-artifacts.json"))
+    path = LINKED if "--gigabits" in sys.argv else ROOT / "build/perf-artifacts.json"
+    sys.exit(not report(main(sys.argv[1:]), path))
