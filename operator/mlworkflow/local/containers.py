@@ -101,9 +101,11 @@ class Containers:
 
 
 def _variables(order: Order) -> Iterable[str]:
-    """What the container sees: the contract's variables, with the paths of a Pod, and the step's own, whose values are not to be read from a command line."""
+    """What the container sees. A name alone is a variable that the agent has set. What the step sets is told in full, for it is not the engine's: its `HOME`
+    or `PATH` would lead that astray.
+    """
     for name, value in step_variables(order).items():
         yield f"{name}={value}" if value.startswith(f"{ROOT}/") else name
     yield tracing.VARIABLE
     for variable in order.env:
-        yield str(variable["name"])
+        yield f"{variable['name']}={variable.get('value', '')}"

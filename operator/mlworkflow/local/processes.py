@@ -19,6 +19,7 @@ from mlworkflow.core import tracing
 from mlworkflow.core.actions import Order
 from mlworkflow.core.cachefacts import Identity
 from mlworkflow.core.observation import Attempt, AttemptId, Seen
+from mlworkflow.core.pods import FOR_PUBLISH
 from mlworkflow.engine import logs
 from mlworkflow.engine.driver import ContainerEnd, Found, Refused
 from mlworkflow.gateway._auth import LocalTokens
@@ -100,6 +101,9 @@ class ProcessDriver:
             )
         if self._is_contained(order) and not order.image:
             raise Refused("the step has no image: name one in the step, in its container, or in spec.defaults")
+        own = _variables(order)
+        if self._is_contained(order):  # the others are the container's, and neither the agent's nor the engine's
+            own = {name: value for name, value in own.items() if name in FOR_PUBLISH}
         folder = self._home.work(order.uid, *key)
         # What is there is of a runner that was killed before it could say that it had started this attempt.
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
@@ -111,7 +115,7 @@ class ProcessDriver:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "mlworkflow_steps.agent", "run",
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env={"MLWF_PATIENCE": f"{self._patience:g}", **os.environ, **self._trace(order), **_variables(order), "MLWF_ROOT": str(folder), "MLWF_GATEWAY": self.gateway, "MLWF_TOKEN_FILE": str(token)},
+                env={"MLWF_PATIENCE": f"{self._patience:g}", **os.environ, **self._trace(order), **own, "MLWF_ROOT": str(folder), "MLWF_GATEWAY": self.gateway, "MLWF_TOKEN_FILE": str(token)},
             )  # fmt: skip
         now = self._clock()
         running = Attempt(*key, handle=str(process.pid), seen=Seen.RUNNING, created_at=now, running_since=now)
@@ -129,7 +133,7 @@ class ProcessDriver:
         mine.attempt = replace(mine.attempt, seen=Seen.ENDED, exit_code=code if code >= 0 else 128 - code)
         shutil.rmtree(mine.folder / "in", ignore_errors=True)  # copies of what the store has
         self._on_change(uid, key)
-        if mine.is_contained and self._containers:
+        if self._containers and mine.is_contained and mine.attempt.exit_code:  # else it has ended by itself
             await self._containers.remove(uid, *key)
 
     async def stop(self, namespace: str, uid: str, attempt: AttemptId, handle: str, grace: int | None = None) -> None:

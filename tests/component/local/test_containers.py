@@ -87,7 +87,7 @@ async def test_steps_find_and_leave_what_they_would_in_pods(
         "make",
         'env > $MLWF_OUT/seen; cat $MLWF_PARAMS; pwd; ls /mlworkflow; echo "$MLWF_PARAM_WORDS" > /mlworkflow/out/words; echo kept > $MLWF_CHECKPOINT/x',
         params={"words": "one two"},
-        env=[{"name": "SECRET", "value": "s3cret"}],
+        env=[{"name": "SECRET", "value": "two\nlines"}, {"name": "HOME", "value": "/nowhere"}],
         outputs={"words": {}, "seen": {}},
     )
     made["container"]["workingDir"] = "/tmp"
@@ -105,7 +105,8 @@ async def test_steps_find_and_leave_what_they_would_in_pods(
     assert record is not None
     assert record.metrics == {"m": 2}
     seen = home.store.read_bytes(cas_key("local", done["make"]["artifacts"]["seen"]["digest"])).decode()
-    assert "SECRET=s3cret\n" in seen
+    assert "SECRET=two\nlines\n" in seen
+    assert "HOME=/nowhere\n" in seen
     assert "MLWF_IN=/mlworkflow/in\n" in seen
     for name in ("OF_THIS_MACHINE", "MLWF_TOKEN_FILE", "MLWF_GATEWAY", str(tmp_path)):
         assert name not in seen
