@@ -11,14 +11,17 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 
+_TOGETHER = ("tests/component/ui/", "tests/component/local/test_containers.py")
+
+
 class OneNode(LoadScopeScheduling):
-    """What starts, stops and disturbs the machine's one node runs in one process, in its order, and so does each module of the page's tests in the browser, whose
-    tests share a window and what they change; every other test is free."""
+    """What starts, stops and disturbs the machine's one node runs in one process, in its order, and so does each module whose tests share something dear: a
+    window of the browser and what they change there, a Podman; every other test is free."""
 
     def _split_scope(self, nodeid: str) -> str:
         if nodeid.startswith(("tests/cluster/", "tests/kind/")):
             return "node"
-        return nodeid.partition("::")[0] if nodeid.startswith("tests/component/ui/") else nodeid
+        return nodeid.partition("::")[0] if nodeid.startswith(_TOGETHER) else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneNode:
