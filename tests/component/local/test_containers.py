@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,10 +37,16 @@ runc = ["{runc}"]
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+def folder() -> Iterator[Path]:
+    """A short path: sockets are in it."""
+    with tempfile.TemporaryDirectory(prefix="podman-", ignore_cleanup_errors=True) as made:
+        yield Path(made)
+
+
+@pytest.fixture(scope="module")
+def podman(folder: Path) -> Iterator[Callable[..., str]]:
     """Podman with images of its own; the variables that lead to them are set meanwhile."""
     prerequisites.need_packages({"podman": "podman"})
-    folder = tmp_path_factory.mktemp("podman")
     (folder / "containers.conf").write_text(CONFIGURATION.format(runc=api.binary("runc")))
     (folder / "storage.conf").write_text(
         f'[storage]\ndriver = "vfs"\ngraphroot = "{folder}/images"\nrunroot = "{folder}/run"\n'
