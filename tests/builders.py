@@ -19,6 +19,9 @@ from mlworkflow.core.plan import Plan
 from mlworkflow.core.state import Task
 from mlworkflow.core.values import ArtifactRef
 from mlworkflow.core.view import View
+from mlworkflow.store._protocol import ArtifactStore
+from mlworkflow.store.layout import AttemptKey, record_key
+from mlworkflow.store.records import Record, encode
 
 Resource: TypeAlias = dict[str, Any]
 
@@ -167,3 +170,8 @@ def _outputs(outputs: str | Mapping[str, Any]) -> Resource:
         name, _, type_ = text.rstrip("?").partition(":")
         found[name] = {**({"type": type_} if type_ else {}), **({"optional": True} if text.endswith("?") else {})}
     return found
+
+
+def write_record(store: ArtifactStore, key: AttemptKey, record: Record) -> bool:
+    """Puts a record where the engine does; False, with nothing changed, if the attempt has one already."""
+    return store.write_bytes(record_key(*key), encode(record), if_absent=True)

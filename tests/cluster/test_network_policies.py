@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import yaml
@@ -100,12 +101,16 @@ def _upgrade(cluster: Cluster, operator: str, values: dict[str, object]) -> None
     )  # fmt: skip
 
 
+def _who(pod: dict[str, Any]) -> str:
+    """A step's task, anybody else's name."""
+    metadata = pod["metadata"]
+    return str(metadata.get("annotations", {}).get("mlworkflow.io/task", metadata["name"]))
+
+
 def _running(cluster: Cluster, namespace: str, *selector: str) -> dict[str, str]:
-    """Names and addresses of Pods, a step's by the name of its task."""
+    """The addresses of Pods, by who they are."""
     return {
-        pod["metadata"].get("annotations", {}).get("mlworkflow.io/task", pod["metadata"]["name"]): pod["status"][
-            "podIP"
-        ]
+        _who(pod): pod["status"]["podIP"]
         for pod in cluster.get("pods", namespace, *selector)
         if pod["status"]["phase"] == "Running" and "deletionTimestamp" not in pod["metadata"]
     }
@@ -113,12 +118,7 @@ def _running(cluster: Cluster, namespace: str, *selector: str) -> dict[str, str]
 
 def _reached(cluster: Cluster, namespace: str, who: str, places: dict[str, str]) -> set[str]:
     """What somebody can connect to."""
-    pods = cluster.get("pods", namespace)
-    (name,) = (
-        pod["metadata"]["name"]
-        for pod in pods
-        if who in (pod["metadata"]["name"], pod["metadata"].get("annotations", {}).get("mlworkflow.io/task"))
-    )
+    (name,) = (pod["metadata"]["name"] for pod in cluster.get("pods", namespace) if _who(pod) == who)
     said = cluster.kubectl("exec", name, "-n", namespace, "--", "python", "-c", REACHES, *places.values())
     names = {place: name for name, place in places.items()}
     return {names[place] for place in json.loads(said)}

@@ -60,11 +60,8 @@ class Containers:
 
     async def identity(self, image: str) -> Identity:
         """What an image is, once it is here: its digest in the registry it came from, or its own where it was built here."""
-        process = await asyncio.create_subprocess_exec(
-            self._program, "image", "inspect", image, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-        )
-        said, _ = await process.communicate()
-        if process.returncode:
+        code, said = await self._call("image", "inspect", image)
+        if code:
             return Identity(unknown=f"the image {image} is not on this machine yet")
         (found,) = json.loads(said)
         digests = [named.rpartition("@")[2] for named in found.get("RepoDigests") or ()]
@@ -76,19 +73,21 @@ class Containers:
 
     async def remove_all(self, uid: str) -> None:
         """End every container of a run."""
-        if found := await self._quietly("ps", "--all", "--quiet", "--filter", f"label={_LABEL}={uid}"):
-            await self._end(*found)
+        _, found = await self._call("ps", "--all", "--quiet", "--filter", f"label={_LABEL}={uid}")
+        if found:
+            await self._end(*found.decode().split())
 
     async def _end(self, *containers: str) -> None:
-        await self._quietly("kill", *containers)  # else Podman asks, and waits for ten seconds
-        await self._quietly("rm", "--force", *containers)
+        await self._call("kill", *containers)  # else Podman asks, and waits for ten seconds
+        await self._call("rm", "--force", *containers)
 
-    async def _quietly(self, *words: str) -> list[str]:
+    async def _call(self, *words: str) -> tuple[int, bytes]:
+        """The exit code of the engine, and what it said; not why it could not."""
         process = await asyncio.create_subprocess_exec(
             self._program, *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
         )
         said, _ = await process.communicate()
-        return said.decode().split()
+        return process.returncode or 0, said
 
     def _name(self, uid: str, task: str, attempt: int) -> str:
         return names.pod_name("mlwf", uid, task, attempt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from mlworkflow.engine.records import WriteNew
@@ -25,16 +26,10 @@ def measured_writes(write_new: WriteNew, meter: Meter) -> WriteNew:
     """The same writer of new objects, counted with the store's own writes."""
 
     async def timed(key: str, data: bytes) -> bool:
-        began, outcome = time.perf_counter(), "ok"
-        try:
-            return await write_new(key, data)
-        except Exception as error:
-            outcome = _outcome(error)
-            raise
-        finally:
-            _note(meter, "write_bytes", outcome, time.perf_counter() - began)
-            if outcome == "ok":
-                meter.add(d.STORE_BYTES, "written", amount=len(data))
+        with _noted(meter, "write_bytes"):
+            is_written = await write_new(key, data)
+        meter.add(d.STORE_BYTES, "written", amount=len(data))
+        return is_written
 
     return timed
 
@@ -56,14 +51,8 @@ class _Measured:
 
     def _timed(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*args: Any, **options: Any) -> Any:
-            began, outcome = time.perf_counter(), "ok"
-            try:
+            with _noted(self._meter, name):
                 answer = call(*args, **options)
-            except Exception as error:
-                outcome = _outcome(error)
-                raise
-            finally:
-                _note(self._meter, name, outcome, time.perf_counter() - began)
             if name == "read_bytes":
                 self._meter.add(d.STORE_BYTES, "read", amount=len(answer))
             elif name == "write_bytes":
@@ -109,6 +98,19 @@ class _Measured:
             if close:
                 close()
             _note(self._meter, name, outcome, spent)
+
+
+@contextmanager
+def _noted(meter: Meter, name: str) -> Iterator[None]:
+    """What goes on in it is one call."""
+    began, outcome = time.perf_counter(), "ok"
+    try:
+        yield
+    except Exception as error:
+        outcome = _outcome(error)
+        raise
+    finally:
+        _note(meter, name, outcome, time.perf_counter() - began)
 
 
 def _note(meter: Meter, name: str, outcome: str, seconds: float) -> None:

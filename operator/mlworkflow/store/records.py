@@ -40,7 +40,7 @@ from mlworkflow.store.layout import (
 READERS, BATCH = 8, 512
 """How many records are read at the same time, and how many are held."""
 
-__all__ = ["ArtifactRef", "Record", "Result", "decode", "encode", "load_run", "read_record", "write_record"]
+__all__ = ["ArtifactRef", "Record", "Result", "decode", "encode", "load_run", "read_record"]
 
 
 class Record(Result, frozen=True, kw_only=True, rename="camel"):
@@ -82,11 +82,6 @@ def read_record(store: ArtifactStore, key: AttemptKey) -> Record | None:
         return decode(store.read_bytes(record_key(*key)))
     except NotFound:
         return None
-
-
-def write_record(store: ArtifactStore, key: AttemptKey, record: Record) -> bool:
-    """Writes a record once; False, with nothing changed, if the attempt has one already."""
-    return store.write_bytes(record_key(*key), encode(record), if_absent=True)
 
 
 def write_checkpoint(store: ArtifactStore, key: CheckpointKey, checkpoint: ArtifactRef) -> None:

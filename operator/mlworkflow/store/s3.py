@@ -126,16 +126,15 @@ class S3Store:
 
     def write_bytes(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
         headers = NEW if if_absent else {}
-        url = self._own.url("PUT", key, _OWN_REQUEST_SECONDS, self._keys(), headers=headers)
-        response = self._put(url, headers, data)
+        response = self._put(self.url_of_put(key, headers), headers, data)
         if if_absent and response.status in (409, 412):
             return False
         self._raise_for(response)
         return True
 
-    def url_of_new(self, key: str) -> str:
-        """A URL that a PUT with the headers `NEW` writes an object to, where there is none."""
-        return self._own.url("PUT", key, _OWN_REQUEST_SECONDS, self._keys(), headers=NEW)
+    def url_of_put(self, key: str, headers: Mapping[str, str]) -> str:
+        """A URL for one PUT of our own, with exactly these headers: with `NEW` it writes where there is nothing yet."""
+        return self._own.url("PUT", key, _OWN_REQUEST_SECONDS, self._keys(), headers=headers)
 
     def write(self, key: str, digest: str, size: int, pieces: Iterator[bytes]) -> None:
         url, headers = self._own.put(self._form, key, digest, size, _UPLOAD_SECONDS, self._keys())

@@ -54,5 +54,5 @@ class S3Writer:
 
     async def _url(self, key: str) -> str:
         if isinstance(self._store.settings.keys, CloudKeys):  # which asks the cloud now and then
-            return await asyncio.to_thread(self._store.url_of_new, key)
-        return self._store.url_of_new(key)
+            return await asyncio.to_thread(self._store.url_of_put, key, NEW)
+        return self._store.url_of_put(key, NEW)

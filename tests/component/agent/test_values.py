@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 from mlworkflow.gateway.runs import OutputSpec
 from mlworkflow.store.layout import AttemptKey
-from mlworkflow.store.records import Record, read_record, write_record
+from mlworkflow.store.records import Record, read_record
 
+from tests.builders import write_record
 from tests.component.agent.conftest import Bench
 
 STRINGS = {

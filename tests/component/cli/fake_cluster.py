@@ -23,8 +23,10 @@ from mlworkflow.store import archive
 from mlworkflow.store.directory import DirectoryStore
 from mlworkflow.store.garbage import Known, Report, Retention, collect
 from mlworkflow.store.layout import AttemptKey, cas_key
-from mlworkflow.store.records import Record, write_record
+from mlworkflow.store.records import Record
 from mlworkflow.store.signing import BlobSigner
+
+from tests.builders import write_record
 
 NAMESPACE = "ml"
 TOKENS = {verb: f"token-of-ml-to-{verb}" for verb in ("read", "write", "purge")}

@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 import yaml
 from mlworkflow.core.observation import Result
 from mlworkflow.store.layout import AttemptKey
-from mlworkflow.store.records import Record, write_record
+from mlworkflow.store.records import Record
 
+from tests.builders import write_record
 from tests.component.cli.conftest import Remote, Shell
 from tests.component.cli.fake_cluster import NAMESPACE
 from tests.component.cli.test_cluster_runs import STEPS, status

@@ -14,8 +14,9 @@ from mlworkflow.gateway.errors import NotReady, Unauthorized
 from mlworkflow.gateway.runs import Caller
 from mlworkflow.store.directory import DirectoryStore
 from mlworkflow.store.layout import cas_key, series_key
-from mlworkflow.store.records import ArtifactRef, Record, write_log, write_record
+from mlworkflow.store.records import ArtifactRef, Record, write_log
 
+from tests.builders import write_record
 from tests.component.fakes import KEY, FakeRuns, a_task
 from tests.component.tokens import EC, ISSUER, NOW, OTHER, Cluster, token
 

@@ -17,10 +17,10 @@ from mlworkflow.kube.garbage import GarbageCollector
 from mlworkflow.store.directory import DirectoryStore
 from mlworkflow.store.garbage import DAY, Retention
 from mlworkflow.store.layout import AttemptKey, cas_key
-from mlworkflow.store.records import Record, write_record
+from mlworkflow.store.records import Record
 from mlworkflow.store.signing import BlobSigner
 
-from tests.builders import a_workflow
+from tests.builders import a_workflow, write_record
 from tests.component.kube.fake_api import until
 
 from .cluster import given, refused

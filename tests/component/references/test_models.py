@@ -22,8 +22,9 @@ from mlworkflow.store.garbage import Known, Retention, collect
 from mlworkflow.store.layout import AttemptKey, cas_key, move_key
 from mlworkflow.store.model_log import Move
 from mlworkflow.store.models import AliasMoved, Candidate, Wish
-from mlworkflow.store.records import Record, write_record
+from mlworkflow.store.records import Record
 
+from tests.builders import write_record
 from tests.component.references.test_datasets import Person, Tokens
 
 RACERS = 16

@@ -14,9 +14,11 @@ from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.directory import DirectoryStore
 from mlworkflow.store.garbage import DAY, Known, Retention, collect
 from mlworkflow.store.layout import AttemptKey, Line, cas_key, line_key, records_prefix, workflow_key
-from mlworkflow.store.records import Record, decode, raw_records, write_record
+from mlworkflow.store.records import Record, decode, raw_records
 from mlworkflow.store.s3 import S3Store
 from mlworkflow.store.signing import BlobSigner
+
+from tests.builders import write_record
 
 SECRET = {"url": "https://x", "headers": {"Authorization": "Bearer secret"}}
 DIGEST = "sha256:" + "a" * 64

@@ -20,10 +20,12 @@ from mlworkflow.store.errors import StoreUnavailable
 from mlworkflow.store.garbage import DAY, Known, Report, Retention, collect
 from mlworkflow.store.layout import AttemptKey, CheckpointKey, cas_key, gone_key, record_key, upload_key
 from mlworkflow.store.presence import is_present
-from mlworkflow.store.records import Record, write_checkpoint, write_left, write_log, write_record
+from mlworkflow.store.records import Record, write_checkpoint, write_left, write_log
 from mlworkflow.store.s3 import S3Store
 from mlworkflow.store.signing import BlobSigner
 from mlworkflow.store.uploads import Upload, write_upload
+
+from tests.builders import write_record
 
 NOBODY = Known((), ())
 AT_ONCE = Retention(runs=0, cache=0, grace=0)

@@ -20,8 +20,10 @@ from mlworkflow.store.directory import DirectoryStore
 from mlworkflow.store.garbage import DAY, Known, Retention, Stopped, collect
 from mlworkflow.store.layout import AttemptKey, cas_key
 from mlworkflow.store.presence import is_present
-from mlworkflow.store.records import Record, write_record
+from mlworkflow.store.records import Record
 from mlworkflow.store.signing import BlobSigner
+
+from tests.builders import write_record
 
 NS = "ml"
 RETENTION = Retention(runs=10 * DAY, cache=5 * DAY, grace=DAY)

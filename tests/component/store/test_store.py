@@ -24,9 +24,10 @@ from mlworkflow.store.records import (
     write_checkpoint,
     write_log,
     write_prior,
-    write_record,
     write_trials,
 )
+
+from tests.builders import write_record
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from mlworkflow.store import archive
 from mlworkflow.store._protocol import ArtifactStore
 from mlworkflow.store.directory import DirectoryStore
 from mlworkflow.store.layout import AttemptKey
-from mlworkflow.store.records import Chosen, Known, Record, write_record, write_trials
+from mlworkflow.store.records import Chosen, Known, Record, write_trials
 from mlworkflow.store.signing import BlobSigner
 
-from tests.builders import a_workflow, artifact
+from tests.builders import a_workflow, artifact, write_record
 
 from .world import NAMESPACE, UID, Operator, World
 
